@@ -1,0 +1,133 @@
+"""Names to classes, without importing any of them until one is used.
+
+A component is a class under the decorator ``@register(kind, name)``, anywhere in the package of
+its kind. The names are found by reading those files as text, so a new file needs no edit elsewhere
+and ``uomh list`` never imports torch. Three more ways in, for code outside this package: an entry
+point in the group ``uomh.<kind>``, the name ``path/to/file.py:Class``, and, in a running program,
+the decorator itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from uomh.errors import UomhError, unknown
+
+Class = TypeVar("Class", bound=type)
+
+KINDS = ("models", "metrics", "estimators", "clusterers", "experiments")
+PACKAGES = {
+    "models": "models",
+    "metrics": "metrics",
+    "estimators": "dimension",
+    "clusterers": "clusters",
+    "experiments": "experiments",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A component by name: where its class stands (``module:Class``) and one line about it."""
+
+    name: str
+    target: str
+    summary: str
+
+
+_defined: dict[tuple[str, str], type] = {}
+
+
+def register(kind: str, name: str) -> Callable[[Class], Class]:
+    """Class decorator: make the class known as ``name`` among the components of ``kind``."""
+    if kind not in KINDS:
+        raise unknown("kind of component", kind, KINDS)
+
+    def add(cls: Class) -> Class:
+        cls.name = name  # type: ignore[attr-defined]
+        _defined[kind, name] = cls
+        return cls
+
+    return add
+
+
+def entries(kind: str) -> dict[str, Entry]:
+    """Every component of a kind, by name, sorted; imports none of them."""
+    found = {entry.name: entry for entry in _scanned(kind)}
+    for point in entry_points(group=f"uomh.{kind}"):
+        found.setdefault(point.name, Entry(point.name, point.value, f"from {point.value}"))
+    for (of_kind, name), cls in _defined.items():
+        if of_kind == kind:
+            target = f"{cls.__module__}:{cls.__qualname__}"
+            found.setdefault(name, Entry(name, target, _first_line(cls.__doc__)))
+    return dict(sorted(found.items()))
+
+
+def load(kind: str, name: str) -> Any:
+    """The class known as ``name``, or at ``file.py:Class``; imports its module.
+
+    Raises:
+        UomhError: the name is unknown (the nearest known one is named), or the file has no such
+            class.
+    """
+    if (kind, name) in _defined:
+        return _defined[kind, name]
+    path, colon, class_name = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _from_file(Path(path), class_name)
+    known = entries(kind)
+    if name not in known:
+        raise unknown(kind.removesuffix("s"), name, known)
+    module, _, attribute = known[name].target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@cache
+def _scanned(kind: str) -> tuple[Entry, ...]:
+    root = Path(__file__).parent / PACKAGES[kind]
+    return tuple(
+        Entry(name, f"{_module_name(path)}:{cls.name}", _first_line(ast.get_docstring(cls)))
+        for path in sorted(root.rglob("*.py"))
+        for cls, name in _registered(ast.parse(path.read_text(encoding="utf-8")), kind)
+    )
+
+
+def _registered(tree: ast.Module, kind: str) -> Iterator[tuple[ast.ClassDef, str]]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            for decorator in node.decorator_list:
+                match decorator:
+                    case ast.Call(
+                        func=ast.Name(id="register"),
+                        args=[ast.Constant(value=str(of)), ast.Constant(value=str(name))],
+                    ) if of == kind:
+                        yield node, name
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(Path(__file__).parent).with_suffix("").parts
+    return ".".join(("uomh", *parts)).removesuffix(".__init__")
+
+
+def _first_line(doc: str | None) -> str:
+    return (doc or "").strip().split("\n", 1)[0].rstrip(".")
+
+
+def _from_file(path: Path, class_name: str) -> Any:
+    if not path.is_file():
+        raise UomhError(f"there is no file {str(path)!r} to take the class {class_name!r} from")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, class_name):
+        raise UomhError(f"{str(path)!r} has no class {class_name!r}")
+    return getattr(module, class_name)
