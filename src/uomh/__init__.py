@@ -13,9 +13,12 @@ from uomh.registry import register
 
 __version__ = "0.1.0"
 
-_HOMES: dict[str, str] = {}
+_HOMES: dict[str, str] = {
+    "Neighbours": "uomh.neighbours",
+    "nearest_neighbours": "uomh.neighbours",
+}
 
-__all__ = ["UomhError", "register"]
+__all__ = ["Neighbours", "UomhError", "nearest_neighbours", "register"]
 
 
 def __getattr__(name: str) -> Any:
