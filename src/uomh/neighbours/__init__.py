@@ -62,10 +62,7 @@ def nearest_neighbours(
     asked = None if queries is None else Points(queries, "queries")
     if asked is not None and asked.dim != points.dim:
         raise UomhError(f"queries have {asked.dim} coordinates but X has {points.dim}")
-    points.require_finite()
-    if asked is not None:
-        asked.require_finite()
-
+    largest = max(points.largest(), 0.0 if asked is None else asked.largest())
     rows = distinct(points)
     dropped = points.n - len(rows)
     if duplicates == "error" and dropped:
@@ -76,8 +73,10 @@ def nearest_neighbours(
     if duplicates == "keep":
         rows = np.arange(points.n)
     k = _checked_k(k, len(rows), dropped if duplicates == "drop" else 0, asked is None)
-    distances, indices = search(points, rows, k, asked, device=device, progress=progress)
-    return Neighbours(distances, indices, rows if asked is None else np.arange(asked.n), dropped)
+    kept = points if len(rows) == points.n else points.only(rows)
+    distances, found = search(kept, k, asked, largest, device=device, progress=progress)
+    of = rows if asked is None else np.arange(asked.n)
+    return Neighbours(distances, rows[found], of, dropped)
 
 
 def _checked_k(k: int, n: int, dropped: int, within: bool) -> int:
