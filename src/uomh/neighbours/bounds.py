@@ -163,4 +163,5 @@ def principal_directions(x: Tensor, m: int) -> Tensor:
     image = small.T @ (small @ torch.linalg.qr(start).Q)
     basis: Tensor = torch.linalg.qr(image.double()).Q
     inside = x @ basis
-    return basis @ torch.linalg.eigh(inside.T @ inside).eigenvectors.flip(1)
+    turn: Tensor = torch.linalg.eigh(inside.T @ inside).eigenvectors
+    return basis @ turn.flip(1)

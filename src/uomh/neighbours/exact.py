@@ -24,11 +24,12 @@ from torch import Tensor
 
 from uomh.neighbours.bounds import as_estimates, as_rows, make_sketch
 from uomh.neighbours.core import Points
-from uomh.neighbours.measure import Candidates
+from uomh.neighbours.measure import Candidates, pack
 
 BAND = 1024
 SUBSET = (1024, 16384)
 PLAN = 1024
+SHARE = 16
 CACHE_BYTES = 1 << 29
 WAITING_PAIRS = 1 << 25
 MISS = 0.003
@@ -72,7 +73,7 @@ class _Search:
         self.within = queries is None
         self.device = torch.device(device or "cpu")
         self.progress = progress
-        size = min(points.n, max(SUBSET[0], min(points.n // 16, SUBSET[1])))
+        size = min(points.n, max(SUBSET[0], min(points.n // SHARE, SUBSET[1])))
         order = np.random.default_rng(0).permutation(points.n)[:size]
         self.subset = torch.from_numpy(order)
         share = size / points.n
@@ -111,7 +112,8 @@ class _Search:
         rows = np.arange(n)
         bands = self._within(reach) if self.within else self._onto(rows, reach, self.progress)
         while len(rows):
-            for part, candidates in bands:
+            for candidates in bands:
+                part = candidates.rows.numpy()
                 squared[part], found[part] = candidates.nearest()
             last = squared[rows, -1] * self.sketch.scale**2
             bad = rows[~(last <= reach[rows])]
@@ -154,59 +156,63 @@ class _Search:
         up = 1 + 8 * torch.finfo(self.sketch.dtype).eps
         return torch.as_tensor(reach * up).to(self.sketch.dtype).to(self.device)
 
-    def _candidates(self, rows: NDArray[np.int64]) -> Candidates:
-        unit = self.sketch.scale**-2
-        return Candidates(self.points, self.asked, rows, self.k, unit, self.within)
+    def _candidates(self, rows: Tensor) -> Candidates:
+        return Candidates(self.points, self.asked, rows, self.k, self.sketch.scale**-2)
 
     def _onto(
         self, rows: NDArray[np.int64], reach: NDArray[np.float64], progress: Progress | None
-    ) -> Iterator[tuple[NDArray[np.int64], Candidates]]:
+    ) -> Iterator[Candidates]:
         """Search the whole set for some of the points asked about, a band of them at a time."""
-        parts = [rows[a : a + BAND] for a in range(0, len(rows), BAND)]
+        parts = [torch.from_numpy(rows[a : a + BAND]) for a in range(0, len(rows), BAND)]
         for i, part in enumerate(parts):
-            left = as_rows(self._columns_of(self.asked, torch.from_numpy(part)))
-            limit = self._thresholds(reach[part])[:, None]
+            left = as_rows(self._columns_of(self.asked, part))
+            limit = self._thresholds(reach[part.numpy()])[:, None]
             candidates = self._candidates(part)
             for j, band in enumerate(self.bands):
-                row, column, low = _below(left @ self._columns(band).T, limit)
-                candidates.add(row, column + band.start, low)
+                bounds = left @ self._columns(band).T
+                if self.within:
+                    (mine,) = torch.where((part >= band.start) & (part < band.stop))
+                    bounds[mine, part[mine] - band.start] = torch.nan
+                row, column, low = _below(bounds, limit)
+                candidates.add(pack(row, column + band.start, low))
                 if progress is not None:
                     progress(i * len(self.bands) + j + 1, len(parts) * len(self.bands))
-            yield part, candidates
+            yield candidates
 
-    def _within(self, reach: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.int64], Candidates]]:
+    def _within(self, reach: NDArray[np.float64]) -> Iterator[Candidates]:
         """Search the set for all its own points, using each block for its rows and columns."""
         limits = self._thresholds(reach)
         host = limits.cpu()
-        waiting: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
+        waiting: dict[int, list[Tensor]] = {}
         unserved: dict[int, list[slice]] = {}
         held, done, total = 0, 0, len(self.bands) * (len(self.bands) + 1) // 2
         for i, band in enumerate(self.bands):
-            candidates = self._candidates(np.arange(band.start, band.stop))
+            candidates = self._candidates(torch.arange(band.start, band.stop))
             left, mine = as_rows(self._columns(band)), limits[band, None]
             for pairs in waiting.pop(i, []):
-                candidates.add(*pairs)
-                held -= len(pairs[0])
+                candidates.add(pairs)
+                held -= len(pairs)
             for other in unserved.pop(i, []):
                 row, column, low = _below(left @ self._columns(other).T, mine)
-                candidates.add(row, column + other.start, low)
+                candidates.add(pack(row, column + other.start, low))
             for j, other in enumerate(self.bands[i:], start=i):
-                either = torch.maximum(mine, limits[None, other])
-                row, column, low = _below(left @ self._columns(other).T, either)
-                near = low <= host[band][row]
-                candidates.add(row[near], column[near] + other.start, low[near])
-                near = low <= host[other][column]
-                count = int(near.sum()) if j > i else 0
-                if held + count > WAITING_PAIRS:
-                    unserved.setdefault(j, []).append(band)
-                elif count:
-                    pairs = (column[near], row[near] + band.start, low[near])
-                    waiting.setdefault(j, []).append(pairs)
-                    held += count
+                bounds = left @ self._columns(other).T
+                if j == i:
+                    bounds.fill_diagonal_(torch.nan)
+                row, column, low = _below(bounds, torch.maximum(mine, limits[None, other]))
+                pairs = pack(row, column + other.start, low)
+                candidates.add(pairs[low <= host[band][row]])
+                if j > i:
+                    pairs = pack(column, row + band.start, low)[low <= host[other][column]]
+                    if held + len(pairs) <= WAITING_PAIRS:
+                        waiting.setdefault(j, []).append(pairs)
+                        held += len(pairs)
+                    else:
+                        unserved.setdefault(j, []).append(band)
                 done += 1
                 if self.progress is not None:
                     self.progress(done, total)
-            yield candidates.rows.numpy(), candidates
+            yield candidates
 
 
 def _below(bounds: Tensor, limits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
