@@ -1,7 +1,7 @@
 """Exact nearest neighbours by bounds that few pairs survive.
 
 1. *Guess how far to look.* The k-th neighbour lies about as far as the r-th in a random
-   sixteenth of the set; r is chosen so that this is too near for about one point in 300.
+   sixteenth of the set; r is chosen so that this is seldom too near.
 2. *Rule pairs out.* One matrix product of a few principal coordinates bounds a block of
    distances from below (`bounds`). In a search within a set each block serves its rows and its
    columns; what is found for the columns waits for their turn while memory allows.
@@ -32,7 +32,7 @@ PLAN = 1024
 SHARE = 16
 CACHE_BYTES = 1 << 29
 WAITING_PAIRS = 1 << 25
-MISS = 0.003
+MISS = 0.05
 
 Progress = Callable[[int, int], None]
 
@@ -90,6 +90,7 @@ class _Search:
         self.bands = [slice(a, min(a + BAND, points.n)) for a in range(0, points.n, BAND)]
         width = 3 + (points.dim if self.sketch.basis is None else self.sketch.basis.shape[1])
         fits = points.n * width * self.sketch.dtype.itemsize <= CACHE_BYTES
+        self.tables = _Tables(self.sketch.dtype, self.device)
         self.cache = self._all_columns(width) if fits else None
 
     def _all_columns(self, width: int) -> Tensor:
@@ -128,22 +129,23 @@ class _Search:
 
     def _guess(self) -> NDArray[np.float64]:
         """For each point a squared distance, in scaled units, that should hold k neighbours."""
-        right = as_estimates(self._columns_of(self.points, self.subset)).T
+        right = as_estimates(self._columns_of(self.points, self.subset))
         place = torch.full((self.points.n,), -1, device=self.device)
         place[self.subset] = torch.arange(len(self.subset), device=self.device)
         slack = 4 * self.sketch.kappa
         reach = np.empty(self.asked.n)
-        for start in range(0, self.asked.n, BAND):
-            rows = torch.arange(start, min(start + BAND, self.asked.n))
+        step = max(1, BAND**2 // len(self.subset))
+        for start in range(0, self.asked.n, step):
+            rows = torch.arange(start, min(start + step, self.asked.n))
             columns = self._columns_of(self.asked, rows)
-            table = as_rows(columns) @ right
+            table = self.tables.product(as_rows(columns), right)
             if self.within:
                 mine = place[rows]
                 (inside,) = torch.where(mine >= 0)
                 table[inside, mine[inside]] = torch.inf
             far = table.topk(self.rank, largest=False).values[:, -1].double()
             norms = columns[:, :-2].double().square().sum(1)
-            reach[start : start + BAND] = (far.clamp(min=0) + slack * norms).cpu().numpy()
+            reach[start : start + step] = (far.clamp(min=0) + slack * norms).cpu().numpy()
         return reach * (1 + 1e-5)
 
     def _columns_of(self, points: Points, rows: Tensor) -> Tensor:
@@ -169,11 +171,11 @@ class _Search:
             limit = self._thresholds(reach[part.numpy()])[:, None]
             candidates = self._candidates(part)
             for j, band in enumerate(self.bands):
-                bounds = left @ self._columns(band).T
+                bounds = self.tables.product(left, self._columns(band))
                 if self.within:
                     (mine,) = torch.where((part >= band.start) & (part < band.stop))
                     bounds[mine, part[mine] - band.start] = torch.nan
-                row, column, low = _below(bounds, limit)
+                row, column, low = self.tables.below(bounds, limit)
                 candidates.add(pack(row, column + band.start, low))
                 if progress is not None:
                     progress(i * len(self.bands) + j + 1, len(parts) * len(self.bands))
@@ -193,13 +195,15 @@ class _Search:
                 candidates.add(pairs)
                 held -= len(pairs)
             for other in unserved.pop(i, []):
-                row, column, low = _below(left @ self._columns(other).T, mine)
+                bounds = self.tables.product(left, self._columns(other))
+                row, column, low = self.tables.below(bounds, mine)
                 candidates.add(pack(row, column + other.start, low))
             for j, other in enumerate(self.bands[i:], start=i):
-                bounds = left @ self._columns(other).T
+                bounds = self.tables.product(left, self._columns(other))
                 if j == i:
                     bounds.fill_diagonal_(torch.nan)
-                row, column, low = _below(bounds, torch.maximum(mine, limits[None, other]))
+                either = self.tables.larger(mine, limits[None, other])
+                row, column, low = self.tables.below(bounds, either)
                 pairs = pack(row, column + other.start, low)
                 candidates.add(pairs[low <= host[band][row]])
                 if j > i:
@@ -215,16 +219,34 @@ class _Search:
             yield candidates
 
 
-def _below(bounds: Tensor, limits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where bounds are within their limits: row, column and bound, on the processor."""
-    mask = (bounds <= limits).flatten()
-    if len(mask) % 8:
-        (flat,) = torch.where(mask)
-    else:
-        # Hits are rare: find the eight-byte words that hold some before looking at bytes.
-        (words,) = torch.where(mask.view(torch.int64))
-        word, byte = torch.where(mask.view(-1, 8)[words])
-        flat = words[word] * 8 + byte
-    low = bounds.flatten()[flat].cpu()
-    flat = flat.cpu()
-    return flat // bounds.shape[1], flat % bounds.shape[1], low
+class _Tables:
+    """Blocks of bounds in memory that is used again: fresh pages would cost as much as the sums."""
+
+    def __init__(self, dtype: torch.dtype, device: torch.device) -> None:
+        self._bounds, self._limits = torch.empty(2, BAND**2, dtype=dtype, device=device)
+        self._mask = torch.empty(BAND**2, dtype=torch.bool, device=device)
+
+    def product(self, left: Tensor, right: Tensor) -> Tensor:
+        """``left @ right.T``, valid until the next call."""
+        shape = len(left), len(right)
+        return torch.mm(left, right.T, out=self._bounds[: math.prod(shape)].view(shape))
+
+    def larger(self, a: Tensor, b: Tensor) -> Tensor:
+        """The larger of a (n, 1) and b (1, m), valid until the next call."""
+        shape = len(a), b.shape[1]
+        return torch.maximum(a, b, out=self._limits[: math.prod(shape)].view(shape))
+
+    def below(self, bounds: Tensor, limits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Where bounds are within their limits: row, column and bound, on the processor."""
+        mask = self._mask[: bounds.numel()]
+        torch.le(bounds, limits, out=mask.view(bounds.shape))
+        if len(mask) % 8:
+            (flat,) = torch.where(mask)
+        else:
+            # Hits are rare: find the eight-byte words that hold some before looking at bytes.
+            (words,) = torch.where(mask.view(torch.int64))
+            word, byte = torch.where(mask.view(-1, 8)[words])
+            flat = words[word] * 8 + byte
+        low = bounds.flatten()[flat].cpu()
+        flat = flat.cpu()
+        return flat // bounds.shape[1], flat % bounds.shape[1], low

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from uomh.neighbours.core import Points
 
-CHUNK = 1 << 19  # numbers in a working set that stays in the cache
+CHUNK = 1 << 18  # numbers in a working set that stays in the cache
 LISTED_PAIRS = 1 << 21
 ROW_SHIFT, COLUMN_BITS, LOST_BITS = 53, 30, 8
 EXACT_IN_FLOAT32 = 2.0**24
@@ -23,13 +23,15 @@ EXACT_IN_FLOAT32 = 2.0**24
 def squared_distances(a: Points, b: Points, i: Tensor, j: Tensor) -> Tensor:
     """Squared distances float64 (p,) between ``a[i]`` and ``b[j]``, int64 (p,) each."""
     byte = a.dtype == b.dtype == torch.uint8
-    kind = torch.float32 if byte else torch.float64
     squared = torch.empty(len(i), dtype=torch.float64)
     step = max(1, CHUNK // a.dim)
     for start in range(0, len(i), step):
         part = slice(start, start + step)
-        difference = a.take(i[part]).to(kind)
-        difference -= b.take(j[part])
+        p, q = a.take(i[part]), b.take(j[part])
+        if byte:
+            difference = torch.maximum(p, q).sub_(torch.minimum(p, q)).float()
+        else:
+            difference = p.double() - q
         squared[part] = difference.mul_(difference).sum(1)
     if byte:
         (large,) = torch.where(squared >= EXACT_IN_FLOAT32)
@@ -100,26 +102,13 @@ class Candidates:
         self.listed, self.length = [], 0
         # A bound may exceed the distance by 2^-22 of it; see `bounds`.
         below = low.double().mul_(self.unit * (1 - 1e-6))
-        early = _place(row, len(self.rows)) < self.k
-        row_1, column_1 = row[early], column[early]
-        squared_1 = self._measure(row_1, column_1)
+        place = _place(row, len(self.rows))
+        for start, stop in ((0, self.k), (self.k, 2 * self.k), (2 * self.k, len(row))):
+            near = (place >= start) & (place < stop) & (below <= self.squared[:, -1][row])
+            self._measure(row[near], column[near])
 
-        # The k-th smallest distance is at most the largest of any k.
-        limit = self.squared[:, -1]
-        enough = torch.bincount(row_1, minlength=len(limit)) == self.k
-        reach = torch.zeros_like(limit).scatter_reduce_(0, row_1, squared_1, "amax")
-        limit = torch.where(enough, torch.minimum(limit, reach), limit)
-        late = ~early & (below <= limit[row])
-        row_2, column_2 = row[late], column[late]
-        squared_2 = self._measure(row_2, column_2)
-        self._keep(
-            torch.cat([row_1, row_2]),
-            torch.cat([column_1, column_2]),
-            torch.cat([squared_1, squared_2]),
-        )
-
-    def _measure(self, row: Tensor, column: Tensor) -> Tensor:
-        return squared_distances(self.asked, self.points, self.rows[row], column)
+    def _measure(self, row: Tensor, column: Tensor) -> None:
+        self._keep(row, column, squared_distances(self.asked, self.points, self.rows[row], column))
 
     def _keep(self, row: Tensor, column: Tensor, squared: Tensor) -> None:
         """Merge measured pairs into the k nearest: by distance, then by row of `points`."""
