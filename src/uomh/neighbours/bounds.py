@@ -136,8 +136,7 @@ def make_sketch(
     best, least = Sketch(centre, scale, None, torch.float32), math.inf
     for dtype in (torch.float32,) if single else (torch.float32, torch.float64):
         for m, bound in bounds.items():
-            whole = m == points.dim
-            option = Sketch(centre, scale, None if whole else basis[:, :m], dtype)
+            option = Sketch(centre, scale, None if m == points.dim else basis[:, :m], dtype)
             left_over = float((bound - option.kappa * norms <= reach).double().mean())
             products = (m + 3) * (0.5 if within else 1) * (2 if dtype == torch.float64 else 1)
             if (cost := products + left_over * each) < least:
@@ -163,4 +162,5 @@ def principal_directions(x: Tensor, m: int) -> Tensor:
     image = small.T @ (small @ torch.linalg.qr(start).Q)
     basis: Tensor = torch.linalg.qr(image.double()).Q
     inside = x @ basis
-    return basis @ torch.linalg.eigh(inside.T @ inside).eigenvectors.flip(1)
+    turn: Tensor = torch.linalg.eigh(inside.T @ inside).eigenvectors
+    return basis @ turn.flip(1)

@@ -22,7 +22,7 @@ from uomh.errors import UomhError
 
 Duplicates = Literal["drop", "keep", "error"]
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 21
 LARGEST = 1e150  # the square of a distance between larger numbers overflows float64
 
 
