@@ -80,7 +80,10 @@ def resolve(
     chosen = merged({"model": {"name": model}}, given, overridden)
     data = load_data(DataConfig.of(_member(chosen, "data"), "data"))
     by_shape = registry.load("models", model).Config.defaults(data.spec)
-    return RunConfig.of(merged(by_shape, chosen)), data
+    config = RunConfig.of(merged(by_shape, chosen))
+    for name in (*config.train.metrics, *config.evaluate.metrics):
+        registry.load("metrics", name)  # a name that is not known fails here, before any work
+    return config, data
 
 
 def _member(values: Nested, key: str) -> Nested:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
-import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -43,13 +42,13 @@ def sentences(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except UomhError as error:
             err.print(f"uomh: {error}", markup=False)
-            raise typer.Exit(2) from None
+            raise SystemExit(2) from None
         except OSError as error:
             err.print(f"uomh: {error.filename or 'file'}: {error.strerror or error}", markup=False)
-            raise typer.Exit(2) from None
+            raise SystemExit(2) from None
         except KeyboardInterrupt:
             err.print("uomh: interrupted; the same command goes on from the last finished epoch")
-            raise typer.Exit(130) from None
+            raise SystemExit(130) from None
 
     return guarded
 

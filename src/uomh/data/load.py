@@ -7,6 +7,7 @@ source without a test split gives up the first tenth of its shuffled rows as one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -64,16 +65,17 @@ def load_data(dataset: str | DataConfig = "digits", **settings: object) -> Data:
         config = dataset
     full = _decoded(config)
     pool, test = full.train[: config.limit], full.test[: config.test_limit]
-    classes = full.classes
-    if config.class_ind is not None:
-        pool, test, classes = _only(config, classes, pool, test)
     held_out = int(len(pool) * config.valid_fraction)
-    if len(pool) - held_out < 1:
+    train, valid, classes = pool[held_out:], pool[:held_out], full.classes
+    if config.class_ind is not None:
+        keep, classes = _only(config.class_ind, full)
+        train, valid, test = keep(train), keep(valid), keep(test)
+    if not len(train):
         raise UomhError(f"{config.dataset}: no training point is left; raise data.limit")
     return Data(
         name=config.dataset,
-        train=pool[held_out:],
-        valid=pool[:held_out],
+        train=train,
+        valid=valid,
         test=test,
         classes=classes,
         levels=full.levels,
@@ -82,26 +84,24 @@ def load_data(dataset: str | DataConfig = "digits", **settings: object) -> Data:
 
 
 def _only(
-    config: DataConfig, classes: tuple[str, ...], *splits: Split
-) -> tuple[Split, Split, tuple[str, ...]]:
-    wanted = config.class_ind or ()
-    if not classes:
-        raise UomhError(f"{config.dataset} has no labels, so data.class_ind cannot choose classes")
+    wanted: tuple[int, ...], full: Decoded
+) -> tuple[Callable[[Split], Split], tuple[str, ...]]:
+    """A function that keeps the points of these classes, renumbered; and the classes' names."""
+    if not full.classes:
+        raise UomhError("these data have no labels, so data.class_ind cannot choose classes")
     for label in wanted:
-        if not 0 <= label < len(classes):
-            raise UomhError(
-                f"data.class_ind={label}: {config.dataset} has classes 0 to {len(classes) - 1}"
-            )
-    number = torch.full((len(classes),), -1)
+        if not 0 <= label < len(full.classes):
+            last = len(full.classes) - 1
+            raise UomhError(f"data.class_ind={label}: these data have classes 0 to {last}")
+    number = torch.full((len(full.classes),), -1)
     number[list(wanted)] = torch.arange(len(wanted))
 
-    def kept(split: Split) -> Split:
+    def keep(split: Split) -> Split:
         assert split.y is not None
         new = number[split.y]
         return Split(split.x[new >= 0], new[new >= 0])
 
-    train, test = (kept(split) for split in splits)
-    return train, test, tuple(classes[label] for label in wanted)
+    return keep, tuple(full.classes[label] for label in wanted)
 
 
 def _decoded(config: DataConfig) -> Decoded:

@@ -95,8 +95,8 @@ def hub(
 ) -> Source:
     """A data set on the Hub, ``ORG/NAME`` or ``ORG/NAME@REVISION``."""
     repository, _, revision = name.partition("@")
-    options = {"name": configuration, "revision": revision or None}
-    return _columns(_load(repository, **options), repository, resize, label_column)
+    tables = _load(repository, configuration, revision=revision or None)
+    return _columns(tables, repository, resize, label_column)
 
 
 @contextmanager
@@ -120,14 +120,14 @@ def folder(path: Path, resize: int | None, label_column: str | None) -> Iterator
         yield _columns(tables, str(path), resize, label_column)
 
 
-def _load(name: str, **options: Any) -> Any:
+def _load(name: str, configuration: str | None = None, **options: Any) -> Any:
     import datasets
 
     datasets.disable_progress_bars()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return datasets.load_dataset(name, **options)
+            return datasets.load_dataset(name, configuration, **options)
     except Exception as error:  # the library raises whatever its file systems and parsers raise
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UomhError(

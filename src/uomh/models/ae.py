@@ -35,6 +35,7 @@ class AutoencoderConfig(ModelConfig):
 class AE(Model):
     """Autoencoder: codes and reconstructions, no density."""
 
+    can_sample = False
     paper = "Rumelhart, Hinton & Williams 1986"
 
     class Config(AutoencoderConfig):

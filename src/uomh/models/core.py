@@ -46,10 +46,12 @@ class Generative(nn.Module, ABC):
 
     Attributes:
         likelihood: whether `log_prob` is exact, a lower bound, or an estimate; None: there is none.
+        can_sample: whether `sample` gives points.
         spec: of the data that the model is for.
     """
 
     likelihood: ClassVar[Likelihood | None] = None
+    can_sample: ClassVar[bool] = True
     spec: DataSpec
 
     @property

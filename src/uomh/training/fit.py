@@ -66,6 +66,12 @@ class TrainConfig(OptimizerConfig):
         return OptimizerConfig.of({**common, **own}, f"train.groups.{name}")
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """All validation metrics, the one for early stopping included."""
+        early = self.early_stopping_metric
+        return tuple(dict.fromkeys((*self.valid_metrics, *([early] if early else []))))
+
+    @property
     def selection_metric(self) -> str | None:
         """The validation metric by which the best weights are chosen."""
         return self.early_stopping_metric or next(iter(self.valid_metrics), None)
@@ -262,11 +268,8 @@ class _Leaf:
         """Validation metrics; None where the model has no such thing."""
         if not len(self.data.valid):
             return {}
-        names = dict.fromkeys(self.config.valid_metrics)
-        if self.config.early_stopping_metric is not None:
-            names.setdefault(self.config.early_stopping_metric)
         evaluation = Evaluation(self.model, self.data, self.data.valid, self.trainer.seed)
-        values = evaluate(names, evaluation)
+        values = evaluate(self.config.metrics, evaluation)
         chosen = self.config.early_stopping_metric
         if chosen is not None and values[chosen].value is None:
             raise UomhError(

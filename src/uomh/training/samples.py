@@ -12,7 +12,6 @@ from torch import Tensor
 
 from uomh.data.core import Data
 from uomh.data.images import image_grid, save_png, to_levels
-from uomh.errors import UomhError
 from uomh.models.core import Generative, has_codes
 
 COUNT = 64
@@ -32,13 +31,9 @@ def draw(model: Generative, n: int, y: Tensor | None = None, batch_size: int = 5
 def save_samples(model: Generative, path: Path) -> NDArray[np.uint8] | None:
     """Write a grid of samples; None where the model or its data have no pictures of them."""
     levels = model.spec.levels
-    if levels is None:
+    if levels is None or not model.can_sample:
         return None
-    try:
-        images = draw(model, COUNT)
-    except UomhError:  # a model that cannot be sampled says so to who asks for samples
-        return None
-    pixels = image_grid(to_levels(images, levels), levels)
+    pixels = image_grid(to_levels(draw(model, COUNT), levels), levels)
     save_png(pixels, path)
     return pixels
 
