@@ -23,7 +23,7 @@ proportional to it) and the interval positive. What is left is that V is noisy: 
 and balls of dimension 1 to 20 it behaves as a chi-square with f degrees of freedom,
 1/f = 1/splits + (2 + 0.4 k)/n, the first term for the finite number of splits and the second for
 the points' dependence (that of d = 1, where it is strongest). The interval is d exp(+-t_f sqrt(V)),
-with t_f the quantile of Student's t. ``benchmarks/coverage.py`` measures how often it holds.
+with t_f the quantile of Student's t; ``benchmarks/interval_coverage.py`` measures its coverage.
 
 It is an interval for the mean of the estimator at this n, not for the true dimension: curvature,
 boundary and density move that mean, and ``uomh.dimension.calibration`` says by how much they may.

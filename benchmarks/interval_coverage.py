@@ -1,6 +1,6 @@
 """How often the 95% intervals of ``uomh.dimension.intervals`` hold; writes docs/coverage.md.
 
-    OMP_NUM_THREADS=1 python benchmarks/coverage.py [--draws 400]
+    OMP_NUM_THREADS=1 python benchmarks/interval_coverage.py [--draws 400]
 
 Each cell is a shape, its dimension d, n points and k: of the draws, the share whose interval holds
 the estimator's own mean (1 over the mean inverse dimension of all draws of that cell), and, where
@@ -83,7 +83,7 @@ def page(rows: list[tuple], draws: int) -> str:
         "# Do the intervals hold?",
         "",
         f"95% intervals over {draws} draws of each of {len(rows)} cells (shape, dimension, number"
-        " of points, k), made by `python benchmarks/coverage.py`.",
+        " of points, k), made by `python benchmarks/interval_coverage.py`.",
         "",
         "| | wanted | measured |",
         "|---|---|---|",
