@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from uomh.dimension.intervals import (
-    UNKNOWN,
-    interval,
-    intervals,
-    list_length,
-    split_variance,
-    thinned,
-)
+from uomh.dimension.halves import UNKNOWN, list_length, split_variance, thinned
+from uomh.dimension.intervals import interval, intervals
 from uomh.dimension.mle import harmonic_dimension
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours, nearest_neighbours

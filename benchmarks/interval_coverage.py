@@ -1,6 +1,6 @@
 """How often the 95% intervals of ``uomh.dimension.intervals`` hold; writes docs/coverage.md.
 
-    OMP_NUM_THREADS=1 python benchmarks/coverage.py [--draws 400]
+    OMP_NUM_THREADS=1 python benchmarks/interval_coverage.py [--draws 400]
 
 Each cell is a shape, its dimension d, n points and k: of the draws, the share whose interval holds
 the estimator's own mean (1 over the mean inverse dimension of all draws of that cell), and, where
@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from uomh.dimension.intervals import intervals, list_length
+from uomh.dimension.halves import list_length
+from uomh.dimension.intervals import intervals
 from uomh.dimension.mle import harmonic_dimension
 from uomh.neighbours import Neighbours
 
-DIMENSIONS, SIZES, KS = (1, 2, 3, 5, 8, 12, 20), (300, 1000), (3, 5, 10, 20)
+DIMENSIONS, SIZES, KS = (1, 2, 4, 8, 13, 20), (300, 800), (3, 5, 10, 20)
 PAGE = Path(__file__).parents[1] / "docs/coverage.md"
 
 
@@ -42,7 +43,7 @@ SHAPES = {"sphere": sphere, "torus": torus, "ball": ball}
 
 
 def neighbours(x: np.ndarray, width: int) -> Neighbours:
-    """A small search of its own: 17,000 searches of 1,000 points are best done plainly."""
+    """A small search of its own: 14,400 searches of up to 800 points are best done plainly."""
     if x.shape[1] <= 6:
         distances, indices = cKDTree(x).query(x, width + 1)
         distances, indices = distances[:, 1:], indices[:, 1:]
@@ -82,7 +83,7 @@ def page(rows: list[tuple], draws: int) -> str:
         "# Do the intervals hold?",
         "",
         f"95% intervals over {draws} draws of each of {len(rows)} cells (shape, dimension, number"
-        " of points, k), made by `python benchmarks/coverage.py`.",
+        " of points, k), made by `python benchmarks/interval_coverage.py`.",
         "",
         "| | wanted | measured |",
         "|---|---|---|",
