@@ -116,10 +116,11 @@ class Candidates:
         row = torch.cat([row, old_row])
         column = torch.cat([column, self.found[old_row, old_place]])
         squared = torch.cat([squared, self.squared[old_row, old_place]])
-        # Sort by row, then distance, then column: stable sorts, the last key first.
-        order = torch.sort(column).indices
-        order = order[torch.sort(squared[order], stable=True).indices]
-        order = order[torch.sort(row[order], stable=True).indices]
+        # Sort by row, then distance, then column: stable sorts, the last key first. Whole numbers
+        # take a radix sort, and the bits of positive floats sort as the floats do.
+        order = torch.sort(column.int()).indices
+        order = order[torch.sort(squared.view(torch.int64)[order], stable=True).indices]
+        order = order[torch.sort(row.short()[order], stable=True).indices]
         row, column, squared = row[order], column[order], squared[order]
         place = _place(row, len(self.rows))
         best = place < self.k
