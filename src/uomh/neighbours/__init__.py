@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
 from uomh.errors import UomhError, unknown
+from uomh.neighbours.approximate import search_approximately
 from uomh.neighbours.core import Duplicates, Neighbours, Points, distinct
-from uomh.neighbours.exact import search
+from uomh.neighbours.exact import Progress, search
+from uomh.neighbours.graph import SpanningTree, spanning_tree
 
-__all__ = ["Duplicates", "Neighbours", "distinct", "nearest_neighbours"]
+__all__ = [
+    "Backend",
+    "Duplicates",
+    "Neighbours",
+    "SpanningTree",
+    "distinct",
+    "nearest_neighbours",
+    "spanning_tree",
+]
+
+Backend = Literal["exact", "faiss"]
 
 
 def nearest_neighbours(
@@ -23,8 +34,9 @@ def nearest_neighbours(
     *,
     duplicates: Duplicates = "drop",
     device: str | torch.device | None = None,
-    backend: Literal["exact"] = "exact",
-    progress: Callable[[int, int], None] | None = None,
+    backend: Backend = "exact",
+    recall: float = 0.95,
+    progress: Progress | None = None,
 ) -> Neighbours:
     """The k nearest neighbours, in Euclidean distance, of each point of X or of each query in X.
 
@@ -39,8 +51,11 @@ def nearest_neighbours(
             as neighbours and as points asked about; `keep` treats them as points like any other
             (at distance zero of each other); `error` raises. They are counted in each case.
             Queries are never dropped.
-        device: The torch device that computes; None is the processor.
-        backend: `exact`.
+        device: The torch device of the exact search's matrix products; None is the processor,
+            which also does all that needs float64.
+        backend: `exact`, or `faiss` for an approximate search of a large set (the `faiss` extra).
+        recall: The share of true neighbours that an approximate search has to find for a sample;
+            what it finds for another sample is the result's `recall`.
         progress: Called now and then with (done, total), in units of work.
 
     Returns:
@@ -48,7 +63,8 @@ def nearest_neighbours(
 
     Raises:
         UomhError: NaN or infinite values, shapes that do not match, k below 1 or above the
-            number of other points that are left, duplicates where they are to be an error.
+            number of other points that are left, duplicates where they are to be an error, no faiss
+            where it is asked for.
 
     >>> found = nearest_neighbours(np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0], [6.0, 8.0]]), 1)
     >>> found.rows, found.indices[:, 0], found.distances[:, 0], found.duplicates
@@ -56,8 +72,8 @@ def nearest_neighbours(
     """
     if duplicates not in get_args(Duplicates):
         raise unknown("policy for duplicates", str(duplicates), get_args(Duplicates))
-    if backend != "exact":
-        raise unknown("backend", str(backend), ["exact"])
+    if backend not in get_args(Backend):
+        raise unknown("backend", str(backend), get_args(Backend))
     points = Points(X)
     asked = None if queries is None else Points(queries, "queries")
     if asked is not None and asked.dim != points.dim:
@@ -74,9 +90,14 @@ def nearest_neighbours(
         rows = np.arange(points.n)
     k = _checked_k(k, len(rows), dropped if duplicates == "drop" else 0, asked is None)
     kept = points if len(rows) == points.n else points.only(rows)
-    distances, found = search(kept, k, asked, largest, device=device, progress=progress)
     of = rows if asked is None else np.arange(asked.n)
-    return Neighbours(distances, rows[found], of, dropped)
+    if backend == "exact":
+        distances, found = search(kept, k, asked, largest, device=device, progress=progress)
+        return Neighbours(distances, rows[found], of, dropped)
+    distances, found, reached = search_approximately(
+        kept, k, asked, largest, recall=recall, progress=progress
+    )
+    return Neighbours(distances, rows[found], of, dropped, reached)
 
 
 def _checked_k(k: int, n: int, dropped: int, within: bool) -> int:

@@ -94,7 +94,9 @@ class Points:
     def only(self, rows: NDArray[np.int64]) -> Points:
         """The set of these rows alone, not copied."""
         part = copy.copy(self)
-        part._rows, part.n = torch.from_numpy(rows), len(rows)
+        chosen = torch.from_numpy(rows)
+        part._rows = chosen if self._rows is None else self._rows[chosen]
+        part.n = len(rows)
         return part
 
     def __getitem__(self, rows: slice) -> Tensor:

@@ -5,8 +5,8 @@
 2. *Rule pairs out.* One matrix product of a few principal coordinates bounds a block of
    distances from below (`bounds`). In a search within a set each block serves its rows and its
    columns; what is found for the columns waits for their turn while memory allows.
-3. *Measure the rest.* Survivors are measured by differences in float64 (`measure`): first the k
-   of least bound, whose k-th distance rules out most of the others, then those that remain.
+3. *Measure the rest.* Survivors are measured by differences in float64 (`measure`): first the
+   1.5 k of least bound, whose k-th distance rules out most of the others, then those that remain.
 4. *Certify.* A point whose k-th measured distance is within the guess has all its neighbours;
    any other is searched again as far as its k-th measured distance, which is then enough.
 """

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from uomh.neighbours.core import Points
 
-CHUNK = 1 << 18  # numbers in a working set that stays in the cache
+CHUNK_BYTES = 1 << 21  # a working set that stays in the cache
 LISTED_PAIRS = 1 << 21
 ROW_SHIFT, COLUMN_BITS, LOST_BITS = 53, 30, 8
 EXACT_IN_FLOAT32 = 2.0**24
@@ -24,7 +24,7 @@ def squared_distances(a: Points, b: Points, i: Tensor, j: Tensor) -> Tensor:
     """Squared distances float64 (p,) between ``a[i]`` and ``b[j]``, int64 (p,) each."""
     byte = a.dtype == b.dtype == torch.uint8
     squared = torch.empty(len(i), dtype=torch.float64)
-    step = max(1, CHUNK // a.dim)
+    step = max(1, CHUNK_BYTES // ((4 if byte else 8) * a.dim))
     for start in range(0, len(i), step):
         part = slice(start, start + step)
         p, q = a.take(i[part]), b.take(j[part])
@@ -102,9 +102,9 @@ class Candidates:
         self.listed, self.length = [], 0
         # A bound may exceed the distance by 2^-22 of it; see `bounds`.
         below = low.double().mul_(self.unit * (1 - 1e-6))
-        place = _place(row, len(self.rows))
-        for start, stop in ((0, self.k), (self.k, 2 * self.k), (2 * self.k, len(row))):
-            near = (place >= start) & (place < stop) & (below <= self.squared[:, -1][row])
+        early = _place(row, len(self.rows)) < self.k + (self.k + 1) // 2
+        for turn in (early, ~early):
+            near = turn & (below <= self.squared[:, -1][row])
             self._measure(row[near], column[near])
 
     def _measure(self, row: Tensor, column: Tensor) -> None:
@@ -116,10 +116,11 @@ class Candidates:
         row = torch.cat([row, old_row])
         column = torch.cat([column, self.found[old_row, old_place]])
         squared = torch.cat([squared, self.squared[old_row, old_place]])
-        # Sort by row, then distance, then column: stable sorts, the last key first.
-        order = torch.sort(column).indices
-        order = order[torch.sort(squared[order], stable=True).indices]
-        order = order[torch.sort(row[order], stable=True).indices]
+        # Sort by row, then distance, then column: stable sorts, the last key first. Whole numbers
+        # take a radix sort, and the bits of positive floats sort as the floats do.
+        order = torch.sort(column.int()).indices
+        order = order[torch.sort(squared.view(torch.int64)[order], stable=True).indices]
+        order = order[torch.sort(row.short()[order], stable=True).indices]
         row, column, squared = row[order], column[order], squared[order]
         place = _place(row, len(self.rows))
         best = place < self.k
