@@ -8,8 +8,8 @@ sentence (``verdict``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -41,13 +41,13 @@ from uomh.dimension.result import (
     Power,
     Whole,
 )
-from uomh.dimension.thinning import Ints, NeighbourLists, random_parts, restricted
+from uomh.dimension.thinning import Ints, NeighbourLists, random_parts, restricted, shortened
 from uomh.dimension.verdict import verdict
 from uomh.errors import UomhError, unknown
 from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
 from uomh.neighbours.graph import spanning_tree
 
-_WIDTH = 512  # neighbours of the whole search: serve parts down to about 1/12 of the set at k = 20
+_WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
 _ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
 _FEWEST_NULLS = 19  # the fewest that allow p = 0.05
 
@@ -116,17 +116,17 @@ def verify(
         require_size(f"group {label!r}", size, copies, ks)
 
     if neighbours is None:
-        width = min(m - 1, max(list_length(ks, m), min(_WIDTH, _ENTRIES // m)))
+        width = min(m - 1, max(list_length(ks, m), _width(sizes, m, max(ks))))
         found = _search(
             points, width, device, partial(progress, "neighbours") if progress else None
         )
     else:
         found = renumbered(neighbours, total)
     lists = NeighbourLists(found, points)
-    near = found if points is None else _first(found, list_length(ks, m))
+    near = found if points is None else shortened(found, list_length(ks, m))
     hashed = fingerprint or fingerprint_of(points, found, labels)
     del found  # 16 bytes an entry, where the lists take 8
-    tree = _tree(_first(near, max(ks)), points)
+    tree = _tree(shortened(near, max(ks)), points)
     whole = Whole(estimates(near, ks, seed), _size_curve(lists, ks, sizes, seed))
     draws = shuffled(lists, labels, ks, tree, nulls, seed, progress) if len(names) > 1 else None
     groups = []
@@ -173,6 +173,22 @@ def verify(
     )
 
 
+def _width(sizes: Ints, m: int, k: int) -> int:
+    """Neighbours to search in the whole set so that lists thinned to any shuffled group suffice.
+
+    The k-th fellow stands at place k/p on average in a list thinned to a share p of the set, with
+    deviation sqrt(k (1 - p)) / p. Lists that most points would exhaust are not worth their search:
+    groups so small are searched quickly by themselves.
+    """
+    if len(sizes) < 2:
+        return 0
+    share = float(sizes.min()) / m
+    if k / share > _WIDEST:
+        return 0
+    needed = (k + 5 * math.sqrt(k * (1 - share))) / share
+    return min(math.ceil(needed), _WIDEST, _ENTRIES // m)
+
+
 def _search(points: Any, k: int, device: Any, progress: Any = None) -> Neighbours:
     """Neighbours of the points among themselves; copies were dealt with before."""
     return nearest_neighbours(points, k, duplicates="keep", device=device, progress=progress)
@@ -196,12 +212,6 @@ def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:
         if points is None:
             return None
         raise
-
-
-def _first(found: Neighbours, k: int) -> Neighbours:
-    return replace(
-        found, distances=found.distances[:, :k].copy(), indices=found.indices[:, :k].copy()
-    )
 
 
 def _size_curve(

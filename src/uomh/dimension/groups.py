@@ -18,12 +18,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from uomh.dimension import halves
 from uomh.dimension.calibration import calibrated_band
-from uomh.dimension.halves import UNKNOWN
 from uomh.dimension.intervals import intervals
 from uomh.dimension.mle import harmonic_dimension, inverse_dimension
 from uomh.dimension.result import Coarse, Estimate, Group, GroupAtScale, GroupEstimate, Radius
-from uomh.dimension.thinning import NeighbourLists, random_parts
+from uomh.dimension.thinning import NeighbourLists, random_parts, shortened
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 
@@ -41,16 +41,16 @@ def estimates(found: Neighbours, ks: Sequence[int], seed: int) -> dict[int, Esti
     """The dimension at every k, with the interval of the estimator's mean."""
     dimensions = {k: harmonic_dimension(found.distances, k) for k in ks}
     try:
-        spread = intervals(found, ks, seed=seed)
+        spread = intervals(shortened(found, halves.list_length(max(ks), len(found))), ks, seed=seed)
     except UomhError:  # lists that were given to us may be too short to thin to halves
-        spread = dict.fromkeys(ks, UNKNOWN)
+        spread = dict.fromkeys(ks, halves.UNKNOWN)
     return {k: Estimate(dimensions[k], *spread[k]) for k in ks}
 
 
 def widened(low: float, high: float, n: int, k: int) -> tuple[float, float]:
     """The calibrated band of all estimates from low to high; (0, inf) where nothing is known."""
     if low <= 0 or math.isinf(high):
-        return UNKNOWN
+        return halves.UNKNOWN
     return calibrated_band(low, n, k)[0], calibrated_band(high, n, k)[1]
 
 

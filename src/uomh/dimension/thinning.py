@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ class NeighbourLists:
             return []
         share = float(np.mean(np.bincount(labels)[labels])) / self.m
         typical = math.ceil((k + 3 * math.sqrt(k * (1 - share))) / share)
-        if k > share * self.width * 1.5:  # nearly all would run short: do not try
+        if k > share * self.width:  # most would run short: search inside the parts at once
             return []
         return [typical, self.width] if typical < self.width else [self.width]
 
@@ -123,6 +124,13 @@ class NeighbourLists:
             )
             distances = found.distances
         return np.stack([inverse_dimension(distances, k) for k in ks], axis=1)
+
+
+def shortened(found: Neighbours, k: int) -> Neighbours:
+    """The k nearest of every list, copied, so that the longer lists can be let go."""
+    return replace(
+        found, distances=found.distances[:, :k].copy(), indices=found.indices[:, :k].copy()
+    )
 
 
 def restricted(found: Neighbours, members: Ints) -> Neighbours:
