@@ -5,23 +5,43 @@ The public names below load on first use, so that ``import uomh`` stays cheap.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from uomh.errors import UomhError
+from uomh.lazy import attributes
 from uomh.registry import register
+
+if TYPE_CHECKING:
+    from uomh.config import resolve
+    from uomh.data import load_data
+    from uomh.neighbours import Neighbours, nearest_neighbours
+    from uomh.training.run import build, fit, load_run, measure
 
 __version__ = "0.1.0"
 
-_HOMES: dict[str, str] = {
+_HOMES = {
     "Neighbours": "uomh.neighbours",
+    "build": "uomh.training.run",
+    "fit": "uomh.training.run",
+    "load_data": "uomh.data",
+    "load_run": "uomh.training.run",
+    "measure": "uomh.training.run",
     "nearest_neighbours": "uomh.neighbours",
+    "resolve": "uomh.config",
 }
 
-__all__ = ["Neighbours", "UomhError", "nearest_neighbours", "register"]
+__all__ = [
+    "Neighbours",
+    "UomhError",
+    "build",
+    "fit",
+    "load_data",
+    "load_run",
+    "measure",
+    "nearest_neighbours",
+    "register",
+    "resolve",
+]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'uomh' has no attribute {name!r}")
+__getattr__ = attributes(__name__, _HOMES)

@@ -1,0 +1,31 @@
+"""The command line: `uomh COMMAND`; each command is a few lines on the Python interface.
+
+Nothing here imports torch until a command needs it, so that help and lists answer at once.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from uomh.cli.listing import list_components
+from uomh.cli.runs import evaluate, sample
+from uomh.cli.train import TrainCommand, train
+
+app = typer.Typer(
+    name="uomh",
+    help="Do your data lie on a union of manifolds of different dimension, and which generative "
+    "models respect it?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("train", cls=TrainCommand)(train)
+app.command("evaluate")(evaluate)
+app.command("sample")(sample)
+app.command("list")(list_components)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

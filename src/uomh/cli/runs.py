@@ -1,0 +1,112 @@
+"""`uomh evaluate` and `uomh sample`: what can be had from the folder of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uomh.cli.console import metrics_table, out, say, sentences
+from uomh.cli.train import DataRoot, Device, Quiet, Seed, Threads
+from uomh.errors import UomhError, unknown
+
+
+@sentences
+def evaluate(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs")],
+    metrics: Annotated[
+        str | None, typer.Option(help="names with commas between, or all; see `uomh list metrics`")
+    ] = None,
+    data_root: DataRoot = None,
+    device: Device = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure runs on their test split; adds to each RUN/metrics.json."""
+    from uomh import registry
+    from uomh.config import RunConfig
+    from uomh.data import load_data
+    from uomh.settings import merged
+    from uomh.training.run import load_run, measure
+
+    for path in runs:
+        run = load_run(path)
+        changes = {"device": device, "threads": threads}
+        given = {key: value for key, value in changes.items() if value is not None}
+        config = RunConfig.of(merged(run.config.model_dump(mode="json"), given))
+        where = config.data
+        if data_root is not None:
+            where = where.model_copy(update={"data_root": data_root})
+        data = load_data(where)
+        if data.fingerprint != run.fingerprint:
+            raise UomhError(
+                f"{str(path)!r} was trained on other data than {where.dataset!r} holds now; "
+                "give the --data-root where its data are"
+            )
+        known = list(registry.entries("metrics"))
+        names = config.evaluate.metrics
+        if metrics is not None:
+            names = tuple(known if metrics == "all" else metrics.split(","))
+        for name in names:
+            if name not in known:
+                raise unknown("metric", name, known)
+        values = measure(run.model, data, config, names, path)
+        if not quiet:
+            out.print(metrics_table(values, f"{path}: test split of {data.name}"))
+
+
+@sentences
+def sample(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run")],
+    target: Annotated[Path, typer.Option("--out", help="a file .png (a grid) or .npz")],
+    n: Annotated[int, typer.Option("-n", min=1, help="how many")] = 64,
+    label: Annotated[
+        str | None, typer.Option(help="class, by name or number, of a conditional model")
+    ] = None,
+    seed: Seed = None,
+    device: Device = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw samples from a run's model into a picture or a file of arrays."""
+    import numpy as np
+    import torch
+
+    from uomh.data.images import image_grid, save_png, to_levels
+    from uomh.seeds import seeded
+    from uomh.training.run import load_run
+    from uomh.training.samples import draw
+
+    if target.suffix not in (".png", ".npz"):
+        raise UomhError(f"--out {target} should end in .png or .npz")
+    if not target.parent.is_dir():
+        raise UomhError(f"there is no folder {str(target.parent)!r} to write {target.name!r} to")
+    loaded = load_run(run)
+    model, levels = loaded.model.to(device or loaded.config.device), loaded.spec.levels
+    if target.suffix == ".png" and levels is None:
+        raise UomhError("the model makes vectors, not images; give --out FILE.npz")
+    y = None
+    if label is not None:
+        y = torch.full((n,), class_number(label, loaded.classes), device=model.device)
+        if not getattr(model, "num_classes", 0):
+            raise UomhError(f"{str(run)!r} is not conditional, so --label has no meaning for it")
+    with seeded(loaded.config.seed if seed is None else seed, "sample"):
+        points = draw(model, n, y)
+    points = points if levels is None else to_levels(points, levels)
+    if levels is not None and target.suffix == ".png":
+        save_png(image_grid(points, levels), target)
+    else:
+        if y is None:
+            np.savez_compressed(target, x=points.numpy())
+        else:
+            np.savez_compressed(target, x=points.numpy(), y=y.cpu().numpy())
+    say(f"{n} samples: {target}", quiet)
+
+
+def class_number(label: str, classes: tuple[str, ...]) -> int:
+    """The number of a class given by name or number."""
+    if label in classes:
+        return classes.index(label)
+    if label.isdigit() and int(label) < len(classes):
+        return int(label)
+    raise unknown("class", label, classes)

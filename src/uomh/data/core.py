@@ -1,0 +1,162 @@
+"""`Split` and `Data`: what every command, model, metric and estimator is given.
+
+Images are uint8 tensors (N, C, H, W) whose values are grey levels 0 .. levels-1; vectors are float
+tensors (N, D). Level g of an image stands for the cell [g, g+1) of *data space*, the continuous
+space in which densities live: a uint8 value is a level, a float value is a point of data space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from uomh.errors import UomhError
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a model must know of its data: the shape of one point, grey levels, number of classes.
+
+    Attributes:
+        shape: (C, H, W) of an image or (D,) of a vector.
+        levels: number of grey levels of an image, None for vectors.
+        num_classes: 0 where there are no labels.
+    """
+
+    shape: tuple[int, ...]
+    levels: int | None
+    num_classes: int
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates of one point."""
+        return math.prod(self.shape)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a point is an image."""
+        return len(self.shape) == 3
+
+
+@dataclass(frozen=True)
+class Split:
+    """Points and their labels.
+
+    Attributes:
+        x: uint8 (N, C, H, W) or float (N, D); may be a view of a memory-mapped file.
+        y: int64 (N,), or None.
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows: slice | Tensor) -> Split:
+        return Split(self.x[rows], None if self.y is None else self.y[rows])
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Consecutive batches (x, y) of at most ``size`` points, in order."""
+        for start in range(0, len(self), size):
+            batch = self[start : start + size]
+            yield batch.x, batch.y
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set: three splits, the names of its classes, its grey levels, its fingerprint.
+
+    ``levels`` is None for vectors; ``classes`` is empty without labels. ``valid`` may be empty.
+    """
+
+    name: str
+    train: Split
+    valid: Split
+    test: Split
+    classes: tuple[str, ...] = ()
+    levels: int | None = None
+    fingerprint: str = ""
+
+    @property
+    def spec(self) -> DataSpec:
+        """Shape, levels and number of classes."""
+        return DataSpec(tuple(self.train.x.shape[1:]), self.levels, len(self.classes))
+
+    @property
+    def weights(self) -> Tensor:
+        """Share of each class in the training split, (K,) float64, summing to one."""
+        counts = torch.bincount(self._labels(self.train), minlength=len(self.classes))
+        return counts.double() / counts.sum()
+
+    def parts(self) -> list[Data]:
+        """One unlabelled data set for each class, in the order of ``classes``.
+
+        Raises:
+            UomhError: there are no labels, or a class has no training point.
+        """
+        return [self._part(label) for label in range(len(self.classes))]
+
+    def _part(self, label: int) -> Data:
+        name = self.classes[label]
+
+        def members(split: Split) -> Split:
+            return Split(split.x[self._labels(split) == label])
+
+        train = members(self.train)
+        if not len(train):
+            raise UomhError(f"{self.name}: class {name!r} has no training point")
+        return replace(
+            self,
+            name=f"{self.name}/{name}",
+            train=train,
+            valid=members(self.valid),
+            test=members(self.test),
+            classes=(),
+            fingerprint=f"{self.fingerprint}/{name}",
+        )
+
+    def map(self, f: Callable[[Tensor], Tensor], batch_size: int = 512) -> Data:
+        """The data set of the float vectors f(x); f maps a batch (B, ...) to (B, D)."""
+
+        def mapped(split: Split) -> Split:
+            if not len(split):
+                return Split(f(split.x), split.y)
+            with torch.no_grad():
+                return Split(torch.cat([f(x) for x, _ in split.batches(batch_size)]), split.y)
+
+        return replace(
+            self,
+            train=mapped(self.train),
+            valid=mapped(self.valid),
+            test=mapped(self.test),
+            levels=None,
+            fingerprint=f"{self.fingerprint}+map",
+        )
+
+    def _labels(self, split: Split) -> Tensor:
+        if split.y is None:
+            raise UomhError(f"{self.name} has no labels; give data with labels or ask for none")
+        return split.y
+
+
+def fixed_order(n: int) -> NDArray[np.int64]:
+    """The fixed shuffle of n rows: rows sorted by SplitMix64 of their number.
+
+    Written out here rather than drawn from a library's generator, whose stream may change between
+    versions; every split and every ``limit`` rests on it.
+
+    >>> fixed_order(6).tolist()
+    [2, 4, 5, 1, 0, 3]
+    """
+    with np.errstate(over="ignore"):
+        z = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.argsort(z ^ (z >> np.uint64(31)), kind="stable")

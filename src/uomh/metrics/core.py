@@ -1,0 +1,168 @@
+"""The contract of metrics: named values with 95% intervals over test points.
+
+A metric is given an `Evaluation`, which holds the model, the points, and what several metrics share
+(log-densities are computed once). It yields (name, `Value`). What cannot be measured yields a value
+of None and the reason.
+
+Likelihoods are averages over points x + u, where u is uniform over one grey level and drawn from
+the seed, so that they are densities of data space for every model, and comparable.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from uomh import registry
+from uomh.data.core import Data, Split
+from uomh.errors import UomhError
+from uomh.models.core import Generative
+from uomh.nn.transforms import Cells
+from uomh.seeds import seeded
+
+Kind = Literal["exact", "bound", "estimate"]
+
+NORMAL_95 = 1.959963984540054
+"""97.5% quantile of the standard normal"""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A measured number.
+
+    Attributes:
+        value: the number, or None where it cannot be had.
+        low: lower end of its 95% interval over points.
+        high: upper end.
+        n: number of points.
+        kind: whether the number is exact, a bound or an estimate of what its name says.
+        reason: why there is no number.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    kind: Kind = "exact"
+    reason: str | None = None
+
+    @classmethod
+    def mean(cls, points: Tensor, kind: Kind = "exact") -> Value:
+        """The mean of one number for each point, (n,), with its normal interval."""
+        points = points.double()
+        mean, n = points.mean().item(), len(points)
+        if not math.isfinite(mean):
+            bad = int((~points.isfinite()).sum())
+            return cls(None, n=n, reason=f"it is not finite on {bad} of {n} points")
+        if n < 2:
+            return cls(mean, n=n, kind=kind)
+        half = NORMAL_95 * points.std().item() / math.sqrt(n)
+        return cls(mean, mean - half, mean + half, n, kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in metrics.json."""
+        if self.value is None:
+            return {"value": None, "reason": self.reason}
+        return {key: value for key, value in asdict(self).items() if key != "reason"}
+
+
+class Evaluation:
+    """A model on a split.
+
+    Args:
+        model: in evaluation mode, on its device.
+        data: the data set.
+        split: the points of it that are measured.
+        seed: of the draws that measuring takes.
+        batch_size: points at once.
+        advance: called with the number of points after each batch.
+    """
+
+    def __init__(
+        self,
+        model: Generative,
+        data: Data,
+        split: Split,
+        seed: int = 0,
+        batch_size: int = 512,
+        advance: Callable[[int], None] | None = None,
+    ) -> None:
+        self.model = model
+        self.data = data
+        self.split = split
+        self.seed = seed
+        self.batch_size = batch_size
+        self.advance = advance or (lambda n: None)
+        self.device = model.device
+        self._uniform = Cells(dequantize=True).train()
+
+    def over_points(self, f: Callable[[Tensor, Tensor | None], Tensor]) -> Tensor:
+        """F of every batch as it stands in the data, joined: (n,) float64 on the processor."""
+        results = []
+        with torch.no_grad():
+            for x, y in self.split.batches(self.batch_size):
+                labels = None if y is None else y.to(self.device)
+                results.append(f(x.to(self.device), labels).double().cpu())
+                self.advance(len(x))
+        return torch.cat(results)
+
+    def dequantized(self, x: Tensor) -> Tensor:
+        """Points x + u of data space, u uniform over one grey level; vectors as they are."""
+        points: Tensor = self._uniform(x)
+        return points
+
+    @cached_property
+    def log_prob(self) -> Tensor:
+        """Log-densities in nats in data space of all points, (n,)."""
+        with seeded(self.seed, "log_prob"):  # the same draws, whichever metric asks first
+            return self.over_points(lambda x, y: self.model.log_prob(self.dequantized(x)))
+
+
+class Metric(ABC):
+    """Something that is measured.
+
+    Attributes:
+        higher_is_better: the direction, for early stopping and comparison.
+    """
+
+    name: ClassVar[str]
+    higher_is_better: ClassVar[bool] = False
+
+    @abstractmethod
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """Yield named values.
+
+        Raises:
+            UomhError: the model has nothing of the kind; its sentence becomes the reason.
+        """
+
+
+def evaluate(names: Iterable[str], evaluation: Evaluation) -> dict[str, Value]:
+    """Measure the named metrics, each on a random stream of its own.
+
+    Args:
+        names: as registered.
+        evaluation: model and points.
+
+    Raises:
+        UomhError: no such metric.
+    """
+    metrics: list[Metric] = [registry.load("metrics", name)() for name in names]
+    values: dict[str, Value] = {}
+    was_training = evaluation.model.training
+    evaluation.model.eval()
+    for metric in metrics:
+        with seeded(evaluation.seed, "metric", metric.name):
+            try:
+                values.update(metric.measure(evaluation))
+            except UomhError as error:
+                values[metric.name] = Value(None, reason=str(error))
+    evaluation.model.train(was_training)
+    return values

@@ -1,0 +1,53 @@
+"""Likelihood: the training objective, log-likelihood in nats, bits per dimension."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from uomh.errors import UomhError
+from uomh.metrics.core import Evaluation, Kind, Metric, Value
+from uomh.models.core import Generative, Model
+from uomh.registry import register
+
+
+def _kind(model: Generative) -> Kind:
+    return model.likelihood or "exact"
+
+
+@register("metrics", "loss")
+class Loss(Metric):
+    """The model's own training objective, on held-out points."""
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """Mean of `Model.score`, on x + u where the model trains on such points."""
+        model = evaluation.model
+        if not isinstance(model, Model):
+            raise UomhError("a composed model has no loss of its own; see its parts")
+
+        noisy = model.cells.dequantize
+        losses = evaluation.over_points(
+            lambda x, y: model.score(evaluation.dequantized(x) if noisy else x, y)
+        )
+        yield self.name, Value.mean(losses, "bound" if _kind(model) == "bound" else "exact")
+
+
+@register("metrics", "log_likelihood")
+class LogLikelihood(Metric):
+    """Mean log-density of x + u in nats, in data space (pixel units)."""
+
+    higher_is_better = True
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """E_u log p(x + u), u uniform over one grey level."""
+        yield self.name, Value.mean(evaluation.log_prob, _kind(evaluation.model))
+
+
+@register("metrics", "bits_per_dim")
+class BitsPerDim(Metric):
+    """-E_u log p(x + u) / (D ln 2), u uniform over one grey level."""
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """The same measure for every model; a bound is labelled a bound."""
+        scale = -1 / (evaluation.data.spec.dim * math.log(2))
+        yield self.name, Value.mean(evaluation.log_prob * scale, _kind(evaluation.model))

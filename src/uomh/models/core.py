@@ -1,0 +1,217 @@
+"""The contracts of models: what can be fitted, sampled and scored.
+
+`Generative` is anything that can; `Model` is a leaf that is trained by gradient steps. A model says
+its losses as a generator:
+
+    def losses(self, x, y, step):
+        yield "critic", critic_loss     # the trainer steps the group "critic" here
+        self.clamp()                    # ... so this runs after that step
+        yield "generator", generator_loss
+
+Each loss is computed after the previous ``yield`` has returned, and a group's optimiser sees the
+gradients of its own parameters alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from uomh.data.core import Data, DataSpec
+from uomh.errors import UomhError
+from uomh.nn.transforms import Cells, TransformSettings, build_transform
+from uomh.settings import ComponentSettings, Nested
+
+Likelihood = Literal["exact", "bound", "estimate"]
+
+
+class TrainerLike(Protocol):
+    """What `Generative.fit` needs of a trainer; `uomh.training.Trainer` provides it."""
+
+    def child(self, name: str) -> Self:
+        """The trainer of a part: its checkpoints and logs are scoped by the name."""
+
+    def fit(self, model: Model, data: Data) -> None:
+        """Train a leaf by gradient steps."""
+
+
+class Generative(nn.Module, ABC):
+    """Something that can be fitted and sampled, and scored where it has a likelihood.
+
+    Attributes:
+        likelihood: whether `log_prob` is exact, a lower bound, or an estimate; None: there is none.
+        can_sample: whether `sample` gives points.
+        spec: of the data that the model is for.
+    """
+
+    likelihood: ClassVar[Likelihood | None] = None
+    can_sample: ClassVar[bool] = True
+    spec: DataSpec
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        state = itertools.chain(self.parameters(), self.buffers())
+        return next((each.device for each in state), torch.device("cpu"))
+
+    @abstractmethod
+    def fit(self, data: Data, trainer: TrainerLike) -> None:
+        """Fit to the training split of the data."""
+
+    @abstractmethod
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Points of data space, float (n, ...); labels y (n,) for conditional models."""
+
+    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Log-density in nats in data space, pixel units, of points x (B, ...); shape (B,).
+
+        A uint8 image stands for the centre of its cell (see `uomh.data.core`).
+
+        Raises:
+            UomhError: the model has no likelihood.
+        """
+        del x, y
+        raise UomhError(f"{type(self).__name__} has no likelihood")
+
+    @abstractmethod
+    def leaves(self) -> Iterator[tuple[str, Model]]:
+        """The models that are trained by gradient steps, by their path below this one."""
+
+
+class ModelConfig(ComponentSettings, TransformSettings):
+    """Settings that every leaf has."""
+
+    conditional: bool = False
+    """condition every network on the label"""
+
+    @classmethod
+    def defaults(cls, spec: DataSpec) -> Nested:
+        """Defaults that depend on the shape of the data: nested values for model and train."""
+        del spec
+        return {}
+
+
+class Model(Generative):
+    """A leaf, trained by gradient steps.
+
+    Args:
+        config: settings, of the class's own ``Config``.
+        spec: shape of the data.
+    """
+
+    Config: ClassVar[type[ModelConfig]] = ModelConfig
+    paper: ClassVar[str] = ""
+    """the paper that a model is from"""
+
+    name: ClassVar[str]
+    label_weights: Tensor
+
+    def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
+        super().__init__()
+        if config.conditional and not spec.num_classes:
+            raise UomhError("a conditional model needs labels, and these data have none")
+        self.spec = spec
+        self.num_classes = spec.num_classes if config.conditional else 0
+        dequantize = config.dequantize
+        if dequantize is None:
+            dequantize = self.likelihood is not None
+        self.cells = Cells(dequantize, config.denoising_sigma)
+        self.transform = build_transform(config, spec)
+        self.register_buffer("label_weights", torch.full((self.num_classes,), 1.0))
+
+    @abstractmethod
+    def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
+        """Losses of a batch, in the order in which groups of parameters are to be stepped.
+
+        Args:
+            x: a batch as it stands in the data, uint8 images or float vectors.
+            y: its labels (B,), or None.
+            step: number of batches that were trained on before.
+        """
+
+    def groups(self) -> dict[str, list[Parameter]]:
+        """Parameters by the optimiser that steps them; by default one group for all."""
+        return {"model": list(self.parameters())}
+
+    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The training objective of each point, (B,), lower is better; for validation.
+
+        Raises:
+            UomhError: the model has no objective that says how good it is.
+        """
+        del x, y
+        raise UomhError(f"{type(self).__name__} has no loss that measures quality")
+
+    def draw(self, n: int, y: Tensor | None) -> Tensor:
+        """Points of data space (n, ...); labels y (n,) where the model is conditional."""
+        del n, y
+        raise UomhError(f"{type(self).__name__} cannot be sampled")
+
+    def log_density(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """`log_prob` of points x given labels y, which are there where the model is conditional."""
+        return super().log_prob(x, y)
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Points of data space; a conditional model without labels draws one for every point."""
+        if self.num_classes and y is None:
+            y = torch.multinomial(self.label_weights, n, replacement=True)
+        return self.draw(n, self.labels_of(y))
+
+    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Log-density in nats in data space, (B,).
+
+        A conditional model without labels gives that of its mixture, logsumexp_k (log w_k +
+        log p(x|k)), with the class shares w of its training data.
+        """
+        if not self.num_classes or y is not None:
+            return self.log_density(x, self.labels_of(y))
+        labels = range(self.num_classes)
+        given = [self.log_density(x, torch.full((len(x),), k, device=x.device)) for k in labels]
+        log_weights = (self.label_weights / self.label_weights.sum()).log()
+        return torch.logsumexp(torch.stack(given, 1) + log_weights, 1)
+
+    def leaves(self) -> Iterator[tuple[str, Model]]:
+        """A leaf is its own only one."""
+        yield "", self
+
+    def fit(self, data: Data, trainer: TrainerLike) -> None:
+        """Fit by gradient steps."""
+        trainer.fit(self, data)
+
+    def prepare(self, data: Data) -> None:
+        """Take what is needed from the data before the first step: transforms, label weights."""
+        self.transform.fit(data.train)
+        if self.num_classes:
+            self.label_weights.copy_(data.weights)
+
+    def preprocess(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch of data in the space of the model, and the log-determinant (B,) in nats."""
+        z, log_det = self.transform(self.cells(x))
+        return z, log_det
+
+    def labels_of(self, y: Tensor | None) -> Tensor | None:
+        """The labels if the model is conditional, else None."""
+        return y if self.num_classes else None
+
+
+class Autoencoding(Protocol):
+    """A model with codes."""
+
+    latent_dim: int
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Codes (B, latent_dim) of points of data space."""
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Points of data space of codes."""
+
+
+def has_codes(model: Any) -> bool:
+    """Whether a model encodes and decodes."""
+    return hasattr(model, "encode") and hasattr(model, "decode")

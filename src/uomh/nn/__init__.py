@@ -1,0 +1,1 @@
+"""Building blocks of models: networks, priors, transforms with their log-determinants."""

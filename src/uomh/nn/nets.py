@@ -1,0 +1,322 @@
+"""Networks between images or vectors and vectors: MLP, CNN, residual; encoders and decoders.
+
+A network may be conditional: it then takes labels y (B,) beside its input, as one-hot vectors (as
+constant planes where the input is an image).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from uomh.errors import UomhError
+from uomh.settings import Settings
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "swish": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "softplus": nn.Softplus,
+}
+Activation = Literal["relu", "leaky_relu", "elu", "gelu", "swish", "tanh", "sigmoid", "softplus"]
+Norm = Literal["batch", "instance", "group"]
+
+
+class NetSettings(Settings):
+    """A network; what belongs to another kind of network than ``net`` is not used."""
+
+    net: Literal["mlp", "cnn", "residual"] | None = None
+    """kind of network (default: mlp for vectors and small grey images, cnn for other images)"""
+    hidden_dims: tuple[int, ...] = (256,)
+    """mlp: widths of the hidden layers"""
+    hidden_channels: tuple[int, ...] = (32, 32, 16, 16)
+    """cnn: channels of the layers, from the image inwards in encoders, outwards in decoders"""
+    kernel_size: int | tuple[int, ...] = 3
+    """cnn: size of the kernels, one for all layers or one each"""
+    stride: int | tuple[int, ...] = 1
+    """cnn: strides, one for all layers or one each"""
+    layer_channels: tuple[int, ...] = (16, 32, 64)
+    """residual: channels of the stages; each but the first halves the image"""
+    blocks_per_layer: int = Field(2, ge=1)
+    """residual: blocks in each stage"""
+    activation: Activation = "relu"
+    """nonlinearity between layers"""
+    final_activation: Activation | None = None
+    """nonlinearity after the last layer"""
+    norm: Norm | None = None
+    """normalisation after hidden layers"""
+    spectral_norm: bool = False
+    """divide every weight by its largest singular value"""
+
+
+def resolved_net(settings: NetSettings, shape: tuple[int, ...]) -> str:
+    """The kind of network for data of this shape: what the settings say, else by the shape."""
+    if settings.net is not None:
+        if settings.net != "mlp" and len(shape) != 3:
+            raise UomhError(
+                f"a {settings.net} network takes images, but the data are vectors of shape "
+                f"{shape}; choose net=mlp"
+            )
+        return settings.net
+    small_grey = len(shape) == 3 and shape[0] == 1 and shape[1] * shape[2] <= 28 * 28
+    return "mlp" if len(shape) != 3 or small_grey else "cnn"
+
+
+def encoder(
+    settings: NetSettings, shape: tuple[int, ...], out_dim: int, num_classes: int = 0
+) -> ConditionalNet:
+    """A network from points of this shape (and labels) to vectors (B, out_dim)."""
+    match resolved_net(settings, shape):
+        case "mlp":
+            body: nn.Module = _mlp(settings, math.prod(shape) + num_classes, out_dim)
+            return ConditionalNet(body, num_classes, planes=False, out_shape=(out_dim,))
+        case "cnn":
+            body = _cnn_encoder(settings, (shape[0] + num_classes, *shape[1:]), out_dim)
+        case _:
+            body = _residual_encoder(settings, (shape[0] + num_classes, *shape[1:]), out_dim)
+    return ConditionalNet(body, num_classes, planes=True, out_shape=(out_dim,))
+
+
+def decoder(
+    settings: NetSettings, in_dim: int, shape: tuple[int, ...], num_classes: int = 0, maps: int = 1
+) -> ConditionalNet:
+    """A network from vectors (B, in_dim), and labels, to points (B, maps * C, ...).
+
+    Args:
+        settings: the network.
+        in_dim: size of the input vectors.
+        shape: of one point.
+        num_classes: of labels; 0 where the network takes none.
+        maps: how many values there are for each coordinate of a point (2: mean and deviation).
+    """
+    out_shape = (maps * shape[0], *shape[1:])
+    match resolved_net(settings, shape):
+        case "mlp":
+            body: nn.Module = _mlp(settings, in_dim + num_classes, math.prod(out_shape))
+        case "cnn":
+            body = _cnn_decoder(settings, in_dim + num_classes, out_shape)
+        case _:
+            body = _residual_decoder(settings, in_dim + num_classes, out_shape)
+    return ConditionalNet(body, num_classes, planes=False, out_shape=out_shape)
+
+
+class ConditionalNet(nn.Module):
+    """A network that may take labels beside its input.
+
+    Args:
+        body: the network on the joined input.
+        num_classes: number of classes, 0 for none.
+        planes: join labels to images as constant planes, not to vectors as coordinates.
+        out_shape: shape of one output.
+    """
+
+    def __init__(
+        self, body: nn.Module, num_classes: int, planes: bool, out_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.num_classes = num_classes
+        self.planes = planes
+        self.out_shape = out_shape
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Outputs (B, *out_shape) for inputs (B, ...) and labels (B,), where there are any."""
+        if not self.planes:
+            x = x.flatten(1)
+        if self.num_classes:
+            if y is None:
+                raise UomhError("this model is conditional; give it labels")
+            hot = functional.one_hot(y, self.num_classes).to(x.dtype)
+            if self.planes:
+                hot = hot[:, :, None, None].expand(-1, -1, *x.shape[2:])
+            x = torch.cat([x, hot], 1)
+        out: Tensor = self.body(x)
+        return out.reshape(len(x), *self.out_shape)
+
+
+def _linear(settings: NetSettings, layer: nn.Module) -> nn.Module:
+    if settings.spectral_norm:
+        return nn.utils.parametrizations.spectral_norm(layer)
+    return layer
+
+
+def _norm(settings: NetSettings, channels: int, planes: bool) -> list[nn.Module]:
+    match settings.norm:
+        case None:
+            return []
+        case "batch":
+            return [nn.BatchNorm2d(channels) if planes else nn.BatchNorm1d(channels)]
+        case "instance":
+            if not planes:
+                return [nn.LayerNorm(channels)]
+            return [nn.InstanceNorm2d(channels, affine=True)]
+        case "group":
+            return [nn.GroupNorm(math.gcd(8, channels), channels)]
+
+
+def _final(settings: NetSettings) -> list[nn.Module]:
+    return [ACTIVATIONS[settings.final_activation]()] if settings.final_activation else []
+
+
+def _mlp(settings: NetSettings, in_dim: int, out_dim: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for width in settings.hidden_dims:
+        layers.append(_linear(settings, nn.Linear(in_dim, width)))
+        layers += [*_norm(settings, width, planes=False), ACTIVATIONS[settings.activation]()]
+        in_dim = width
+    layers.append(_linear(settings, nn.Linear(in_dim, out_dim)))
+    return nn.Sequential(*layers, *_final(settings))
+
+
+def _per_layer(value: int | tuple[int, ...], layers: int, name: str) -> tuple[int, ...]:
+    values = (value,) * layers if isinstance(value, int) else value
+    if len(values) != layers:
+        raise UomhError(f"{name} has {len(values)} entries for {layers} layers; give one for each")
+    return values
+
+
+def _sizes(settings: NetSettings, size: int) -> tuple[list[int], tuple[int, ...], tuple[int, ...]]:
+    """Image sizes before and after each layer of a cnn encoder, its kernels and its strides."""
+    layers = len(settings.hidden_channels)
+    kernels = _per_layer(settings.kernel_size, layers, "kernel_size")
+    strides = _per_layer(settings.stride, layers, "stride")
+    sizes = [size]
+    for kernel, stride in zip(kernels, strides, strict=True):
+        sizes.append((sizes[-1] + 2 * _padding(kernel, stride) - kernel) // stride + 1)
+        if sizes[-1] < 1 or sizes[-2] + 2 * _padding(kernel, stride) < kernel:
+            raise UomhError(
+                f"{layers} layers with kernels {kernels} and strides {strides} leave nothing of "
+                f"images of size {size}; use fewer layers or smaller kernels"
+            )
+    return sizes, kernels, strides
+
+
+def _padding(kernel: int, stride: int) -> int:
+    """No padding at stride 1 (as in the paper); with strides, so that size n becomes n / stride."""
+    return 0 if stride == 1 else (kernel - 1) // 2
+
+
+def _cnn_encoder(settings: NetSettings, shape: tuple[int, ...], out_dim: int) -> nn.Sequential:
+    channels, height, width = shape
+    heights, kernels, strides = _sizes(settings, height)
+    widths, _, _ = _sizes(settings, width)
+    layers: list[nn.Module] = []
+    for out, kernel, stride in zip(settings.hidden_channels, kernels, strides, strict=True):
+        convolution = nn.Conv2d(channels, out, kernel, stride, _padding(kernel, stride))
+        layers.append(_linear(settings, convolution))
+        layers += [*_norm(settings, out, planes=True), ACTIVATIONS[settings.activation]()]
+        channels = out
+    features = channels * heights[-1] * widths[-1]
+    return nn.Sequential(
+        *layers, nn.Flatten(), _linear(settings, nn.Linear(features, out_dim)), *_final(settings)
+    )
+
+
+def _cnn_decoder(settings: NetSettings, in_dim: int, shape: tuple[int, ...]) -> nn.Sequential:
+    """The mirror of the encoder whose channels, kernels and strides are these in reverse."""
+    kernels = _per_layer(settings.kernel_size, len(settings.hidden_channels), "kernel_size")
+    strides = _per_layer(settings.stride, len(settings.hidden_channels), "stride")
+    mirrored = settings.model_copy(
+        update={
+            "hidden_channels": settings.hidden_channels[::-1],
+            "kernel_size": kernels[::-1],
+            "stride": strides[::-1],
+        }
+    )
+    heights, widths = _sizes(mirrored, shape[1])[0][::-1], _sizes(mirrored, shape[2])[0][::-1]
+    channels = settings.hidden_channels
+    layers: list[nn.Module] = [
+        nn.Linear(in_dim, channels[0] * heights[0] * widths[0]),
+        nn.Unflatten(1, (channels[0], heights[0], widths[0])),
+    ]
+    for i, out in enumerate([*channels[1:], shape[0]]):
+        padding = _padding(kernels[i], strides[i])
+        # What strided convolution rounded away, transposed convolution must add.
+        extra_height, extra_width = (
+            sizes[i + 1] - ((sizes[i] - 1) * strides[i] - 2 * padding + kernels[i])
+            for sizes in (heights, widths)
+        )
+        layers += [
+            ACTIVATIONS[settings.activation](),
+            nn.ConvTranspose2d(
+                channels[i], out, kernels[i], strides[i], padding, (extra_height, extra_width)
+            ),
+        ]
+        if i < len(channels) - 1:
+            layers += _norm(settings, out, planes=True)
+    return nn.Sequential(*layers, *_final(settings))
+
+
+class _Block(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He et al. 2016), with group normalisation."""
+
+    def __init__(self, settings: NetSettings, channels: int, out: int, stride: int = 1) -> None:
+        super().__init__()
+        norm = settings if settings.norm else settings.model_copy(update={"norm": "group"})
+        self.branch = nn.Sequential(
+            *_norm(norm, channels, planes=True),
+            ACTIVATIONS[settings.activation](),
+            _linear(settings, nn.Conv2d(channels, out, 3, stride, 1)),
+            *_norm(norm, out, planes=True),
+            ACTIVATIONS[settings.activation](),
+            _linear(settings, nn.Conv2d(out, out, 3, 1, 1)),
+        )
+        same = channels == out and stride == 1
+        self.shortcut = nn.Identity() if same else nn.Conv2d(channels, out, 1, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.branch(x) + self.shortcut(x)
+        return out
+
+
+def _stage_sizes(settings: NetSettings, size: int) -> list[int]:
+    sizes = [size]
+    for _ in settings.layer_channels[1:]:
+        sizes.append((sizes[-1] + 1) // 2)
+    return sizes
+
+
+def _residual_encoder(settings: NetSettings, shape: tuple[int, ...], out_dim: int) -> nn.Sequential:
+    widths = settings.layer_channels
+    layers: list[nn.Module] = [_linear(settings, nn.Conv2d(shape[0], widths[0], 3, 1, 1))]
+    for stage, out in enumerate(widths):
+        for block in range(settings.blocks_per_layer):
+            first = block == 0
+            before = widths[max(stage - 1, 0)] if first else out
+            layers.append(_Block(settings, before, out, 2 if first and stage else 1))
+    height, width = (_stage_sizes(settings, size)[-1] for size in shape[1:])
+    return nn.Sequential(
+        *layers,
+        ACTIVATIONS[settings.activation](),
+        nn.Flatten(),
+        _linear(settings, nn.Linear(widths[-1] * height * width, out_dim)),
+        *_final(settings),
+    )
+
+
+def _residual_decoder(settings: NetSettings, in_dim: int, shape: tuple[int, ...]) -> nn.Sequential:
+    """The mirror of the encoder with these channels: stages from the innermost outwards."""
+    widths = settings.layer_channels[::-1]
+    heights, sizes = (_stage_sizes(settings, size)[::-1] for size in shape[1:])
+    layers: list[nn.Module] = [
+        nn.Linear(in_dim, widths[0] * heights[0] * sizes[0]),
+        nn.Unflatten(1, (widths[0], heights[0], sizes[0])),
+    ]
+    for stage, out in enumerate(widths):
+        if stage:
+            layers.append(nn.Upsample(size=(heights[stage], sizes[stage])))
+        for block in range(settings.blocks_per_layer):
+            before = widths[max(stage - 1, 0)] if block == 0 else out
+            layers.append(_Block(settings, before, out))
+    layers += [ACTIVATIONS[settings.activation](), nn.Conv2d(widths[-1], shape[0], 3, 1, 1)]
+    return nn.Sequential(*layers, *_final(settings))

@@ -1,0 +1,289 @@
+"""Typed, frozen settings: the base class, ``key=value`` overrides, and errors one can act on.
+
+A component (a model, a metric, ...) nests its settings as ``Config``, a subclass of `Settings`.
+A field annotated with `Component` holds the settings of whichever component its ``name`` says; they
+are validated by the class that the registry names, so this file knows no component.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from uomh import registry
+from uomh.errors import UomhError, unknown
+
+Nested = dict[str, Any]
+
+
+class Settings(BaseModel):
+    """Frozen settings; unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str = "") -> Self:
+        """Settings from nested values, strictly typed.
+
+        Args:
+            values: plain data, as read from JSON, YAML or overrides.
+            where: dotted key under which these settings stand, for the error.
+
+        Raises:
+            UomhError: an unknown key (the nearest known one is named) or a wrong type.
+        """
+        try:
+            # Through JSON, where strict means: no number for a flag, but a list for a tuple.
+            return cls.model_validate_json(json.dumps(values), strict=True)
+        except ValidationError as error:
+            raise _readable(cls, error, where) from None
+        except TypeError:
+            raise UomhError(f"settings {where or cls.__name__} are not plain values") from None
+
+
+class ComponentSettings(Settings):
+    """Settings of a registered component."""
+
+    name: str = ""
+    """name of the component"""
+
+
+class Component:
+    """Marks a field that holds the settings of a component: ``Annotated[..., Component(kind)]``."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def validate(
+        self, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> ComponentSettings:
+        """Validate by the ``Config`` of the class that the registry names."""
+        del handler
+        if isinstance(value, ComponentSettings):
+            return value
+        cls = config_class(self.kind, value["name"])
+        try:
+            return cls.model_validate_json(json.dumps(value), strict=True)
+        except ValidationError as error:
+            raise _readable(cls, error, info.field_name or "") from None
+
+
+def component(kind: str) -> Any:
+    """The annotation of a field that holds the settings of a component of a kind."""
+    mark = Component(kind)
+    return typing.Annotated[SerializeAsAny[ComponentSettings], WrapValidator(mark.validate), mark]
+
+
+def config_class(kind: str, name: str) -> type[ComponentSettings]:
+    """The settings class of a component.
+
+    Raises:
+        UomhError: no such component.
+    """
+    cls: type[ComponentSettings] = registry.load(kind, name).Config
+    return cls
+
+
+def parse_value(text: str) -> Any:
+    """A value as typed on a command line: a Python literal where it parses, else the string.
+
+    >>> parse_value("[512, 512]"), parse_value("1e-3"), parse_value("true"), parse_value("./here")
+    ([512, 512], 0.001, True, './here')
+    >>> parse_value("[loss,l2_reconstruction_error]")
+    ['loss', 'l2_reconstruction_error']
+    """
+    words = {"true": True, "false": False, "null": None, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        if text.startswith("[") and text.endswith("]"):
+            return [parse_value(item.strip()) for item in text[1:-1].split(",") if item.strip()]
+        return text
+    return list(value) if isinstance(value, tuple) else value
+
+
+def parse_overrides(cls: type[Settings], texts: Iterable[str], names: Mapping[str, str]) -> Nested:
+    """Nested values of ``key=value`` texts.
+
+    Args:
+        cls: the settings that the keys speak of.
+        texts: such as ``model.latent_dim=20``. In a key, the dot between a group and its member
+            may be written as an underscore: ``model.encoder_hidden_dims``.
+        names: component names by dotted key of their field, such as ``{"model": "vae"}``.
+
+    Raises:
+        UomhError: no ``=``, or no such key.
+    """
+    nested: Nested = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UomhError(f"{text!r} is not of the form key=value")
+        path = resolve_key(cls, key.strip(), names)
+        place(nested, path, parse_value(value.strip()))
+    return nested
+
+
+def place(nested: Nested, path: Iterable[str], value: Any) -> None:
+    """Set the value at a path of keys in nested dictionaries."""
+    *groups, last = path
+    for group in groups:
+        nested = nested.setdefault(group, {})
+    nested[last] = value
+
+
+def merged(*layers: Mapping[str, Any]) -> Nested:
+    """Nested values, later layers over earlier ones.
+
+    >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+    {'a': {'b': 1, 'c': 3}}
+    """
+    result: Nested = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+            result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def read_file(path: Path) -> Nested:
+    """Nested values of a JSON or YAML file.
+
+    Raises:
+        UomhError: the file is missing or not readable as a mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UomhError(f"cannot read settings from {str(path)!r}: {error.strerror}") from None
+    except yaml.YAMLError:
+        raise UomhError(f"{str(path)!r} is neither JSON nor YAML") from None
+    if not isinstance(values, dict):
+        raise UomhError(f"{str(path)!r} should hold a mapping of settings")
+    return values
+
+
+def resolve_key(cls: type[Settings], key: str, names: Mapping[str, str]) -> tuple[str, ...]:
+    """The path of fields that a dotted key names; see `parse_overrides`."""
+    path = _find(cls, key, names, "")
+    if path is None:
+        raise unknown("setting", key, [entry.key for entry in describe(cls, names)])
+    return path
+
+
+def _find(
+    cls: type[Settings], key: str, names: Mapping[str, str], where: str
+) -> tuple[str, ...] | None:
+    if key in cls.model_fields:
+        return (key,)
+    for field, group in _groups(cls, names, where):
+        for joint in (".", "_"):
+            if key.startswith(field + joint):
+                rest = key[len(field) + 1 :]
+                if group is None:
+                    return (field, *rest.split("."))
+                found = _find(group, rest, names, f"{where}{field}.")
+                if found is not None:
+                    return (field, *found)
+    return None
+
+
+def _groups(
+    cls: type[Settings], names: Mapping[str, str], where: str
+) -> Iterator[tuple[str, type[Settings] | None]]:
+    """Fields that hold further settings, with their class; None for free mappings."""
+    for field, info in cls.model_fields.items():
+        kinds = [mark.kind for mark in info.metadata if isinstance(mark, Component)]
+        if kinds:
+            name = names.get(where + field)
+            yield field, config_class(kinds[0], name) if name else Settings
+        elif isinstance(info.annotation, type) and issubclass(info.annotation, Settings):
+            yield field, info.annotation
+        elif typing.get_origin(info.annotation) is dict:
+            yield field, None
+
+
+class Description(typing.NamedTuple):
+    """One setting as a person reads it."""
+
+    key: str
+    type: str
+    default: str
+    summary: str
+
+
+def describe(cls: type[Settings], names: Mapping[str, str], where: str = "") -> list[Description]:
+    """Every setting below a class: dotted key, type, default and its line of description."""
+    groups = dict(_groups(cls, names, where))
+    rows = []
+    for field, info in cls.model_fields.items():
+        group = groups.get(field)
+        if group is not None:
+            rows += describe(group, names, f"{where}{field}.")
+        elif not (field == "name" and issubclass(cls, ComponentSettings)):
+            default = info.get_default(call_default_factory=True, validated_data={})
+            shown = "required" if info.is_required() else json.dumps(default, default=str)
+            summary = " ".join((info.description or "").split())
+            rows.append(Description(where + field, _type_name(info.annotation), shown, summary))
+    return rows
+
+
+def _type_name(annotation: Any) -> str:
+    """A type as a person would write it.
+
+    >>> _type_name(int | None), _type_name(tuple[int, ...]), _type_name(typing.Literal["a", "b"])
+    ('int or null', 'list of int', 'a | b')
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return " | ".join(str(value) for value in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_type_name(each) for each in arguments)
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return f"list of {_type_name(arguments[0])}"
+    if origin in (tuple, list, dict):
+        return f"{origin.__name__} of {', '.join(_type_name(each) for each in arguments)}"
+    if annotation is type(None):
+        return "null"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _readable(cls: type[Settings], error: ValidationError, where: str) -> UomhError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(part for part in (where, *path) if part)
+    if first["type"] == "extra_forbidden":
+        owner: Any = cls
+        for part in path[:-1]:
+            owner = owner.model_fields[part].annotation
+        prefix = key[: len(key) - len(path[-1])]
+        return unknown("setting", key, [prefix + field for field in owner.model_fields])
+    field: Any = cls
+    expected = ""
+    for part in path:
+        fields = getattr(field, "model_fields", {})
+        if part not in fields:
+            break
+        expected = f" (expected {_type_name(fields[part].annotation)})"
+        field = fields[part].annotation
+    value = json.dumps(first["input"], default=str)
+    message = first["msg"].removeprefix("Value error, ")
+    return UomhError(f"setting {key}={value}: {message[0].lower()}{message[1:]}{expected}")

@@ -1,0 +1,340 @@
+"""The one training loop, for every model that is trained by gradient steps.
+
+Resuming is exact because nothing random crosses an epoch: each epoch draws from a stream that is a
+function of (seed, path, epoch), and at its end ``best.pt``, then ``last.pt`` are replaced
+atomically. A run that is killed anywhere repeats its last epoch and ends in the same state.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+from uomh import registry
+from uomh.data.core import Data, Split
+from uomh.errors import UomhError
+from uomh.metrics import Evaluation, evaluate
+from uomh.models.core import Model
+from uomh.progress import Progress
+from uomh.seeds import derived_seed, seeded
+from uomh.training.checkpoints import Checkpoints, State
+from uomh.training.log import Log
+from uomh.training.optim import OptimizerConfig, build_optimizer, learning_rate
+from uomh.training.samples import save_samples
+
+CHECK_EVERY = 256
+"""steps between two looks at whether the losses are finite: reading them stalls a device"""
+
+
+class TrainConfig(OptimizerConfig):
+    """How a model is trained."""
+
+    max_epochs: int = Field(100, ge=1)
+    """passes over the training split"""
+    batch_size: int = Field(128, ge=1)
+    """points in a step"""
+    groups: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """optimiser settings of single groups of parameters, such as groups.discriminator.lr"""
+    valid_metrics: tuple[str, ...] = ("loss",)
+    """metrics on the validation split after every epoch"""
+    early_stopping_metric: str | None = None
+    """validation metric that chooses the best weights (default: the first of valid_metrics)"""
+    patience: int | None = Field(None, ge=1)
+    """stop after so many epochs without a better value; null: never"""
+    horizontal_flip: bool = False
+    """mirror every training image with probability one half"""
+    sample_every: int | None = Field(None, ge=1)
+    """epochs between two grids of samples while training; null: at the end alone"""
+
+    @model_validator(mode="after")
+    def _groups_are_optimizers(self) -> Self:
+        for name in self.groups:
+            self.for_group(name)
+        return self
+
+    def for_group(self, name: str) -> OptimizerConfig:
+        """The optimiser settings of a group: its own where it has any, else the common ones."""
+        common = {key: getattr(self, key) for key in OptimizerConfig.model_fields}
+        own = self.groups.get(name, {})
+        return OptimizerConfig.of({**common, **own}, f"train.groups.{name}")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """All validation metrics, the one for early stopping included."""
+        early = self.early_stopping_metric
+        return tuple(dict.fromkeys((*self.valid_metrics, *([early] if early else []))))
+
+    @property
+    def selection_metric(self) -> str | None:
+        """The validation metric by which the best weights are chosen."""
+        return self.early_stopping_metric or next(iter(self.valid_metrics), None)
+
+
+class Trainer:
+    """Trains leaves, each in its scope of a run's folder.
+
+    Args:
+        config: how to train.
+        seed: all randomness follows from it.
+        folder: of the run; None keeps everything in memory.
+        device: torch device.
+        progress: is told how it goes.
+        path: of the leaf or composition that this trainer is for.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        seed: int = 0,
+        folder: Path | None = None,
+        device: str = "cpu",
+        progress: Progress | None = None,
+        path: str = "model",
+    ) -> None:
+        self.config = config
+        self.seed = seed
+        self.folder = folder
+        self.device = device
+        self.progress = progress or Progress()
+        self.path = path
+
+    def child(self, name: str) -> Trainer:
+        """The trainer of a part."""
+        path = f"{self.path}/{name}"
+        return Trainer(self.config, self.seed, self.folder, self.device, self.progress, path)
+
+    def fit(self, model: Model, data: Data) -> None:
+        """Train a leaf, or go on where its checkpoint stands; end with its best weights.
+
+        Raises:
+            UomhError: a loss is not finite, a checkpoint is damaged, a setting names no group.
+        """
+        _Leaf(self, model, data).run()
+
+
+class _Record(NamedTuple):
+    step: int
+    group: str
+    loss: Tensor
+
+
+class _Leaf:
+    """One leaf in training."""
+
+    def __init__(self, trainer: Trainer, model: Model, data: Data) -> None:
+        self.trainer = trainer
+        self.config = trainer.config
+        self.data = data
+        self.model = model.to(trainer.device)
+        self.groups = model.groups()
+        for name in self.config.groups:
+            if name not in self.groups:
+                raise UomhError(
+                    f"train.groups.{name}: {type(model).__name__} has no such group of "
+                    f"parameters; it has: {', '.join(self.groups)}"
+                )
+        self.settings = {name: self.config.for_group(name) for name in self.groups}
+        self.optimizers: dict[str, Optimizer] = {
+            name: build_optimizer(self.settings[name], parameters)
+            for name, parameters in self.groups.items()
+        }
+        folder = trainer.folder
+        self.checkpoints = Checkpoints(folder and folder / "checkpoints" / trainer.path)
+        self.log = Log(folder, trainer.path)
+        self.epoch = 0
+        self.step = 0
+        self.best: float | None = None
+        self.bad_epochs = 0
+        self.done = False
+
+    def run(self) -> None:
+        self.checkpoints.tidy()
+        last = self.checkpoints.load("last")
+        if last is None:
+            self.model.prepare(self.data)
+        else:
+            self.restore(last)
+        progress, path = self.trainer.progress, self.trainer.path
+        progress.start(path, self.epoch, self.config.max_epochs, len(self.data.train))
+        if self.done:
+            progress.stop(path, "was finished before")
+        else:
+            self.log.start(self.epoch, self.step)
+            try:
+                while not self.done:
+                    self.one_epoch()
+            finally:
+                self.log.close()
+            early = self.epoch < self.config.max_epochs
+            progress.stop(path, "stopped early" if early else "finished")
+        best = self.checkpoints.load("best")
+        assert best is not None
+        self.model.load_state_dict(best["model"])
+        self.model.eval()
+
+    def one_epoch(self) -> None:
+        start = time.perf_counter()
+        epoch = self.epoch + 1
+        torch.manual_seed(derived_seed(self.trainer.seed, self.trainer.path, epoch))
+        self.model.train()
+        values = {"train": self.train_epoch(epoch)}
+        seconds = time.perf_counter() - start
+        valid = self.validate(epoch)
+        if valid:
+            values["valid"] = {name: value for name, value in valid.items() if value is not None}
+        self.epoch = epoch
+        self.log.epoch(epoch, self.step, values, len(self.data.train) / seconds)
+        self.show_samples()
+        self.save(self.is_better(valid))
+        self.trainer.progress.epoch(self.trainer.path, epoch, values, seconds)
+
+    def train_epoch(self, epoch: int) -> dict[str, float]:
+        """One pass over the training split; the mean loss of each group."""
+        train = self.data.train
+        batches = batch_rows(len(train), self.config.batch_size)
+        records: list[_Record] = []
+        checked = 0
+        for i, rows in enumerate(batches):
+            x, y = self.batch(train, rows)
+            progress = epoch - 1 + i / len(batches)
+            for group, loss in self.model.losses(x, y, self.step):
+                self.update(group, loss, progress)
+                records.append(_Record(self.step, group, loss.detach().double()))
+            self.step += 1
+            self.trainer.progress.advance(self.trainer.path, len(rows))
+            if (i + 1) % CHECK_EVERY == 0 or i + 1 == len(batches):
+                self.check(records[checked:], epoch)
+                checked = len(records)
+        self.check_weights(epoch)
+        by_group: dict[str, list[Tensor]] = {}
+        for each in records:
+            by_group.setdefault(each.group, []).append(each.loss)
+        return {
+            "loss" if len(by_group) == 1 else f"{group}_loss": torch.stack(losses).mean().item()
+            for group, losses in by_group.items()
+        }
+
+    def batch(self, split: Split, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        device = self.trainer.device
+        x = split.x[rows].to(device)
+        if self.config.horizontal_flip and x.dim() == 4:
+            mirrored = torch.rand(len(x), 1, 1, 1, device=device) < 0.5
+            x = torch.where(mirrored, x.flip(3), x)
+        return x, None if split.y is None else split.y[rows].to(device)
+
+    def update(self, group: str, loss: Tensor, progress: float) -> None:
+        """One step of a group's optimiser, on the gradients of its own parameters."""
+        optimizer, settings = self.optimizers[group], self.settings[group]
+        parameters = self.groups[group]
+        optimizer.zero_grad()
+        loss.backward(inputs=parameters)
+        if settings.max_grad_norm is not None:
+            clip_grad_norm_(parameters, settings.max_grad_norm)
+        for each in optimizer.param_groups:
+            each["lr"] = learning_rate(settings, progress, self.config.max_epochs)
+        optimizer.step()
+
+    def check(self, records: list[_Record], epoch: int) -> None:
+        bad = (~torch.stack([each.loss for each in records]).isfinite()).nonzero()
+        if len(bad):
+            first = records[int(bad[0])]
+            what = f"the loss of group {first.group!r} became {first.loss.item()}"
+            raise self.not_finite(what, epoch, first.step)
+
+    def check_weights(self, epoch: int) -> None:
+        for group, parameters in self.groups.items():
+            norms = torch.stack(torch._foreach_norm([each.detach() for each in parameters]))
+            if not bool(norms.isfinite().all()):
+                what = f"a weight of group {group!r} became infinite or not a number"
+                raise self.not_finite(what, epoch, self.step)
+
+    def not_finite(self, what: str, epoch: int, step: int) -> UomhError:
+        kept = "nothing was saved before it"
+        if self.epoch:
+            kept = f"the checkpoint of epoch {self.epoch} is kept"
+        return UomhError(
+            f"{what} at epoch {epoch}, step {step} of {self.trainer.path!r}; {kept}; "
+            "lower train.lr or train.max_grad_norm, or check the scale of the data"
+        )
+
+    def validate(self, epoch: int) -> dict[str, float | None]:
+        """Validation metrics; None where the model has no such thing."""
+        if not len(self.data.valid):
+            return {}
+        evaluation = Evaluation(self.model, self.data, self.data.valid, self.trainer.seed)
+        values = evaluate(self.config.metrics, evaluation)
+        chosen = self.config.early_stopping_metric
+        if chosen is not None and values[chosen].value is None:
+            raise UomhError(
+                f"train.early_stopping_metric={chosen} has no value at epoch {epoch}: "
+                f"{values[chosen].reason}"
+            )
+        return {name: value.value for name, value in values.items()}
+
+    def is_better(self, valid: dict[str, float | None]) -> bool:
+        """Whether these weights are the best so far; without a value to tell by, the last are."""
+        name = self.config.selection_metric
+        value = valid.get(name) if name is not None else None
+        if name is None or value is None:
+            return True
+        sign = -1 if registry.load("metrics", name).higher_is_better else 1
+        if self.best is None or sign * value < sign * self.best:
+            self.best, self.bad_epochs = value, 0
+            return True
+        self.bad_epochs += 1
+        return False
+
+    def save(self, better: bool) -> None:
+        patience = self.config.patience
+        out_of_patience = patience is not None and self.bad_epochs >= patience
+        self.done = self.epoch == self.config.max_epochs or out_of_patience
+        weights = self.model.state_dict()
+        if better:
+            self.checkpoints.save("best", {"epoch": self.epoch, "model": weights})
+        self.checkpoints.save(
+            "last",
+            {
+                "epoch": self.epoch,
+                "step": self.step,
+                "best": self.best,
+                "bad_epochs": self.bad_epochs,
+                "done": self.done,
+                "model": weights,
+                "optimizers": {name: each.state_dict() for name, each in self.optimizers.items()},
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        for name in ("epoch", "step", "best", "bad_epochs", "done"):
+            setattr(self, name, state[name])
+        self.model.load_state_dict(state["model"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+
+    def show_samples(self) -> None:
+        every, folder = self.config.sample_every, self.trainer.folder
+        if every is None or folder is None or self.epoch % every:
+            return
+        with seeded(self.trainer.seed, self.trainer.path, "samples"), torch.no_grad():
+            self.model.eval()
+            pixels = save_samples(self.model, folder / "samples.png")
+        if pixels is not None:
+            self.log.image("samples", pixels, self.step)
+
+
+def batch_rows(n: int, size: int) -> list[Tensor]:
+    """A random order of n rows in batches; a last batch of one joins the one before it.
+
+    Normalisation over a batch has no meaning on a single point.
+    """
+    batches = list(torch.randperm(n).split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches

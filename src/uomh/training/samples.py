@@ -1,0 +1,58 @@
+"""Pictures of what a model has learned: a grid of samples, a grid of reconstructions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from uomh.data.core import Data
+from uomh.data.images import image_grid, save_png, to_levels
+from uomh.models.core import Generative, has_codes
+
+COUNT = 64
+"""images in a grid"""
+
+
+def draw(model: Generative, n: int, y: Tensor | None = None, batch_size: int = 512) -> Tensor:
+    """Samples (n, ...) of data space on the processor, drawn in batches."""
+    with torch.no_grad():
+        parts = [
+            model.sample(min(batch_size, n - i), None if y is None else y[i : i + batch_size]).cpu()
+            for i in range(0, n, batch_size)
+        ]
+    return torch.cat(parts)
+
+
+def save_samples(model: Generative, path: Path) -> NDArray[np.uint8] | None:
+    """Write a grid of samples; None where the model or its data have no pictures of them."""
+    levels = model.spec.levels
+    if levels is None or not model.can_sample:
+        return None
+    pixels = image_grid(to_levels(draw(model, COUNT), levels), levels)
+    save_png(pixels, path)
+    return pixels
+
+
+def save_reconstructions(model: Generative, data: Data, path: Path) -> NDArray[np.uint8] | None:
+    """Write a grid of test images, each above its reconstruction; None where there are none."""
+    levels, codec = model.spec.levels, _codec(model)
+    if levels is None or codec is None or not len(data.test):
+        return None
+    test = data.test[: COUNT // 2]
+    x, y = test.x.to(model.device), None if test.y is None else test.y.to(model.device)
+    with torch.no_grad():
+        restored = to_levels(codec.decode(codec.encode(x, y), y), levels)
+    rows = [torch.stack(pair) for pair in zip(x.split(8), restored.split(8), strict=True)]
+    joined = torch.cat([row.flatten(0, 1) for row in rows])
+    pixels = image_grid(joined, levels, columns=8)
+    save_png(pixels, path)
+    return pixels
+
+
+def _codec(model: Generative) -> Any | None:
+    return model if has_codes(model) else None

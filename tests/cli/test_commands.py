@@ -1,0 +1,295 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from uomh.cli import app
+from uomh.data.names import SUMMARIES
+from uomh.paper_cli import NOT_NEEDED, OPTIONS, paper_values, single_main
+
+ROOT = Path(__file__).parents[2]
+UOMH = Path(sys.executable).with_name("uomh")
+SMALL = ["data.limit=200", "data.test_limit=40", "train.max_epochs=2", "threads=1"]
+SMALL += ["model.encoder_hidden_dims=[16]", "model.decoder_hidden_dims=[16]"]
+
+
+def uomh(*arguments):
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "vae"
+    result = uomh("train", "--model", "vae", "--run-dir", run, *SMALL)
+    assert result.exit_code == 0, result.output
+    return run, result.output
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "conditional"
+    result = uomh("train", "--conditional", "class", "--run-dir", run, "--quiet", *SMALL)
+    assert (result.exit_code, result.output) == (0, "")
+    return run
+
+
+def test_train_leaves_everything_and_says_where(trained):
+    run, output = trained
+    for name in ("config.json", "metrics.json", "metrics.jsonl", "samples.png"):
+        assert (run / name).is_file()
+    flat = output.replace("\n", "")
+    for text in ("samples.png", "metrics.json", "tensorboard --logdir", "bits_per_dim", "bound"):
+        assert text in flat
+    config = json.loads((run / "config.json").read_text())
+    assert config["config"]["model"]["encoder"]["hidden_dims"] == [16]
+    assert config["data"]["fingerprint"]
+    assert config["versions"]["torch"]
+
+
+def test_the_same_command_again_changes_nothing(trained):
+    run, _ = trained
+    before = {path: path.read_bytes() for path in run.rglob("*.pt")}
+    result = uomh("train", "--model", "vae", "--run-dir", run, *SMALL)
+    assert result.exit_code == 0
+    assert "was finished before" in result.output
+    assert {path: path.read_bytes() for path in run.rglob("*.pt")} == before
+
+
+def test_another_configuration_is_refused_and_nothing_overwritten(trained):
+    run, _ = trained
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    result = uomh("train", "--model", "vae", "--run-dir", run, *SMALL, "train.lr=0.5")
+    assert result.exit_code == 2
+    assert "train.lr is 0.001 there and 0.5 here" in result.stderr
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_evaluate_adds_to_the_metrics(trained):
+    run, _ = trained
+    result = uomh("evaluate", run, "--metrics", "loss,l2_reconstruction_error")
+    assert result.exit_code == 0, result.output
+    assert "95% interval" in result.output
+    assert set(json.loads((run / "metrics.json").read_text())) >= {"loss", "bits_per_dim"}
+
+
+def test_evaluating_twice_gives_the_same_numbers(trained):
+    run, _ = trained
+    before = (run / "metrics.json").read_text()
+    assert uomh("evaluate", run).exit_code == 0
+    assert (run / "metrics.json").read_text() == before
+
+
+def test_sample_png_and_npz(trained, conditional, tmp_path):
+    run, _ = trained
+    assert uomh("sample", run, "-n", 9, "--out", tmp_path / "grid.png").exit_code == 0
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.size == (494, 494)  # three images of 9 less a line, 19 times enlarged
+    arguments = ("sample", conditional, "-n", 5, "--out", tmp_path / "x.npz", "--label", "3")
+    assert uomh(*arguments).exit_code == 0
+    with np.load(tmp_path / "x.npz") as file:
+        first, y = file["x"], file["y"]
+    assert (first.dtype, first.shape, set(y.tolist())) == (np.uint8, (5, 1, 8, 8), {3})
+    assert uomh(*arguments).exit_code == 0
+    with np.load(tmp_path / "x.npz") as file:
+        assert np.array_equal(file["x"], first)
+
+
+def test_an_autoencoder_has_no_samples_and_no_likelihood(tmp_path):
+    run = tmp_path / "ae"
+    assert uomh("train", "--model", "ae", "--run-dir", run, *SMALL).exit_code == 0
+    assert (run / "reconstructions.png").is_file()
+    values = json.loads((run / "metrics.json").read_text())
+    assert values["bits_per_dim"] == {"value": None, "reason": "AE has no likelihood"}
+    assert values["l2_reconstruction_error"]["value"] > 0
+    result = uomh("sample", run, "--out", tmp_path / "x.png")
+    assert result.exit_code == 2
+    assert "cannot be sampled" in result.stderr
+
+
+BAD = {
+    "unknown data set 'mnits'; did you mean 'mnist'": ["train", "--dataset", "mnits"],
+    "there is no data at": ["train", "--dataset", "./nowhere"],
+    "unknown model 'vea'; did you mean 'vae'": ["train", "--model", "vea"],
+    "unknown setting 'model.latent_dims'; did you mean 'model.latent_dim'": [
+        "train",
+        "model.latent_dims=3",
+    ],
+    "unknown setting 'trian.lr'; did you mean 'train.lr'": ["train", "trian.lr=3"],
+    'setting train.max_epochs="many": input should be a valid integer (expected int)': [
+        "train",
+        "train.max_epochs=many",
+    ],
+    "setting train.max_epochs=true": ["train", "train.max_epochs=true"],
+    "setting model.latent_dim=0": ["train", "model.latent_dim=0"],
+    "setting model.decoder_sigma": ["train", "model.decoder_sigma=big"],
+    "setting train.groups.model.lr": ["train", "train.groups.model.lr=-1"],
+    "is not of the form key=value": ["train", "oops"],
+    "cannot read settings from": ["train", "--config", "missing.yaml"],
+    "unknown way to condition": ["train", "--conditional", "colour"],
+    "unknown metric 'lost'; did you mean 'loss'": ["train", "train.valid_metrics=[lost]"],
+    "there is no run in": ["evaluate", "nothing"],
+    "should end in .png or .npz": ["sample", "nothing", "--out", "x.jpg"],
+    "unknown kind 'modles'; did you mean 'models'": ["list", "modles"],
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_input_is_one_sentence(message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = uomh(*BAD[message])
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr.replace("\n", " ")
+    assert "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_metric_of_evaluate_and_damaged_files(trained, tmp_path):
+    run, _ = trained
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    result = uomh("evaluate", copy, "--metrics", "bits")
+    assert result.exit_code == 2
+    last = copy / "checkpoints" / "model" / "last.pt"
+    last.write_bytes(last.read_bytes()[:1000])
+    best = (copy / "checkpoints" / "model" / "best.pt").read_bytes()
+    result = uomh("train", "--model", "vae", "--run-dir", copy, *SMALL)
+    assert result.exit_code == 2
+    assert "last.pt' is damaged" in result.stderr
+    assert len(last.read_bytes()) == 1000
+    assert (copy / "checkpoints" / "model" / "best.pt").read_bytes() == best
+    (copy / "config.json").write_text("{")
+    assert uomh("evaluate", copy).exit_code == 2
+
+
+def test_folders_that_cannot_be_a_run(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = uomh("train", "--run-dir", tmp_path / "file" / "run", *SMALL)
+    assert result.exit_code == 2
+    assert "cannot write the run to" in result.stderr
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("irreplaceable")
+    result = uomh("train", "--run-dir", tmp_path / "full", *SMALL)
+    assert result.exit_code == 2
+    assert "is not empty and holds no run" in result.stderr
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission_to_write(tmp_path):
+    tmp_path.chmod(0o500)
+    result = uomh("train", "--run-dir", tmp_path / "run", *SMALL)
+    tmp_path.chmod(0o700)
+    assert result.exit_code == 2
+    assert "cannot write the run to" in result.stderr
+
+
+def test_conditional_needs_labels(tmp_path):
+    np.savez(tmp_path / "plain.npz", x=np.zeros((50, 3)) + np.arange(50)[:, None])
+    run = ["train", "--dataset", tmp_path / "plain.npz", "--run-dir", tmp_path / "run"]
+    result = uomh(*run, "--conditional", "class", *SMALL)
+    assert result.exit_code == 2
+    assert "needs labels" in result.stderr
+
+
+def test_settings_from_a_file_stand_below_options_and_overrides(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("train: {lr: 0.5, batch_size: 64, max_epochs: 9}\nseed: 3\n")
+    run = tmp_path / "run"
+    result = uomh("train", "--config", file, "--seed", 4, "--run-dir", run, *SMALL, "train.lr=1e-3")
+    assert result.exit_code == 0, result.output
+    config = json.loads((run / "config.json").read_text())["config"]
+    train = config["train"]
+    assert (train["lr"], train["batch_size"], train["max_epochs"]) == (1e-3, 64, 2)
+    assert config["seed"] == 4
+
+
+def test_help_shows_every_setting_with_its_meaning():
+    text = " ".join(uomh("train", "--help").output.split())
+    for key in ("model.latent_dim", "train.max_epochs", "model.encoder.hidden_dims", "data.limit"):
+        assert key in text
+    assert "dimension of the codes (int)" in text
+    listed = " ".join(uomh("list", "models", "--settings").output.split())
+    assert "model.decoder_sigma" in listed
+
+
+def test_lists():
+    assert "vae" in uomh("list", "models").output
+    assert "bits_per_dim" in uomh("list", "metrics").output
+    assert all(name in uomh("list", "datasets").output for name in SUMMARIES)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "models"], ["list", "datasets"]])
+def test_help_and_lists_are_quick_and_import_no_torch(arguments):
+    code = (
+        "import sys; from uomh.cli import app; app(sys.argv[1:], standalone_mode=False);"
+        "assert not {'torch', 'datasets', 'matplotlib'} & set(sys.modules), 'heavy import'"
+    )
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    # 0.6 s is asked for on a quiet machine; tests may share theirs, so the bound here is loose.
+    assert min(times) < 2.0
+
+
+def test_every_option_of_the_paper_leads_to_a_setting(tmp_path, digits):
+    from uomh.config import RunConfig
+    from uomh.settings import resolve_key
+
+    for name, meaning in OPTIONS.items():
+        if isinstance(meaning, str):
+            assert resolve_key(RunConfig, meaning, {"model": "vae"}), name
+    assert not set(OPTIONS) & set(NOT_NEEDED)
+    values = paper_values(["class_ind=3", "use_lr_scheduler=True", "conditioning=class"])
+    assert values == {
+        "data": {"class_ind": [3]},
+        "train": {"schedule": "cosine"},
+        "model": {"conditional": True},
+    }
+
+
+def test_single_main_trains_by_the_options_of_the_paper(tmp_path):
+    arguments = ["--dataset", "digits", "--model", "vae", "--run-name", str(tmp_path / "run")]
+    options = ["max_epochs=1", "latent_dim=4", "limit=100", "use_lr_scheduler=True", "flatten=True"]
+    options += ["encoder_hidden_dims=[16]", "base_distribution=mixture_of_gaussians"]
+    for option in options:
+        arguments += ["--config", option]
+    single_main([*arguments, "--is-gae"])
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert config["model"]["latent_dim"] == 4
+    assert config["model"]["encoder"]["hidden_dims"] == [16]
+    assert config["model"]["prior"]["kind"] == "mixture_of_gaussians"
+    assert config["train"]["schedule"] == "cosine"
+    assert (tmp_path / "run" / "metrics.json").is_file()
+
+
+def test_single_main_finds_its_environment(tmp_path):
+    """Started by a Python that lacks the package, the script starts again in .venv."""
+    shutil.copy(ROOT / "single_main.py", tmp_path)
+    bare = [getattr(sys, "_base_executable", sys.executable), "-S", "-I"]
+    result = subprocess.run(
+        [*bare, tmp_path / "single_main.py"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "type `make .venv`" in result.stderr
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    result = subprocess.run(
+        [*bare, tmp_path / "single_main.py", "--config", "epochs=3"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "unknown option 'epochs'; did you mean 'max_epochs'" in result.stderr
