@@ -96,7 +96,8 @@ def estimate(key: str, x: np.ndarray, neighbours: Neighbours) -> float | None:
                 estimator.splits = 0
                 return estimator.fit(x, neighbours=neighbours).dimension_
             theirs = their(key.removeprefix("skdim "), len(x))
-            return None if theirs is None else float(theirs(x))
+            value = np.nan if theirs is None else float(theirs(x))
+            return value if np.isfinite(value) else None
         except (UomhError, ValueError, IndexError, np.linalg.LinAlgError):
             return None
 
