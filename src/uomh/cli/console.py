@@ -121,7 +121,8 @@ def metrics_table(values: Mapping[str, Value], title: str) -> Table:
     """Metrics with their intervals, or why there is none."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in ("metric", "value", "95% interval", "n", "kind"):
-        table.add_column(column, justify="left" if column in ("metric", "kind") else "right")
+        words = column in ("metric", "kind")
+        table.add_column(column, justify="left" if words else "right", no_wrap=column == "metric")
     for name, each in values.items():
         if each.value is None:
             table.add_row(name, "n/a", "", "", each.reason or "")

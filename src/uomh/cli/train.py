@@ -90,7 +90,8 @@ def run(
     config, data = resolve(values=values, file=file, overrides=overrides)
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        run_dir = Path("runs") / f"{Path(data.name).name}_{config.model.name}_{stamp}"
+        model_name = config.model.name.rpartition(":")[2]
+        run_dir = Path("runs") / f"{Path(data.name).name}_{model_name}_{stamp}"
     spec = data.spec
     what = "x".join(map(str, spec.shape)) + (f", {spec.levels} grey levels" if spec.levels else "")
     say(f"{data.name}: {len(data.train)} training points of {what}", quiet)
