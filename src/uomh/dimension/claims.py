@@ -10,8 +10,8 @@ at a quarter of it. The one pair that is widest apart at its worst k and size de
 *Curvature* bends distances so that a set fills its ambient space faster than r^d, by a factor
 1 + O(r^2). It can lift an estimate above the torus's band, and it shows: the calibrated dimension
 rises as the set is thinned and r grows. As r^2 goes as n^(-2/d), a rise from t at n to t' at n/16
-means that (t' - t) / (16^(2/d) - 1) of t is curvature. So much is taken off the lower end of the
-band of the higher group.
+means that (t' - t) / (16^(2/d) - 1) of t is curvature. So much, for the largest rise within the
+intervals, is taken off the lower end of the band of the higher group.
 
 *Scale.* Noise of size s adds dimension below the scale s, so that thinning, which widens the
 neighbourhoods, makes a noisy group's dimension fall. So does a boundary, but on a ball, nearly all
@@ -132,14 +132,18 @@ def _bands(
 
 
 def curvature(group: Group, k: int) -> float:
-    """How much of the calibrated dimension at full size is curvature, by its rise on thinning."""
-    flat = group.k[k].calibrated[0]
-    rises = [
-        (coarse.k[k].calibrated[0] - flat) / ((group.n / coarse.n) ** (2 / flat) - 1)
-        for coarse in group.coarse
-        if k in coarse.k and coarse.n >= _LOCAL * k
-    ]
-    return max(0.0, rises[-1]) if rises else 0.0
+    """How much of the calibrated dimension at full size may be curvature, by its rise on thinning.
+
+    The rise is the largest that the intervals allow, to the coarsest size at which k neighbours
+    are local.
+    """
+    full = group.k[k]
+    local = [c for c in group.coarse if k in c.k and c.n >= _LOCAL * k]
+    if not local or full.low <= 0:
+        return 0.0
+    flat = calibrated_band(full.low, group.n, k)[0]
+    rise = calibrated_band(local[-1].k[k].high, local[-1].n, k)[0] - flat
+    return max(0.0, rise / ((group.n / local[-1].n) ** (2 / flat) - 1))
 
 
 def moves(group: Group, ks: Sequence[int]) -> tuple[bool, bool, bool]:

@@ -1,0 +1,57 @@
+"""The sets of benchmarks/fooling.py: a small draw always, all of them at full size when slow."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import ks_2samp
+
+import uomh
+
+spec = importlib.util.spec_from_file_location(
+    "fooling", Path(__file__).parents[2] / "benchmarks" / "fooling.py"
+)
+fooling = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fooling)
+
+
+@pytest.fixture(scope="module")
+def small():
+    found = {}
+    for name, expected, points, labels in fooling.cases(700, np.random.default_rng(0)):
+        kept = "cubes" not in name and "Gaussians" not in name  # these need 3,000 points a group
+        if kept:
+            report = uomh.verify(points, labels, k=(3, 10), nulls=19, name=name)
+            found[name] = expected, report
+    return found
+
+
+def test_small_draws_fool_nobody(small):
+    assert len(small) == 6
+    for name, (expected, report) in small.items():
+        assert fooling.held(expected, report), (name, report.claims.dimensions_differ)
+
+
+def test_groups_of_one_set_are_told_as_such(small):
+    _, report = small["Gaussian of dimension 5, cut at random"]
+    assert report.claims.labels_matter.status != "supported"
+    assert report.claims.groups_separated.status == "not supported"
+    _, report = small["ten shapes of dimension 8"]
+    assert report.claims.labels_matter.status == "supported"
+    assert report.claims.dimensions_differ.status == "undecided"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_full_draws_fool_nobody(seed):
+    for name, expected, points, labels in fooling.cases(3000, np.random.default_rng(seed)):
+        report = uomh.verify(points, labels, k=fooling.KS, nulls=99, seed=seed, name=name)
+        assert fooling.held(expected, report), (name, report.claims.dimensions_differ)
+
+
+@pytest.mark.slow
+def test_p_values_of_shuffled_labels_are_uniform_at_full_size():
+    images = np.random.default_rng(0).normal(size=(5000, 12)) ** 3  # uneven, like images
+    for p in fooling.shuffled_p_values(images, groups=10, count=200, nulls=199).T:
+        assert ks_2samp(p, np.arange(1, 201) / 200).pvalue > 0.01
