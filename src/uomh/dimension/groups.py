@@ -1,7 +1,7 @@
 """What one group shows by itself: its dimension by k, with interval, band, dispersion and scale.
 
 *Thinned.* The group is cut at random into 4, and into 16, equal parts; the estimate at n/4 is 1
-over the mean inverse dimension of all its points, each among its own part, over several cuts. As
+over the mean inverse dimension of all its points, each among its own part, over some cuts. As
 the parts are disjoint and every point is used, the relative error is about that of the estimate at
 full size (a part has a quarter of the points, and there are four), so the relative interval of the
 full size is kept.
@@ -27,14 +27,13 @@ from uomh.dimension.thinning import NeighbourLists, random_parts, shortened
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 
-THINNED = (4, 16)  # parts
-_CUTS = 4
+THINNED = ((4, 4), (16, 1))  # parts, and how many cuts into them
 _LADDER = (2, 3, 5, 10, 20, 50, 100)
 
 
 def list_length(ks: Sequence[int], n: int) -> int:
     """Neighbours to search among n points: enough for halves, and for most points of quarters."""
-    return min(n - 1, max(100, 6 * max(ks)))
+    return min(n - 1, max(100, 8 * max(ks)))
 
 
 def estimates(found: Neighbours, ks: Sequence[int], seed: int) -> dict[int, Estimate]:
@@ -94,7 +93,7 @@ def _thinned(
     by_k: dict[int, GroupEstimate], lists: NeighbourLists, seed: int
 ) -> tuple[Coarse, ...]:
     levels = []
-    for parts in THINNED:
+    for parts, times in THINNED:
         n = lists.m // parts
         ks = [k for k in by_k if n >= 2 * (k + 1)]
         if not ks:
@@ -103,7 +102,7 @@ def _thinned(
         try:
             cuts = [
                 lists.inverse_dimensions(random_parts(lists.m, parts, rng), ks)
-                for _ in range(_CUTS)
+                for _ in range(times)
             ]
         except UomhError:  # only neighbours were given, and the lists do not reach this far
             break
