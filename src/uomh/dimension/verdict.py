@@ -72,8 +72,10 @@ def _separation(claims: Claims) -> str:
 
 def _noise(claims: Claims) -> str:
     differ = claims.dimensions_differ
-    if differ.status != "supported" or differ.scale_stable is not False:
+    if differ.status != "supported" or differ.scale_stable is True:
         return ""
+    if differ.scale_stable is None:
+        return "; the groups are too small to follow their dimension to coarser scale"
     if differ.falls:
         which = " and ".join(repr(label) for label in differ.falls)
         return (
