@@ -47,16 +47,23 @@ def _measure(a: Points, b: Points, i: Rows, j: Rows, squared: NDArray[np.float64
     byte = a.dtype == b.dtype == torch.uint8
     kind = np.float32 if byte else np.float64
     step = max(1, min(len(i), CHUNK_BYTES // (kind().itemsize * a.dim)))
-    p_all, q_all, all_ = a.empty(step), b.empty(step), np.empty((step, a.dim), kind)
+    p_all, q_all, r_all = a.empty(step), b.empty(step), b.empty(step)
+    all_ = np.empty((step, a.dim), kind)
     for start in range(0, len(i), step):
         part = slice(start, min(start + step, len(i)))
         size = part.stop - start
         p, q, difference = p_all[:size], q_all[:size], all_[:size]
         a.read(i[part], p)
         b.read(j[part], q)
-        np.copyto(difference, p)
-        difference -= q
-        np.einsum("ij,ij->i", difference, difference, out=squared[part])
+        if byte:
+            low = np.minimum(p, q, out=r_all[:size])
+            np.maximum(p, q, out=p)
+            p -= low
+            np.copyto(difference, p)
+        else:
+            np.copyto(difference, p)
+            difference -= q
+        squared[part] = np.einsum("ij,ij->i", difference, difference)
         if byte and (large := np.flatnonzero(squared[part] >= EXACT_IN_FLOAT32)).size:
             exact = difference[large].astype(np.float64)
             squared[start + large] = np.einsum("ij,ij->i", exact, exact)
