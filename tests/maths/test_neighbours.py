@@ -316,6 +316,7 @@ MEMORY = """
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_million_points_from_a_file_stay_under_two_gibibytes(tmp_path):
     n, D = 1_000_000, 50
     X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (n, D))

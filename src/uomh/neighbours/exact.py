@@ -8,7 +8,8 @@
 3. *Measure the rest.* Survivors are measured by differences in float64 (`measure`): first the
    1.5 k of least bound, whose k-th distance rules out most of the others, then those that remain.
 4. *Certify.* A point whose k-th measured distance is within the guess has all its neighbours;
-   any other is searched again as far as its k-th measured distance, which is then enough.
+   any other is searched again as far as its k-th measured distance, which is then enough, or
+   farther than before where fewer than k were found.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ PLAN = 1024
 SHARE = 16
 CACHE_BYTES = 1 << 29
 WAITING_PAIRS = 1 << 25
-MISS = 0.05
+MISS, RARE_MISS = 0.05, 1e-4
 
 Progress = Callable[[int, int], None]
 
@@ -76,14 +77,14 @@ class _Search:
         size = min(points.n, max(SUBSET[0], min(points.n // SHARE, SUBSET[1])))
         order = np.random.default_rng(0).permutation(points.n)[:size]
         self.subset = torch.from_numpy(order)
-        share = size / points.n
-        self.rank = k if share == 1 else min(int(binom.isf(MISS, k, share)) + 1, size - 1)
+        most = size - self.within
+        self.ranks = [min(_rank(k, size / points.n, miss), most) for miss in (MISS, RARE_MISS)]
         norm = 2 * math.sqrt(points.dim) * largest
         self.sketch = make_sketch(
             points,
             self.asked,
             self.subset[:PLAN],
-            self.rank / size,
+            self.ranks[0] / size,
             2.0 ** -math.frexp(norm)[1] if norm else 1.0,
             single=self.device.type == "mps",
         )
@@ -109,7 +110,7 @@ class _Search:
         n = self.asked.n
         squared = np.full((n, self.k), np.inf)
         found = np.full((n, self.k), -1, dtype=np.int64)
-        reach = self._guess()
+        reach, farther = self._guess()
         rows = np.arange(n)
         bands = self._within(reach) if self.within else self._onto(rows, reach, self.progress)
         while len(rows):
@@ -119,21 +120,24 @@ class _Search:
             last = squared[rows, -1] * self.sketch.scale**2
             bad = rows[~(last <= reach[rows])]
             # Where k were measured the k-th is a certain reach; elsewhere look further.
-            far = np.maximum(4 * reach[bad], np.float64(1e-30))
-            far[far > 64] = np.inf
             last = squared[bad, -1] * self.sketch.scale**2
-            reach[bad] = np.where(np.isfinite(last), last * (1 + 1e-12), far)
+            reach[bad] = np.where(np.isfinite(last), last * (1 + 1e-12), farther[bad])
+            farther = 4 * farther + 1e-30
+            farther[farther > 64] = np.inf
             rows = bad
             bands = self._onto(rows, reach, None)
         return np.sqrt(squared), found
 
     def _guess(self) -> NDArray[np.float64]:
-        """For each point a squared distance, in scaled units, that should hold k neighbours."""
+        """Squared distances (2, m), in scaled units, that should hold k neighbours of each point.
+
+        The first is seldom too small, the second almost never.
+        """
         right = as_estimates(self._columns_of(self.points, self.subset))
         place = torch.full((self.points.n,), -1, device=self.device)
         place[self.subset] = torch.arange(len(self.subset), device=self.device)
         slack = 4 * self.sketch.kappa
-        reach = np.empty(self.asked.n)
+        reach = np.empty((2, self.asked.n))
         step = max(1, BAND**2 // len(self.subset))
         for start in range(0, self.asked.n, step):
             rows = torch.arange(start, min(start + step, self.asked.n))
@@ -143,9 +147,10 @@ class _Search:
                 mine = place[rows]
                 (inside,) = torch.where(mine >= 0)
                 table[inside, mine[inside]] = torch.inf
-            far = table.topk(self.rank, largest=False).values[:, -1].double()
+            near = table.topk(self.ranks[1], largest=False).values.double().clamp_(min=0)
             norms = columns[:, :-2].double().square().sum(1)
-            reach[start : start + step] = (far.clamp(min=0) + slack * norms).cpu().numpy()
+            for i, rank in enumerate(self.ranks):
+                reach[i, rows.numpy()] = (near[:, rank - 1] + slack * norms).cpu().numpy()
         return reach * (1 + 1e-5)
 
     def _columns_of(self, points: Points, rows: Tensor) -> Tensor:
@@ -217,6 +222,13 @@ class _Search:
                 if self.progress is not None:
                     self.progress(done, total)
             yield candidates
+
+
+def _rank(k: int, share: float, miss: float) -> int:
+    """The neighbour in a random share of a set that lies within the k-th of the set that rarely."""
+    if share == 1:
+        return k + math.isqrt(k) + 1
+    return int(binom.isf(miss, k, share)) + 1
 
 
 class _Tables:
