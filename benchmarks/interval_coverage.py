@@ -105,9 +105,9 @@ def page(rows: list[tuple], draws: int) -> str:
         f"| true dimension, sphere and torus up to d = 2, pooled | | {true.mean():.1%} |",
         f"| lowest and highest of those {len(true)} cells | | {true.min():.1%}, {true.max():.1%} |",
         "",
-        "An interval speaks of the estimator's mean, which is the true dimension only where boundary"
-        " and curvature do not move it; elsewhere the [calibration](estimators.md#calibration) says"
-        " how far it may be off.",
+        "An interval speaks of the estimator's mean, which is the true dimension only where"
+        " boundary and curvature do not move it; elsewhere the"
+        " [calibration](estimators.md#calibration) says how far it may be off.",
         "",
         "Coverage of the estimator's own mean, and the intervals' mean width relative to it:",
         "",

@@ -100,6 +100,12 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         self.k_ = min(self.k, most)
         if self.k_ < self.least_k:
             raise UomhError(f"{self.name} needs at least {self.least_k} neighbours of a point")
+        width = min(self._width(self.k_), len(neighbours) - 1)
+        if neighbours.k < width:
+            raise UomhError(
+                f"{self.name} at k = {self.k_} needs lists of {width} neighbours; "
+                f"these hold {neighbours.k}"
+            )
         self.dimension_, self.dimension_pw_ = self._checked(neighbours, points)
         self.interval_ = self._interval(neighbours, points)
 
