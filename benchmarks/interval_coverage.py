@@ -85,6 +85,8 @@ def cell(shape: str, d: int, n: int, draws: int) -> list[tuple]:
 
 def page(rows: list[tuple], draws: int) -> str:
     """The results as markdown."""
+    sizes = " ".join(str(n) for n in dict.fromkeys(row[2] for row in rows))
+    command = f"python benchmarks/interval_coverage.py --sizes {sizes}"
     own = np.array([row[5] for row in rows])
     in_range = np.mean((own >= 0.90) & (own <= 0.98))
     flat = [row for row in rows if row[0] in ("sphere", "torus") and row[1] <= 2]
@@ -93,7 +95,7 @@ def page(rows: list[tuple], draws: int) -> str:
         "# Do the intervals hold?",
         "",
         f"95% intervals over {draws} draws of each of {len(rows)} cells (shape, dimension, number"
-        " of points, k), made by `python benchmarks/interval_coverage.py`. The torus is flat: the"
+        f" of points, k), made by `{command}`. The torus is flat: the"
         " unit cube with opposite faces joined. The interval is that of"
         " `uomh.dimension.intervals.interval` with its defaults.",
         "",
