@@ -178,10 +178,11 @@ def table(found: dict[str, float | None], n: int) -> list[str]:
         "",
         f"## Estimates at {n:,} points",
         "",
-        "`band` is the calibrated band of `mle` at k = 10. Of a union, d is the harmonic mean of"
-        " its dimensions, to which local estimates average.",
+        "`band` is the calibrated band of `mle` at k = 10; names in code font are ours, the others"
+        " scikit-dimension's. Of a union, d is the harmonic mean of its dimensions, to which local"
+        " estimates average.",
         "",
-        "| set | d | band | " + " | ".join([*OURS, *THEIRS]) + " |",
+        "| set | d | band | " + " | ".join([*(f"`{key}`" for key in OURS), *THEIRS]) + " |",
         "|---" * (3 + len(OURS) + len(THEIRS)) + "|",
     ]
     for name, m in MANIFOLDS.items():

@@ -143,6 +143,8 @@ def test_narrow_precomputed_lists_give_no_interval():
     points = sphere(300, 3)
     found = nearest_neighbours(points, 10)
     assert MLE(10).fit(None, neighbours=found).interval_ == UNKNOWN
+    with pytest.raises(UomhError, match="needs lists of 22"):
+        make("knn", k=5).fit(None, neighbours=found)
 
 
 @pytest.mark.parametrize(("name", "settings"), [

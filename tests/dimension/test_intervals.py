@@ -48,10 +48,20 @@ def test_short_points_are_left_out_and_short_lists_are_errors():
     found = nearest_neighbours(sphere(300, 2), 12)
     half = np.arange(300) % 2 == 0
     part = thinned(found, half, 4)
-    assert 0.9 * 150 <= len(part) < 150
+    assert 0.9 * 150 <= len(part) < 150  # of 12 fair coins at least 4 are heads in 93%
     assert half[part.indices].all()
-    with pytest.raises(UomhError, match="search more neighbours"):
-        thinned(found, half, 8)
+    with pytest.raises(UomhError, match="search 32"):
+        interval(found, 8)
+    with pytest.raises(UomhError, match="too short"):
+        thinned(found, np.arange(300) < 5, 8)
+
+
+def test_hubs_that_all_points_share_may_fall_into_one_half():
+    """In a 20-ball the lists are mostly of the points near its centre: no split may fail for it."""
+    for seed in range(5):
+        x = sphere(300, 19, seed) * np.random.default_rng(seed).random((300, 1)) ** (1 / 20)
+        low, high = interval(nearest_neighbours(x, list_length(20, 300)), 20, splits=300)
+        assert 0 < low < high < 20
 
 
 def test_variance_of_a_mean_is_the_textbook_one():

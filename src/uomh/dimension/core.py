@@ -83,7 +83,9 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         most = self._most(len(rows))
         if most < self.least_k:
             raise UomhError(f"{len(rows)} distinct points are too few for {self.name}; give more")
-        width = halves.list_length(self._width(max(self.least_k, min(self.k, most))), len(rows))
+        width = min(self._width(max(self.least_k, min(self.k, most))), len(rows) - 1)
+        if self.splits:
+            width = halves.list_length(width, len(rows))
         self._fit(nearest_neighbours(own, width, duplicates="keep"), own)
         if len(rows) < len(points):
             self.dimension_pw_ = _with_copies(self.dimension_pw_, points, rows)
@@ -98,6 +100,12 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         self.k_ = min(self.k, most)
         if self.k_ < self.least_k:
             raise UomhError(f"{self.name} needs at least {self.least_k} neighbours of a point")
+        width = min(self._width(self.k_), len(neighbours) - 1)
+        if neighbours.k < width:
+            raise UomhError(
+                f"{self.name} at k = {self.k_} needs lists of {width} neighbours; "
+                f"these hold {neighbours.k}"
+            )
         self.dimension_, self.dimension_pw_ = self._checked(neighbours, points)
         self.interval_ = self._interval(neighbours, points)
 

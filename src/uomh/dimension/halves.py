@@ -15,8 +15,10 @@ estimates Var(s), whatever the estimator is and however its points depend on eac
 needs a search of its own: of the list of a point of A keep the neighbours that lie in A, and the
 first k of those are its k nearest neighbours in A (*thinning*). A list of 2k + 4 sqrt(2k) holds k
 of them but for about one point in a thousand; such a point is left out of that half (as a point,
-not as a neighbour). Which points run short depends on the split and not on the data, and where mass
-grows as r^d the ratios of distances do not depend on how far the k-th lies, so V is not biased.
+not as a neighbour). In high dimension the lists share hubs, and where a split puts most of these
+into B many points of A run short at once. Which points run short depends on the split and not on
+the data, and where mass grows as r^d the ratios of distances do not depend on how far the k-th
+lies, so V is not biased.
 
 The logarithm makes V nearly independent of the estimate itself (the spread of a dimension is
 proportional to it) and the interval positive. What is left is that V is noisy: as measured on tori
@@ -88,6 +90,8 @@ def split_variance(
     """
     rng = np.random.default_rng(seed)
     n = len(neighbours)
+    if neighbours.k < min(2 * k, n - 1):  # half of the points would run short
+        raise UomhError(_too_short(neighbours, k))
     in_a = np.zeros(1 + int(max(neighbours.rows.max(), neighbours.indices.max())), dtype=bool)
     squares = []
     for _ in range(splits):
@@ -111,7 +115,7 @@ def thinned(neighbours: Neighbours, keep: NDArray[np.bool_], k: int) -> Neighbou
         Neighbours, k wide, of those points of the subset whose list holds k others of it.
 
     Raises:
-        UomhError: more than one in ten points of the subset run short.
+        UomhError: all points of the subset run short.
     """
     of = np.flatnonzero(keep[neighbours.rows])
     indices = neighbours.indices[of]
@@ -120,11 +124,8 @@ def thinned(neighbours: Neighbours, keep: NDArray[np.bool_], k: int) -> Neighbou
         inside &= neighbours.distances[of] > 0
     rank = np.cumsum(inside, axis=1, dtype=np.int32)
     full = rank[:, -1] >= k
-    if np.count_nonzero(full) < max(1.0, 0.9 * len(full)):
-        raise UomhError(
-            f"lists of {neighbours.k} neighbours are too short to find {k} within "
-            f"{len(of)} of {len(neighbours)} points; search more neighbours"
-        )
+    if not full.any():
+        raise UomhError(_too_short(neighbours, k))
     inside &= rank <= k
     inside &= full[:, None]
     row, column = np.divmod(np.flatnonzero(inside), neighbours.k)
@@ -132,6 +133,14 @@ def thinned(neighbours: Neighbours, keep: NDArray[np.bool_], k: int) -> Neighbou
         neighbours.distances[of[row], column].reshape(-1, k),
         indices[row, column].reshape(-1, k),
         neighbours.rows[of[full]],
+    )
+
+
+def _too_short(neighbours: Neighbours, k: int) -> str:
+    wanted = list_length(k, len(neighbours))
+    return (
+        f"lists of {neighbours.k} neighbours are too short to find {k} in a random half of "
+        f"{len(neighbours)} points; search {wanted}"
     )
 
 
