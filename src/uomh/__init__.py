@@ -14,28 +14,39 @@ from uomh.registry import register
 if TYPE_CHECKING:
     from uomh.config import resolve
     from uomh.data import load_data
+    from uomh.dimension.evidence import verify
+    from uomh.dimension.result import DimensionReport
+    from uomh.neighbours import Neighbours, nearest_neighbours
     from uomh.training.run import build, fit, load_run, measure
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DimensionReport": "uomh.dimension.result",
+    "Neighbours": "uomh.neighbours",
     "build": "uomh.training.run",
     "fit": "uomh.training.run",
     "load_data": "uomh.data",
     "load_run": "uomh.training.run",
     "measure": "uomh.training.run",
+    "nearest_neighbours": "uomh.neighbours",
     "resolve": "uomh.config",
+    "verify": "uomh.dimension.evidence",
 }
 
 __all__ = [
+    "DimensionReport",
+    "Neighbours",
     "UomhError",
     "build",
     "fit",
     "load_data",
     "load_run",
     "measure",
+    "nearest_neighbours",
     "register",
     "resolve",
+    "verify",
 ]
 
 

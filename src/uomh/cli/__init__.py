@@ -10,6 +10,7 @@ import typer
 from uomh.cli.listing import list_components
 from uomh.cli.runs import evaluate, sample
 from uomh.cli.train import TrainCommand, train
+from uomh.cli.verify import verify
 
 app = typer.Typer(
     name="uomh",
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("verify")(verify)
 app.command("train", cls=TrainCommand)(train)
 app.command("evaluate")(evaluate)
 app.command("sample")(sample)

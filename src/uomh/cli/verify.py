@@ -1,0 +1,278 @@
+"""`uomh verify`: the dimension of every group of a data set, and what the differences show."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from uomh.cli.console import given, out, say, sentences
+from uomh.cli.train import DataRoot, Device, Quiet, Resize, Threads
+from uomh.errors import UomhError, unknown
+
+if TYPE_CHECKING:
+    from uomh.dimension.result import DimensionReport
+
+STAGES = {
+    "neighbours": "searching neighbours",
+    "nulls": "shuffling labels",
+    "groups": "measuring groups",
+}
+
+
+@sentences
+def verify(
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[D2 ...] [KEY=VALUE]...", help="more data sets; settings data.*"),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="D", help="a name, a folder, a file .npz, or hub:ORG/NAME"),
+    ] = None,
+    by: Annotated[
+        str, typer.Option(metavar="HOW", help="groups: class, or a file of labels (.npy, .csv)")
+    ] = "class",
+    k: Annotated[str, typer.Option(help="numbers of neighbours")] = "3,10,20",
+    estimator: Annotated[str, typer.Option(help="of the dimension")] = "mle",
+    nulls: Annotated[int, typer.Option(help="shuffles of the labels")] = 199,
+    duplicates: Annotated[str, typer.Option(help="drop, keep or error")] = "drop",
+    output: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="folder for dimension.{json,csv,png,pdf,svg}"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the JSON alone")] = False,
+    data_root: DataRoot = None,
+    resize: Resize = None,
+    seed: Annotated[int, typer.Option(help="of shuffles and cuts")] = 0,
+    device: Device = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Say whether data look like a union of manifolds of different dimension, and why.
+
+    Several data sets, as ``--dataset A B`` or ``--dataset A --dataset B``, share one figure.
+    """
+    names = [*(dataset or []), *(word for word in more or [] if "=" not in word)]
+    settings = [word for word in more or [] if "=" in word]
+    if not names:
+        raise UomhError("which data set? give --dataset NAME")
+    if duplicates not in ("drop", "keep", "error"):
+        raise unknown("policy for duplicates", duplicates, ["drop", "keep", "error"])
+    ks = _numbers(k)
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    from uomh.dimension.evidence import verify as evidence
+
+    silent = quiet or as_json
+    reports = []
+    for name in names:
+        data = _load(name, given(data_root=data_root, resize=resize), settings)
+        x, y, classes = data.train.x, data.train.y, data.classes
+        if by != "class":
+            y, classes = _saved_labels(by, len(x)), ()
+        say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
+        with Display(silent) as display:
+            report = evidence(
+                x,
+                y,
+                k=ks,
+                estimator=estimator,
+                nulls=nulls,
+                duplicates=duplicates,  # type: ignore[arg-type]  # checked above
+                seed=seed,
+                classes=classes or None,
+                name=Path(name).name if Path(name).exists() else name,
+                by="class" if by == "class" else Path(by).name,
+                fingerprint=data.fingerprint or None,
+                device=device,
+                progress=display.show,
+            )
+        reports.append(report)
+        if not silent:
+            show(report)
+    if output is not None:
+        save(reports, output)
+        say(f"{output}/dimension.png, .pdf, .svg, .json, .csv", silent)
+    if as_json:
+        texts = [report.to_json() for report in reports]
+        typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
+
+
+def save(reports: list[DimensionReport], folder: Path) -> None:
+    """Write one report into the folder, or several into folders in it, and one figure."""
+    from uomh.report.figures import save_dimension_figure
+
+    for report in reports:
+        own = folder if len(reports) == 1 else folder / report.dataset.replace("/", "_")
+        report.save(own)
+        if own != folder:
+            save_dimension_figure([report], own)
+    save_dimension_figure(reports, folder)
+
+
+def show(report: DimensionReport) -> None:
+    """Print the groups, the claims and the verdict."""
+    out.print(groups_table(report))
+    out.print(claims_table(report))
+    out.print(report.verdict, markup=False)
+    out.print()
+
+
+def groups_table(report: DimensionReport) -> Table:
+    """Estimates by group, the calibrated band at the middle k, and the size-matched estimate."""
+    ks = list(report.whole.k)
+    middle = ks[len(ks) // 2]
+    table = Table(box=None, pad_edge=False, padding=(0, 1), caption_justify="left")
+    if report.groups:
+        table.caption = (
+            f"±: half a 95% interval. true: dimensions that would give the value at k = {middle}, "
+            "from torus to ball. random: value of as many random points"
+        )
+    table.add_column(report.by or "", overflow="ellipsis", max_width=14, no_wrap=True)
+    table.add_column("n", justify="right")
+    for k in ks:
+        table.add_column(f"k = {k}", justify="right")
+    if report.groups:
+        table.add_column("true", justify="right")
+        table.add_column("random", justify="right")
+    for group in report.groups:
+        low, high = group.k[middle].calibrated
+        table.add_row(
+            group.label,
+            str(group.n),
+            *(_with_error(e.dimension, e.low, e.high) for e in group.k.values()),
+            f"{low:.1f}-{high:.1f}",
+            f"{group.k[middle].size_matched:.2f}",
+        )
+    whole = (_with_error(e.dimension, e.low, e.high) for e in report.whole.k.values())
+    table.add_row("all", str(report.n), *whole, *(["", ""] if report.groups else []), style="bold")
+    return table
+
+
+def claims_table(report: DimensionReport) -> Table:
+    """The three claims, their status and what each rests on."""
+    matter, differ, apart = (
+        report.claims.labels_matter,
+        report.claims.dimensions_differ,
+        report.claims.groups_separated,
+    )
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for style in ("", "bold", ""):
+        table.add_column(style=style, overflow="fold")
+    spread = matter.reason
+    if matter.k:
+        rho = ", ".join(f"{test.rho:.1f}" for test in matter.k.values())
+        p = ", ".join(dict.fromkeys(f"{test.p_value:.2g}" for test in matter.k.values()))
+        spread = f"spread {rho} times that of shuffled labels; p = {p}"
+    table.add_row("labels matter", matter.status, spread)
+    gap = ""
+    if differ.k:
+        first = next(iter(differ.k.values()))
+        widths = ", ".join(f"{g.gap:.1f}" for g in differ.k.values())
+        stable = {True: "stable", False: "not stable", None: "unknown"}[differ.scale_stable]
+        gap = f"bands of {first.lowest} and {first.highest} apart by {widths}; over scale {stable}"
+    table.add_row("dimensions differ", differ.status, gap or differ.reason)
+    mixing = apart.reason
+    if apart.purity is not None:
+        mixing = f"{apart.purity:.1%} of neighbours of the own group, {apart.lift:.1f} times chance"
+    table.add_row("groups separated", apart.status, mixing)
+    return table
+
+
+class Display:
+    """Progress of one data set: a bar with time left on a terminal, a line a stage elsewhere."""
+
+    def __init__(self, silent: bool) -> None:
+        self.silent = silent
+        self.bars: Bars | None = None
+        if not silent and out.is_terminal:
+            self.bars = Bars(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TimeRemainingColumn(),
+                console=out,
+                transient=True,
+            )
+        self.tasks: dict[str, TaskID] = {}
+        self.started: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        if self.bars:
+            self.bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bars:
+            self.bars.stop()
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """A stage has come so far."""
+        what = STAGES.get(stage, stage)
+        if self.bars:
+            if stage not in self.tasks:
+                self.tasks[stage] = self.bars.add_task(what, total=total)
+            self.bars.update(self.tasks[stage], completed=done)
+        elif not self.silent:
+            since = self.started.setdefault(stage, time.monotonic())
+            if done >= total:
+                say(f"{what}: {time.monotonic() - since:.1f} s")
+
+
+def _with_error(value: float, low: float, high: float) -> str:
+    if low <= 0:
+        return f"{value:.2f}"
+    return f"{value:.2f} ±{(high - low) / 2:.2f}"
+
+
+def _groups(y: Any, classes: tuple[str, ...]) -> str:
+    if y is None:
+        return "no labels"
+    count = len(classes) or len(set(y.tolist()))
+    return f"{count} groups"
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UomhError(f"--k takes whole numbers, as in 3,10,20; it is {text!r}") from None
+
+
+def _load(name: str, options: dict[str, Any], settings: list[str]) -> Any:
+    """The data set, all of its training points."""
+    import yaml
+
+    from uomh.data import load_data
+
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if not key.startswith("data."):
+            raise UomhError(f"unknown setting {key!r}; verify takes data.*, as in data.limit=5000")
+        options[key.removeprefix("data.")] = yaml.safe_load(value)
+    return load_data(name, **{"valid_fraction": 0.0, **options})
+
+
+def _saved_labels(file: str, n: int) -> Any:
+    import numpy as np
+
+    path = Path(file)
+    if not path.is_file():
+        raise UomhError(f"--by is class or a file of labels, and there is no file {file!r}")
+    try:
+        labels = (
+            np.load(path) if path.suffix == ".npy" else np.loadtxt(path, dtype=str, delimiter=",")
+        )
+    except ValueError as error:
+        raise UomhError(f"{file}: no labels could be read ({error})") from None
+    if labels.shape != (n,):
+        raise UomhError(f"{file} has shape {labels.shape}, but there are {n} training points")
+    return labels

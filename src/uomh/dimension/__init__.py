@@ -1,0 +1,1 @@
+"""Intrinsic dimension: estimators, their intervals and calibration, and what groups show."""

@@ -1,0 +1,247 @@
+"""Is a set of points a union of manifolds of different dimension? ``verify`` gathers the evidence.
+
+One neighbour search in the whole set and one in every group feed all of it: estimates by group and
+k with intervals (``intervals``) and calibrated bands (``calibration``), random groups of the same
+sizes (``nulls``), the groups at coarser scale (``groups``), the three claims (``claims``) and the
+sentence (``verdict``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uomh.dimension.claims import (
+    detectable_difference,
+    dimensions_differ,
+    groups_separated,
+    labels_matter,
+)
+from uomh.dimension.groups import estimates, list_length, measured
+from uomh.dimension.inputs import (
+    checked_ks,
+    distinct_points,
+    fingerprint_of,
+    grouped,
+    renumbered,
+    require_size,
+)
+from uomh.dimension.nulls import Progress, shuffled
+from uomh.dimension.result import (
+    Claims,
+    DimensionReport,
+    DimensionsDiffer,
+    GroupsSeparated,
+    LabelsMatter,
+    Power,
+    Whole,
+)
+from uomh.dimension.thinning import Ints, NeighbourLists, random_parts, restricted, shortened
+from uomh.dimension.verdict import verdict
+from uomh.errors import UomhError, unknown
+from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
+from uomh.neighbours.graph import spanning_tree
+
+_WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
+_ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
+_FEWEST_NULLS = 19  # the fewest that allow p = 0.05
+
+
+def verify(
+    X: Any,
+    y: Any = None,
+    *,
+    k: Sequence[int] = (3, 10, 20),
+    estimator: str = "mle",
+    nulls: int = 199,
+    duplicates: Duplicates = "drop",
+    seed: int = 0,
+    neighbours: Neighbours | None = None,
+    classes: Sequence[str] | None = None,
+    name: str = "data",
+    by: str = "class",
+    fingerprint: str | None = None,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> DimensionReport:
+    """Estimate the dimension of every group and say what the differences are evidence of.
+
+    Args:
+        X: (n, ...) points: pixels, embeddings, any features; None if ``neighbours`` stand for them.
+        y: (n,) labels of any kind; None gives estimates of the whole, and no verdict.
+        k: numbers of neighbours, each at least 2.
+        estimator: ``"mle"``, the one that nulls and calibration are made for.
+        nulls: shuffles of the labels, at least 19.
+        duplicates: ``"drop"`` exact copies of a point and count them, ``"keep"`` them (a point's
+            copies are not its neighbours), or ``"error"``.
+        seed: of the shuffles and cuts; the answer is the same for any number of threads.
+        neighbours: of X within itself, instead of a search (512 each serve ten groups).
+        classes: names of the labels 0, 1, ...
+        name: of the set, for the report.
+        by: what the labels are, for the report.
+        fingerprint: of the set; by default a hash of X and y.
+        device: where to search.
+        progress: called with (stage, done, total).
+
+    Returns:
+        The report; ``.save(directory)`` writes it, a notebook shows it as a table.
+
+    Raises:
+        UomhError: k < 2, NaN, too few points in a group, all points alike, lists too short.
+
+    >>> X = np.random.default_rng(0).normal(size=(400, 3))
+    >>> X[200:, 2] = 9  # the second half lies on a plane
+    >>> report = verify(X, np.arange(400) // 200, k=[5], nulls=19)
+    >>> [round(group.k[5].dimension, 1) for group in report.groups]
+    [3.4, 2.1]
+    >>> report.claims.labels_matter.status
+    'supported'
+    """
+    ks = checked_ks(k)
+    if estimator != "mle":
+        raise unknown("estimator with nulls and calibration", estimator, ["mle"])
+    if nulls < _FEWEST_NULLS:
+        raise UomhError(f"nulls must be at least {_FEWEST_NULLS}, the fewest that allow p = 0.05")
+    points, rows, total = distinct_points(X, neighbours, duplicates)
+    m = len(rows)
+    labels, names, dropped = grouped(y, total, rows, classes)
+    sizes = np.bincount(labels, minlength=len(names))
+    require_size("the data set", m, total - m, ks)
+    for label, size, copies in zip(names, sizes.tolist(), dropped.tolist(), strict=False):
+        require_size(f"group {label!r}", size, copies, ks)
+
+    if neighbours is None:
+        width = min(m - 1, max(list_length(ks, m), _width(sizes, m, max(ks))))
+        found = _search(
+            points, width, device, partial(progress, "neighbours") if progress else None
+        )
+    else:
+        found = renumbered(neighbours, total)
+    lists = NeighbourLists(found, points)
+    near = found if points is None else shortened(found, list_length(ks, m))
+    hashed = fingerprint or fingerprint_of(points, found, labels)
+    del found  # 16 bytes an entry, where the lists take 8
+    tree = _tree(shortened(near, max(ks)), points)
+    whole = Whole(estimates(near, ks, seed), _size_curve(lists, ks, sizes, seed))
+    draws = shuffled(lists, labels, ks, tree, nulls, seed, progress) if len(names) > 1 else None
+    groups = []
+    for i, label in enumerate(names):
+        group, own = _inside(points, near, np.flatnonzero(labels == i), ks, device)
+        matched = [whole.k[k].dimension for k in ks]
+        if draws is not None:
+            matched = draws.dimension[:, i].mean(axis=0).tolist()
+        groups.append(
+            measured(
+                label,
+                group,
+                NeighbourLists(group, own),
+                ks,
+                duplicates=int(dropped[i]),
+                size_matched=matched,
+                seed=seed,
+            )
+        )
+        if progress is not None:
+            progress("groups", i + 1, len(names))
+    if draws is None:
+        claims = _no_claims("there is one group" if groups else "the data have no groups")
+    else:
+        observed = np.array([[group.k[k].dimension for k in ks] for group in groups])
+        matter = labels_matter(observed, draws.dimension, sizes, ks)
+        claims = Claims(
+            matter,
+            dimensions_differ(groups, ks, matter),
+            groups_separated(lists.nearest, tree, labels, draws),
+        )
+    return DimensionReport(
+        dataset=name,
+        fingerprint=hashed,
+        estimator=estimator,
+        n=m,
+        ambient_dim=None if points is None else int(np.prod(points.shape[1:])),
+        by=by if groups else None,
+        groups=tuple(groups),
+        whole=whole,
+        claims=claims,
+        power=Power({k: detectable_difference(groups, k) for k in ks} if draws else {}),
+        verdict=verdict(name, groups, claims),
+    )
+
+
+def _width(sizes: Ints, m: int, k: int) -> int:
+    """Neighbours to search in the whole set so that lists thinned to any shuffled group suffice.
+
+    The k-th fellow stands at place k/p on average in a list thinned to a share p of the set, with
+    deviation sqrt(k (1 - p)) / p. Lists that most points would exhaust are not worth their search:
+    groups so small are searched quickly by themselves.
+    """
+    if len(sizes) < 2:
+        return 0
+    share = float(sizes.min()) / m
+    if k / share > _WIDEST:
+        return 0
+    needed = (k + 5 * math.sqrt(k * (1 - share))) / share
+    return min(math.ceil(needed), _WIDEST, _ENTRIES // m)
+
+
+def _search(points: Any, k: int, device: Any, progress: Any = None) -> Neighbours:
+    """Neighbours of the points among themselves; copies were dealt with before."""
+    return nearest_neighbours(points, k, duplicates="keep", device=device, progress=progress)
+
+
+def _inside(
+    points: Any, near: Neighbours, members: Ints, ks: Sequence[int], device: Any
+) -> tuple[Neighbours, Any]:
+    """Neighbours of a group's points among themselves, and the points if there are any."""
+    if points is None:
+        return restricted(near, members), None
+    own = points[members]
+    return _search(own, list_length(ks, len(own)), device), own
+
+
+def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:
+    """Edges of the minimum spanning tree; None if it takes points that were not given."""
+    try:
+        return spanning_tree(found, points).edges
+    except UomhError:
+        if points is None:
+            return None
+        raise
+
+
+def _size_curve(
+    lists: NeighbourLists, ks: Sequence[int], sizes: Ints, seed: int
+) -> tuple[tuple[int, dict[int, float]], ...]:
+    """The whole set's estimate on random subsets: halves, quarters, ..., the groups' mean size.
+
+    A subset's estimate is the mean over the equal parts of a random partition of the whole.
+    """
+    groups = max(len(sizes), 1)
+    most = max(16, groups)
+    halvings = {1 << i for i in range(most.bit_length()) if 1 << i <= most}
+    curve = []
+    for parts in sorted(halvings | {groups}, reverse=True):
+        n = lists.m // parts
+        if n < 2 * (max(ks) + 1):
+            continue
+        cut = random_parts(lists.m, parts, np.random.default_rng((seed, parts)))
+        try:
+            dimensions = 1 / lists.inverse_dimensions(cut, ks).mean(axis=0)
+        except UomhError:  # only neighbours were given, and the lists do not reach this far
+            continue
+        curve.append((n, dict(zip(ks, dimensions.tolist(), strict=True))))
+    return tuple(curve)
+
+
+def _no_claims(reason: str) -> Claims:
+    reason += "; a verdict needs at least two"
+    return Claims(
+        LabelsMatter("undecided", reason=reason),
+        DimensionsDiffer("undecided", reason=reason),
+        GroupsSeparated("undecided", reason=reason),
+    )

@@ -1,0 +1,40 @@
+"""Neighbourhoods as vectors, in batches of bounded memory, for estimators that need coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from uomh.dimension.core import Floats, Points
+from uomh.neighbours import Neighbours
+
+BATCH_BYTES = 1 << 25
+
+
+def neighbourhoods(
+    neighbours: Neighbours, points: Points | None, k: int
+) -> Iterator[tuple[slice, Floats]]:
+    """The k neighbours of each point as vectors from it.
+
+    Args:
+        neighbours: of m points, at least k wide.
+        points: (n, D) coordinates that ``rows`` and ``indices`` refer to.
+        k: neighbours of each point.
+
+    Yields:
+        A slice of the m points, and (b, k, D) differences neighbour - point.
+    """
+    assert points is not None  # Estimator.fit asks for X where uses_points is true
+    step = max(1, BATCH_BYTES // (8 * k * max(k, points.shape[1])))
+    for start in range(0, len(neighbours), step):
+        batch = slice(start, start + step)
+        near = points[neighbours.indices[batch, :k]].astype(np.float64)
+        yield batch, near - points[neighbours.rows[batch]].astype(np.float64)[:, None, :]
+
+
+def squared_distances(vectors: Floats) -> Floats:
+    """Squared distances (b, k, k) within each of b sets of k vectors (b, k, D)."""
+    inner = vectors @ vectors.transpose(0, 2, 1)
+    squared = np.diagonal(inner, axis1=1, axis2=2)
+    return np.maximum(squared[:, :, None] + squared[:, None, :] - 2 * inner, 0)

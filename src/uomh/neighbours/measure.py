@@ -1,0 +1,134 @@
+"""Exact squared distances of listed pairs, and the k nearest of them for each point.
+
+Differences are taken before squares are summed, so that near-duplicates keep their digits. Bytes
+are faster: their differences and squares are whole numbers, which float32 sums without error below
+2^24; the rare larger sum is taken again in float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from uomh.neighbours.core import Points
+
+CHUNK_BYTES = 1 << 21  # a working set that stays in the cache
+LISTED_PAIRS = 1 << 21
+ROW_SHIFT, COLUMN_BITS, LOST_BITS = 53, 30, 8
+EXACT_IN_FLOAT32 = 2.0**24
+
+
+def squared_distances(a: Points, b: Points, i: Tensor, j: Tensor) -> Tensor:
+    """Squared distances float64 (p,) between ``a[i]`` and ``b[j]``, int64 (p,) each."""
+    byte = a.dtype == b.dtype == torch.uint8
+    squared = torch.empty(len(i), dtype=torch.float64)
+    step = max(1, CHUNK_BYTES // ((4 if byte else 8) * a.dim))
+    for start in range(0, len(i), step):
+        part = slice(start, start + step)
+        p, q = a.take(i[part]), b.take(j[part])
+        if byte:
+            difference = torch.maximum(p, q).sub_(torch.minimum(p, q)).float()
+        else:
+            difference = p.double() - q
+        squared[part] = difference.mul_(difference).sum(1)
+    if byte:
+        (large,) = torch.where(squared >= EXACT_IN_FLOAT32)
+        for start in range(0, len(large), step):
+            again = large[start : start + step]
+            difference = a.take(i[again]).double() - b.take(j[again])
+            squared[again] = difference.mul_(difference).sum(1)
+    return squared
+
+
+def pack(row: Tensor, column: Tensor, low: Tensor) -> Tensor:
+    """Pairs as one int64 each, which sort by row, then by lower bound, then by column.
+
+    The bits of a positive float sort as the float does; dropping the last eight rounds it down by
+    less than one part in 30,000, which leaves it a lower bound.
+
+    Args:
+        row: Below 2^10.
+        column: Below 2^30.
+        low: Lower bounds, of which the negative ones count as zero.
+    """
+    bits = low.float().clamp_(min=0).view(torch.int32) >> LOST_BITS
+    return (row << ROW_SHIFT) | (bits.long() << COLUMN_BITS) | column
+
+
+def unpack(pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Row int64, column int64 and lower bound float32 of packed pairs."""
+    bits = ((pairs >> COLUMN_BITS) & ((1 << (ROW_SHIFT - COLUMN_BITS)) - 1)) << LOST_BITS
+    return pairs >> ROW_SHIFT, pairs & ((1 << COLUMN_BITS) - 1), bits.int().view(torch.float32)
+
+
+class Candidates:
+    """The pairs that may be neighbours of some points, narrowed down to the k nearest.
+
+    Args:
+        points: The set that is searched.
+        asked: The set that holds the points in question.
+        rows: Which rows of `asked` those are, int64 (b,), b at most 1024.
+        k: How many neighbours to keep.
+        unit: The squared length that bounds count as 1, in squared units of the points.
+    """
+
+    def __init__(self, points: Points, asked: Points, rows: Tensor, k: int, unit: float) -> None:
+        self.points, self.asked, self.rows, self.k = points, asked, rows, k
+        self.unit = unit
+        self.squared = torch.full((len(rows), k), torch.inf, dtype=torch.float64)
+        self.found = torch.full((len(rows), k), -1)
+        self.listed: list[Tensor] = []
+        self.length = 0
+
+    def add(self, pairs: Tensor) -> None:
+        """List packed pairs of positions in `rows` and rows of `points`, each pair once."""
+        self.listed.append(pairs)
+        self.length += len(pairs)
+        if self.length > LISTED_PAIRS:
+            self._settle()
+
+    def nearest(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Squared distances (b, k) and rows of `points` (b, k); inf and -1 where too few."""
+        self._settle()
+        return self.squared.numpy(), self.found.numpy()
+
+    def _settle(self) -> None:
+        """Measure what is listed as far as it can matter, and keep the k nearest of each point."""
+        if not self.listed:
+            return
+        row, column, low = unpack(torch.cat(self.listed).sort().values)
+        self.listed, self.length = [], 0
+        # A bound may exceed the distance by 2^-22 of it; see `bounds`.
+        below = low.double().mul_(self.unit * (1 - 1e-6))
+        early = _place(row, len(self.rows)) < self.k + (self.k + 1) // 2
+        for turn in (early, ~early):
+            near = turn & (below <= self.squared[:, -1][row])
+            self._measure(row[near], column[near])
+
+    def _measure(self, row: Tensor, column: Tensor) -> None:
+        self._keep(row, column, squared_distances(self.asked, self.points, self.rows[row], column))
+
+    def _keep(self, row: Tensor, column: Tensor, squared: Tensor) -> None:
+        """Merge measured pairs into the k nearest: by distance, then by row of `points`."""
+        old_row, old_place = torch.where(self.found >= 0)
+        row = torch.cat([row, old_row])
+        column = torch.cat([column, self.found[old_row, old_place]])
+        squared = torch.cat([squared, self.squared[old_row, old_place]])
+        # Sort by row, then distance, then column: stable sorts, the last key first. Whole numbers
+        # take a radix sort, and the bits of positive floats sort as the floats do.
+        order = torch.sort(column.int()).indices
+        order = order[torch.sort(squared.view(torch.int64)[order], stable=True).indices]
+        order = order[torch.sort(row.short()[order], stable=True).indices]
+        row, column, squared = row[order], column[order], squared[order]
+        place = _place(row, len(self.rows))
+        best = place < self.k
+        self.squared[row[best], place[best]] = squared[best]
+        self.found[row[best], place[best]] = column[best]
+
+
+def _place(row: Tensor, n: int) -> Tensor:
+    """The position of each entry among those of its row; rows ascend."""
+    counts = torch.bincount(row, minlength=n)
+    return torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]

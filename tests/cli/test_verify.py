@@ -1,0 +1,83 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from uomh.cli import app
+
+QUICK = ["--k", "3,5", "--nulls", "19"]
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["verify", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sets")
+    rng = np.random.default_rng(0)
+    x = rng.random((240, 6)).astype(np.float32)
+    x[:120, 2:] = 0
+    x[120:] += 5
+    np.savez(folder / "mixed.npz", x=x, y=np.arange(240) // 120)
+    np.savez(folder / "plain.npz", x=x)
+    np.savez(folder / "same.npz", x=np.ones((50, 4), dtype=np.float32), y=np.arange(50) % 2)
+    return folder
+
+
+def test_table_claims_and_verdict_fit_a_terminal(sets):
+    result = run("--dataset", sets / "mixed.npz", *QUICK)
+    assert result.exit_code == 0, result.output
+    for words in ("labels matter", "dimensions differ", "groups separated", "true", "all"):
+        assert words in result.output
+    assert max(map(len, result.output.splitlines())) <= 80 + len(str(sets))
+
+
+def test_json_alone_goes_to_standard_output(sets):
+    one = json.loads(run("--dataset", sets / "mixed.npz", "--json", *QUICK).stdout)
+    assert one["dataset"] == "mixed.npz"
+    assert len(one["groups"]) == 2
+    for words in (["--dataset", sets / "plain.npz"], [sets / "plain.npz"]):
+        both = json.loads(run("--dataset", sets / "mixed.npz", *words, "--json", *QUICK).stdout)
+        assert [each["dataset"] for each in both] == ["mixed.npz", "plain.npz"]
+
+
+def test_out_holds_one_figure_for_all_and_a_folder_for_each(sets, tmp_path):
+    result = run("--dataset", sets / "mixed.npz", sets / "plain.npz", "--out", tmp_path, *QUICK)
+    assert result.exit_code == 0, result.output
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*") if path.is_file()}
+    for name in ("", "mixed.npz/", "plain.npz/"):
+        assert {f"{name}dimension.{kind}" for kind in ("png", "pdf", "svg")} <= found
+    assert "mixed.npz/dimension.csv" in found
+    single = run("--dataset", sets / "mixed.npz", "--out", tmp_path / "one", "--quiet", *QUICK)
+    assert single.output == ""
+    assert json.loads((tmp_path / "one/dimension.json").read_text())["n"] == 216
+
+
+def test_saved_labels_and_limits(sets, tmp_path):
+    np.save(tmp_path / "mine.npy", np.arange(100) % 4)
+    words = ["--by", tmp_path / "mine.npy", "data.limit=100", "--k", "3", "--nulls", "19", "--json"]
+    found = json.loads(run("--dataset", sets / "plain.npz", *words).stdout)
+    assert (found["n"], found["by"], len(found["groups"])) == (100, "mine.npy", 4)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "which data set"),
+        (["--dataset", "mnits"], "unknown data set"),
+        (["--dataset", "{}/mixed.npz", "--k", "1"], "k must be at least 2"),
+        (["--dataset", "{}/mixed.npz", "--k", "a"], "--k takes whole numbers"),
+        (["--dataset", "{}/mixed.npz", "--k", "200"], "points, and k = 200 needs at least 202"),
+        (["--dataset", "{}/mixed.npz", "--duplicates", "dorp"], "did you mean 'drop'"),
+        (["--dataset", "{}/mixed.npz", "--by", "no.npy"], "no file 'no.npy'"),
+        (["--dataset", "{}/mixed.npz", "limit=3"], "unknown setting 'limit'"),
+        (["--dataset", "{}/same.npz"], "points are identical, so they have no dimension"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(sets, words, says):
+    result = run(*(word.format(sets) for word in words))
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
