@@ -114,9 +114,8 @@ def _measured(
 ) -> Found:
     """The k nearest of what an index found, measured; the point itself is none of them."""
     missing = (near < 0) | (within & (near == rows[:, None]))
-    i = torch.from_numpy(np.repeat(rows, near.shape[1]))
-    j = torch.from_numpy(np.where(missing, 0, near).ravel())
-    squared = squared_distances(asked, points, i, j).numpy().reshape(near.shape)
+    i, j = np.repeat(rows, near.shape[1]), np.where(missing, 0, near).ravel()
+    squared = squared_distances(asked, points, i, j).reshape(near.shape)
     squared[missing] = np.inf
     order = np.lexsort((near, squared))[:, :k]
     best = np.sqrt(np.take_along_axis(squared, order, axis=1))

@@ -84,18 +84,21 @@ class Points:
                 f"column; it has shape {tuple(X.shape)}"
             )
         values: Tensor = X.detach().cpu().flatten(1)
-        self._values: Tensor = values.to(torch.uint8) if values.dtype == torch.bool else values
-        self._rows: Tensor | None = None
+        if values.dtype == torch.bool:
+            values = values.to(torch.uint8)
+        elif values.dtype == torch.bfloat16:
+            values = values.float()  # numpy has no such type
+        self._values, self._array = values, values.numpy()
+        self._rows: NDArray[np.int64] | None = None
         self.name = name
         self.n: int = values.shape[0]
         self.dim: int = values.shape[1]
-        self.dtype = self._values.dtype
+        self.dtype = values.dtype
 
     def only(self, rows: NDArray[np.int64]) -> Points:
         """The set of these rows alone, not copied."""
         part = copy.copy(self)
-        chosen = torch.from_numpy(rows)
-        part._rows = chosen if self._rows is None else self._rows[chosen]
+        part._rows = rows if self._rows is None else self._rows[rows]
         part.n = len(rows)
         return part
 
@@ -103,12 +106,23 @@ class Points:
         """Consecutive rows, (b, D), in the type they are stored in."""
         if self._rows is None:
             return self._values[rows]
-        return self._values.index_select(0, self._rows[rows])
+        return self._values.index_select(0, torch.from_numpy(self._rows[rows]))
 
     def take(self, rows: NDArray[np.int64] | Tensor) -> Tensor:
         """The chosen rows, (len(rows), D), in the type they are stored in."""
-        rows = torch.as_tensor(rows)
-        return self._values.index_select(0, rows if self._rows is None else self._rows[rows])
+        rows = np.asarray(rows)
+        chosen = rows if self._rows is None else self._rows[rows]
+        return self._values.index_select(0, torch.from_numpy(chosen))
+
+    def empty(self, size: int) -> NDArray[Any]:
+        """Room for that many rows."""
+        return np.empty((size, self.dim), self._array.dtype)
+
+    def read(self, rows: NDArray[np.int64], into: NDArray[Any]) -> None:
+        """Copy the chosen rows into an array of `empty`."""
+        chosen = rows if self._rows is None else self._rows[rows]
+        # Rows are known to be in range; another mode would go through a copy.
+        np.take(self._array, chosen, axis=0, out=into, mode="clip")
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """Consecutive rows, as (slice, rows), in blocks of bounded memory."""

@@ -2,10 +2,15 @@
 
 Differences are taken before squares are summed, so that near-duplicates keep their digits. Bytes
 are faster: their differences and squares are whole numbers, which float32 sums without error below
-2^24; the rare larger sum is taken again in float64.
+2^24; the rare larger sum is taken again in float64. Threads share the pairs, not each operation on
+them: there are thousands of short ones, and to wait for each other at every one costs more than
+the work where the machine is busy with something else.
 """
 
 from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -14,32 +19,47 @@ from torch import Tensor
 
 from uomh.neighbours.core import Points
 
-CHUNK_BYTES = 1 << 21  # a working set that stays in the cache
+Rows = NDArray[np.int64]
+
+CHUNK_BYTES = 1 << 20  # a thread's working set
+SHARED = 1 << 20  # coordinates above which more than one thread is worth starting
 LISTED_PAIRS = 1 << 21
 ROW_SHIFT, COLUMN_BITS, LOST_BITS = 53, 30, 8
 EXACT_IN_FLOAT32 = 2.0**24
 
 
-def squared_distances(a: Points, b: Points, i: Tensor, j: Tensor) -> Tensor:
+def squared_distances(a: Points, b: Points, i: Rows, j: Rows) -> NDArray[np.float64]:
     """Squared distances float64 (p,) between ``a[i]`` and ``b[j]``, int64 (p,) each."""
-    byte = a.dtype == b.dtype == torch.uint8
-    squared = torch.empty(len(i), dtype=torch.float64)
-    step = max(1, CHUNK_BYTES // ((4 if byte else 8) * a.dim))
-    for start in range(0, len(i), step):
-        part = slice(start, start + step)
-        p, q = a.take(i[part]), b.take(j[part])
-        if byte:
-            difference = torch.maximum(p, q).sub_(torch.minimum(p, q)).float()
-        else:
-            difference = p.double() - q
-        squared[part] = difference.mul_(difference).sum(1)
-    if byte:
-        (large,) = torch.where(squared >= EXACT_IN_FLOAT32)
-        for start in range(0, len(large), step):
-            again = large[start : start + step]
-            difference = a.take(i[again]).double() - b.take(j[again])
-            squared[again] = difference.mul_(difference).sum(1)
+    squared = np.empty(len(i))
+    workers = torch.get_num_threads() if len(i) * a.dim > SHARED else 1
+    bounds = np.linspace(0, len(i), workers + 1).astype(int)
+    parts = [slice(*ends) for ends in itertools.pairwise(bounds.tolist())]
+    if workers == 1:
+        _measure(a, b, i, j, squared)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(lambda part: _measure(a, b, i[part], j[part], squared[part]), parts))
     return squared
+
+
+def _measure(a: Points, b: Points, i: Rows, j: Rows, squared: NDArray[np.float64]) -> None:
+    """Fill in squared distances in one thread, in memory that stays in its cache."""
+    byte = a.dtype == b.dtype == torch.uint8
+    kind = np.float32 if byte else np.float64
+    step = max(1, min(len(i), CHUNK_BYTES // (kind().itemsize * a.dim)))
+    p_all, q_all, all_ = a.empty(step), b.empty(step), np.empty((step, a.dim), kind)
+    for start in range(0, len(i), step):
+        part = slice(start, min(start + step, len(i)))
+        size = part.stop - start
+        p, q, difference = p_all[:size], q_all[:size], all_[:size]
+        a.read(i[part], p)
+        b.read(j[part], q)
+        np.copyto(difference, p)
+        difference -= q
+        np.einsum("ij,ij->i", difference, difference, out=squared[part])
+        if byte and (large := np.flatnonzero(squared[part] >= EXACT_IN_FLOAT32)).size:
+            exact = difference[large].astype(np.float64)
+            squared[start + large] = np.einsum("ij,ij->i", exact, exact)
 
 
 def pack(row: Tensor, column: Tensor, low: Tensor) -> Tensor:
@@ -108,7 +128,9 @@ class Candidates:
             self._measure(row[near], column[near])
 
     def _measure(self, row: Tensor, column: Tensor) -> None:
-        self._keep(row, column, squared_distances(self.asked, self.points, self.rows[row], column))
+        rows = self.rows[row].numpy()
+        squared = squared_distances(self.asked, self.points, rows, column.numpy())
+        self._keep(row, column, torch.from_numpy(squared))
 
     def _keep(self, row: Tensor, column: Tensor, squared: Tensor) -> None:
         """Merge measured pairs into the k nearest: by distance, then by row of `points`."""
