@@ -83,7 +83,9 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         most = self._most(len(rows))
         if most < self.least_k:
             raise UomhError(f"{len(rows)} distinct points are too few for {self.name}; give more")
-        width = halves.list_length(self._width(max(self.least_k, min(self.k, most))), len(rows))
+        width = min(self._width(max(self.least_k, min(self.k, most))), len(rows) - 1)
+        if self.splits:
+            width = halves.list_length(width, len(rows))
         self._fit(nearest_neighbours(own, width, duplicates="keep"), own)
         if len(rows) < len(points):
             self.dimension_pw_ = _with_copies(self.dimension_pw_, points, rows)
