@@ -102,10 +102,10 @@ def page(rows: list[tuple], draws: int) -> str:
         f"| own mean of the estimator, pooled | 93-97% | {own.mean():.1%} |",
         f"| cells between 90% and 98% | at least 90% | {in_range:.0%} |",
         f"| lowest and highest cell | | {own.min():.1%}, {own.max():.1%} |",
-        f"| true dimension, sphere and torus up to d = 2, pooled | | {true.mean():.1%} |",
+        f"| true dimension, sphere and torus to d = 2, pooled | | {true.mean():.1%} |",
         f"| lowest and highest of those {len(true)} cells | | {true.min():.1%}, {true.max():.1%} |",
         "",
-        "An interval speaks of the estimator's mean, which is the true dimension only where boundary"
+        "An interval speaks of the estimator's mean, the true dimension only where boundary"
         " and curvature do not move it; elsewhere the [calibration](estimators.md#calibration) says"
         " how far it may be off.",
         "",
