@@ -12,8 +12,8 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -35,11 +35,19 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A component by name: where its class stands (``module:Class``) and one line about it."""
+    """A component by name.
+
+    Attributes:
+        name: as registered.
+        target: where its class stands, ``module:Class``.
+        summary: one line about it.
+        facts: the constants and the names of the methods in the class's body.
+    """
 
     name: str
     target: str
     summary: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 _defined: dict[tuple[str, str], type] = {}
@@ -93,7 +101,12 @@ def load(kind: str, name: str) -> Any:
 def _scanned(kind: str) -> tuple[Entry, ...]:
     root = Path(__file__).parent / PACKAGES[kind]
     return tuple(
-        Entry(name, f"{_module_name(path)}:{cls.name}", _first_line(ast.get_docstring(cls)))
+        Entry(
+            name,
+            f"{_module_name(path)}:{cls.name}",
+            _first_line(ast.get_docstring(cls)),
+            _facts(cls),
+        )
         for path in sorted(root.rglob("*.py"))
         for cls, name in _registered(ast.parse(path.read_text(encoding="utf-8")), kind)
     )
@@ -109,6 +122,17 @@ def _registered(tree: ast.Module, kind: str) -> Iterator[tuple[ast.ClassDef, str
                         args=[ast.Constant(value=str(of)), ast.Constant(value=str(name))],
                     ) if of == kind:
                         yield node, name
+
+
+def _facts(cls: ast.ClassDef) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for node in cls.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=value)):
+                facts[name] = value
+            case ast.FunctionDef(name=name):
+                facts[name] = "method"
+    return facts
 
 
 def _module_name(path: Path) -> str:

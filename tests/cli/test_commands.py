@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -293,3 +295,34 @@ def test_single_main_finds_its_environment(tmp_path):
     )
     assert result.returncode == 2
     assert "unknown option 'epochs'; did you mean 'max_epochs'" in result.stderr
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path):
+    run = tmp_path / "run"
+    command = [UOMH, "train", "--run-dir", run, *SMALL, "train.max_epochs=100000"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    last = run / "checkpoints" / "model" / "last.pt"
+    deadline = time.monotonic() + 120
+    while not last.is_file() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "the same command goes on" in errors
+    assert torch.load(last, weights_only=True)["epoch"] >= 1
+
+
+def test_vectors_train_and_are_scored_in_bits(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "v.npz", x=rng.normal(size=(200, 6)), y=np.arange(200) % 2)
+    run = tmp_path / "run"
+    result = uomh("train", "--dataset", tmp_path / "v.npz", "--run-dir", run, *SMALL[2:])
+    assert result.exit_code == 0, result.output
+    assert json.loads((run / "metrics.json").read_text())["bits_per_dim"]["kind"] == "bound"
+    assert not (run / "samples.png").exists()
+    assert uomh("sample", run, "--out", tmp_path / "x.png").exit_code == 2
+    assert uomh("sample", run, "-n", 8, "--out", tmp_path / "x.npz").exit_code == 0
+    with np.load(tmp_path / "x.npz") as file:
+        assert file["x"].shape == (8, 6)

@@ -136,7 +136,7 @@ def rows_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     """A plain table."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", max_width=20 if column == "default" else None)
     for row in rows:
         table.add_row(*row)
     return table

@@ -25,25 +25,34 @@ def list_components(
     """List what there is of a kind, by name; with --settings, what can be set."""
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
-    rows = dataset_rows() if kind == "datasets" else component_rows(kind)
-    out.print(rows_table(("name", "what it is"), rows))
+    columns: tuple[str, ...] = ("name", "what it is")
+    if kind == "datasets":
+        from uomh.data.names import SUMMARIES
+
+        rows: list[tuple[str, ...]] = list(SUMMARIES.items())
+    else:
+        found = registry.entries(kind).values()
+        rows = [(entry.name, entry.summary) for entry in found]
+        if kind == "models":
+            columns += ("offers", "paper")
+            rows = [(e.name, e.summary, offers(e), e.facts.get("paper", "")) for e in found]
+    out.print(rows_table(columns, rows))
     if settings:
-        show_settings(kind, [name for name, _ in rows])
+        show_settings(kind)
 
 
-def component_rows(kind: str) -> list[tuple[str, str]]:
-    """Name and summary of every component of a kind."""
-    return [(entry.name, entry.summary) for entry in registry.entries(kind).values()]
+def offers(entry: registry.Entry) -> str:
+    """What a model can be asked for, read off its class's body."""
+    likelihood = entry.facts.get("likelihood")
+    names = {
+        "samples": entry.facts.get("can_sample", True),
+        f"likelihood ({likelihood})": likelihood,
+        "codes": "encode" in entry.facts,
+    }
+    return ", ".join(name for name, there in names.items() if there)
 
 
-def dataset_rows() -> list[tuple[str, str]]:
-    """What --dataset takes."""
-    from uomh.data.names import SUMMARIES
-
-    return list(SUMMARIES.items())
-
-
-def show_settings(kind: str, names: list[str]) -> None:
+def show_settings(kind: str) -> None:
     """Settings of components, a table each."""
     from uomh.settings import config_class, describe
 
@@ -53,7 +62,7 @@ def show_settings(kind: str, names: list[str]) -> None:
         out.print("\nsettings of data")
         out.print(settings_table(describe(DataConfig, {}, "data.")))
         return
-    for name in names:
+    for name in registry.entries(kind):
         if hasattr(registry.load(kind, name), "Config"):
             out.print(f"\nsettings of {name}")
             prefix = f"{kind.removesuffix('s')}."

@@ -7,6 +7,7 @@ source without a test split gives up the first tenth of its shuffled rows as one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,11 +16,14 @@ import torch
 from pydantic import Field
 
 from uomh.data import sources
-from uomh.data.cache import Decoded, decoded
+from uomh.data.cache import TEST_SHARE, Decoded, decoded
 from uomh.data.core import Data, Split
 from uomh.data.names import HUB
 from uomh.errors import UomhError, unknown
 from uomh.settings import Settings
+
+MANIFOLD_POINTS = 5000
+"""training points drawn on a manifold where no limit is given"""
 
 
 class DataConfig(Settings):
@@ -109,6 +113,11 @@ def _decoded(config: DataConfig) -> Decoded:
     how = f"resize={resize} label={column}"
     if name == "digits":
         return decoded(name, "digits", lambda: nullcontext(sources.digits()))
+    if name.startswith("manifold:"):
+        # Points are drawn, not held out: as many more as the test split will take.
+        n = math.ceil((config.limit or MANIFOLD_POINTS) * TEST_SHARE / (TEST_SHARE - 1))
+        shape = name.removeprefix("manifold:")
+        return decoded(name, f"{name} {n}", lambda: nullcontext(sources.manifold(shape, n)))
     on_hub = HUB.get(name, (name.removeprefix("hub:"), None))
     local = Path(config.data_root) / name.removeprefix("hub:")
     if (name in HUB or name.startswith("hub:")) and not local.exists():

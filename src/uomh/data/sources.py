@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image
 
 from uomh.data.cache import Array, Block, Rows, Source
-from uomh.errors import UomhError
+from uomh.data.manifolds import MANIFOLDS
+from uomh.errors import UomhError, unknown
 
 IMAGE_ENDINGS = frozenset(
     [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"]
@@ -34,6 +35,18 @@ def digits() -> Source:
     bunch = load_digits()
     images = bunch.images.astype(np.uint8)[:, None]
     return Source(Rows.of(images, bunch.target), None, tuple(map(str, range(10))), levels=17)
+
+
+def manifold(name: str, n: int) -> Source:
+    """Points on a manifold of known dimension; a union has its groups as classes."""
+    known = MANIFOLDS.get(name)
+    if known is None:
+        raise unknown("manifold", name, MANIFOLDS)
+    points, groups = known.sample(n)
+    classes = tuple(f"{i}: {d}-dimensional" for i, d in enumerate(known.dimensions))
+    labels = groups if len(classes) > 1 else None
+    rows = Rows.of(points.astype(np.float32), labels)
+    return Source(rows, None, classes if labels is not None else (), levels=None)
 
 
 def arrays(path: Path) -> Source:

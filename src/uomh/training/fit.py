@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -26,11 +26,9 @@ from uomh.progress import Progress
 from uomh.seeds import derived_seed, seeded
 from uomh.training.checkpoints import Checkpoints, State
 from uomh.training.log import Log
+from uomh.training.losses import EpochLosses, NotFiniteError
 from uomh.training.optim import OptimizerConfig, build_optimizer, learning_rate
 from uomh.training.samples import save_samples
-
-CHECK_EVERY = 256
-"""steps between two looks at whether the losses are finite: reading them stalls a device"""
 
 
 class TrainConfig(OptimizerConfig):
@@ -119,12 +117,6 @@ class Trainer:
         _Leaf(self, model, data).run()
 
 
-class _Record(NamedTuple):
-    step: int
-    group: str
-    loss: Tensor
-
-
 class _Leaf:
     """One leaf in training."""
 
@@ -199,27 +191,27 @@ class _Leaf:
         """One pass over the training split; the mean loss of each group."""
         train = self.data.train
         batches = batch_rows(len(train), self.config.batch_size)
-        records: list[_Record] = []
-        checked = 0
-        for i, rows in enumerate(batches):
-            x, y = self.batch(train, rows)
-            progress = epoch - 1 + i / len(batches)
-            for group, loss in self.model.losses(x, y, self.step):
-                self.update(group, loss, progress)
-                records.append(_Record(self.step, group, loss.detach().double()))
-            self.step += 1
-            self.trainer.progress.advance(self.trainer.path, len(rows))
-            if (i + 1) % CHECK_EVERY == 0 or i + 1 == len(batches):
-                self.check(records[checked:], epoch)
-                checked = len(records)
-        self.check_weights(epoch)
-        by_group: dict[str, list[Tensor]] = {}
-        for each in records:
-            by_group.setdefault(each.group, []).append(each.loss)
-        return {
-            "loss" if len(by_group) == 1 else f"{group}_loss": torch.stack(losses).mean().item()
-            for group, losses in by_group.items()
-        }
+        losses = EpochLosses(self.trainer.device)
+        try:
+            for i, rows in enumerate(batches):
+                x, y = self.batch(train, rows)
+                progress = epoch - 1 + i / len(batches)
+                for group, loss in self.model.losses(x, y, self.step):
+                    self.update(group, loss, progress)
+                    losses.add(self.step, group, loss)
+                self.step += 1
+                self.trainer.progress.advance(self.trainer.path, len(rows))
+            means = losses.means()
+            self.check_weights()
+        except NotFiniteError as error:
+            kept = "nothing was saved before it"
+            if self.epoch:
+                kept = f"the checkpoint of epoch {self.epoch} is kept"
+            raise UomhError(
+                f"{error} at epoch {epoch}, step {error.step} of {self.trainer.path!r}; {kept}; "
+                "lower train.lr or train.max_grad_norm, or check the scale of the data"
+            ) from None
+        return means
 
     def batch(self, split: Split, rows: Tensor) -> tuple[Tensor, Tensor | None]:
         device = self.trainer.device
@@ -241,28 +233,12 @@ class _Leaf:
             each["lr"] = learning_rate(settings, progress, self.config.max_epochs)
         optimizer.step()
 
-    def check(self, records: list[_Record], epoch: int) -> None:
-        bad = (~torch.stack([each.loss for each in records]).isfinite()).nonzero()
-        if len(bad):
-            first = records[int(bad[0])]
-            what = f"the loss of group {first.group!r} became {first.loss.item()}"
-            raise self.not_finite(what, epoch, first.step)
-
-    def check_weights(self, epoch: int) -> None:
+    def check_weights(self) -> None:
         for group, parameters in self.groups.items():
             norms = torch.stack(torch._foreach_norm([each.detach() for each in parameters]))
             if not bool(norms.isfinite().all()):
                 what = f"a weight of group {group!r} became infinite or not a number"
-                raise self.not_finite(what, epoch, self.step)
-
-    def not_finite(self, what: str, epoch: int, step: int) -> UomhError:
-        kept = "nothing was saved before it"
-        if self.epoch:
-            kept = f"the checkpoint of epoch {self.epoch} is kept"
-        return UomhError(
-            f"{what} at epoch {epoch}, step {step} of {self.trainer.path!r}; {kept}; "
-            "lower train.lr or train.max_grad_norm, or check the scale of the data"
-        )
+                raise NotFiniteError(what, self.step)
 
     def validate(self, epoch: int) -> dict[str, float | None]:
         """Validation metrics; None where the model has no such thing."""
