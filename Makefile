@@ -26,8 +26,11 @@ check: .venv
 	$(BIN)/mypy
 	$(BIN)/mkdocs build --strict --quiet
 
+DATA_ROOT ?= data
+
 bench: .venv
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/neighbours.py --data-root $(DATA_ROOT)
 
 docs: .venv
 	$(BIN)/mkdocs build --strict
