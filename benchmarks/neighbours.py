@@ -239,6 +239,8 @@ def draw(curves: dict[str, tuple[list[int], list[float]]], file: Path) -> None:
         slope, shift = np.polyfit(np.log(values), np.log(seconds), 1)
         axis.loglog(values, seconds, "o", color="C0")
         axis.loglog(values, np.exp(shift) * np.array(values, float) ** slope, color="C0", lw=1)
+        axis.set_xticks(values, [f"{value:,}" for value in values])
+        axis.minorticks_off()
         label = {"N": "points N", "D": "coordinates D"}[name]
         axis.set(xlabel=label, ylabel="seconds", title=f"{name}$^{{{slope:.2f}}}$")
     figure.savefig(file, dpi=150)
