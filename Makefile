@@ -11,7 +11,8 @@ export NO_MKDOCS_2_WARNING = 1
 	@touch .venv
 
 demo: .venv
-	$(BIN)/uomh train --dataset digits --model vae --run-dir runs/demo
+	$(BIN)/uomh verify --dataset digits --out out/digits
+	$(BIN)/uomh train --dataset digits --model vae --run-dir runs/digits_vae
 
 test: .venv
 	$(BIN)/python -m pytest -m "not slow"

@@ -52,7 +52,7 @@ def test_out_holds_one_figure_for_all_and_a_folder_for_each(sets, tmp_path):
     assert "mixed.npz/dimension.csv" in found
     single = run("--dataset", sets / "mixed.npz", "--out", tmp_path / "one", "--quiet", *QUICK)
     assert single.output == ""
-    assert json.loads((tmp_path / "one/dimension.json").read_text())["n"] == 216
+    assert json.loads((tmp_path / "one/dimension.json").read_text())["n"] == 240  # none held out
 
 
 def test_saved_labels_and_limits(sets, tmp_path):

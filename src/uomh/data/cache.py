@@ -29,8 +29,8 @@ from uomh.errors import UomhError
 Array = NDArray[Any]
 Block = tuple[Array, NDArray[np.int64] | None]
 
-TEST_SHARE = 10
-"""A source without a test split gives up one row in this many."""
+LAYOUT = 1
+"""Number of the layout of a folder; a new one makes old folders be written anew."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A source in the cache."""
+    """A source in the cache; ``test`` is None where the source has no such split."""
 
     train: Split
-    test: Split
+    test: Split | None
     classes: tuple[str, ...]
     levels: int | None
     fingerprint: str
@@ -89,7 +89,7 @@ def decoded(name: str, key: str, source: Callable[[], AbstractContextManager[Sou
     Raises:
         UomhError: the cache cannot be written.
     """
-    digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(f"{LAYOUT} {key}".encode(), digest_size=8).hexdigest()
     folder = cache_root() / f"{''.join(c if c.isalnum() else '-' for c in name)}-{digest}"
     if not (folder / "meta.json").is_file():
         try:
@@ -103,7 +103,7 @@ def decoded(name: str, key: str, source: Callable[[], AbstractContextManager[Sou
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     return Decoded(
         train=_open(folder, "train"),
-        test=_open(folder, "test"),
+        test=_open(folder, "test") if (folder / "test_x.npy").is_file() else None,
         classes=tuple(meta["classes"]),
         levels=meta["levels"],
         fingerprint=meta["fingerprint"],
@@ -121,14 +121,9 @@ def _write(source: Source, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        if source.test is None:
-            order = fixed_order(source.train.n)
-            held_out = len(order) // TEST_SHARE
-            names, sizes = ("test", "train"), (held_out, len(order) - held_out)
-            _scatter(source.train, order, partial, names, sizes)
-        else:
-            for name, rows in (("train", source.train), ("test", source.test)):
-                _scatter(rows, fixed_order(rows.n), partial, (name,), (rows.n,))
+        for name, rows in (("train", source.train), ("test", source.test)):
+            if rows is not None:
+                _scatter(rows, partial, name)
         meta = {
             "classes": source.classes,
             "levels": source.levels,
@@ -141,40 +136,28 @@ def _write(source: Source, folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _scatter(
-    rows: Rows,
-    order: NDArray[np.int64],
-    folder: Path,
-    names: tuple[str, ...],
-    sizes: tuple[int, ...],
-) -> None:
-    """Write rows so that consecutive ranges of the shuffled order become the named splits."""
+def _scatter(rows: Rows, folder: Path, name: str) -> None:
+    """Write rows in the fixed order."""
+    order = fixed_order(rows.n)
     place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    ends = np.cumsum(sizes)
-    starts = ends - sizes
-    targets: list[Array] = []
+    place[order] = np.arange(rows.n)
+    target: Array | None = None
     labels: NDArray[np.int64] | None = None
     row = 0
     for x, y in rows.blocks():
-        if not targets:
-            targets = [
-                np.lib.format.open_memmap(
-                    folder / f"{name}_x.npy", mode="w+", dtype=x.dtype, shape=(size, *x.shape[1:])
-                )
-                for name, size in zip(names, sizes, strict=True)
-            ]
+        if target is None:
+            shape = (rows.n, *x.shape[1:])
+            target = np.lib.format.open_memmap(
+                folder / f"{name}_x.npy", mode="w+", dtype=x.dtype, shape=shape
+            )
             labels = None if y is None else np.empty(rows.n, dtype=np.int64)
         where = place[row : row + len(x)]
         row += len(x)
-        for target, start, end in zip(targets, starts, ends, strict=True):
-            mine = (where >= start) & (where < end)
-            target[where[mine] - start] = x[mine]
+        target[where] = x
         if labels is not None and y is not None:
             labels[where] = y
-    for name, start, end in zip(names, starts, ends, strict=True):
-        if labels is not None:
-            np.save(folder / f"{name}_y.npy", labels[start:end])
+    if labels is not None:
+        np.save(folder / f"{name}_y.npy", labels)
 
 
 def _fingerprint(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 The order of rows is the fixed shuffle of `uomh.data.core.fixed_order`. Of the shuffled training
 rows, ``limit`` takes the first; of those, the first ``valid_fraction`` are the validation split. A
-source without a test split gives up the first tenth of its shuffled rows as one.
+source without a test split gives up the first ``test_fraction`` of its shuffled rows as one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 
 from uomh.data import sources
-from uomh.data.cache import TEST_SHARE, Decoded, decoded
+from uomh.data.cache import Decoded, decoded
 from uomh.data.core import Data, Split
 from uomh.data.names import HUB
 from uomh.errors import UomhError, unknown
@@ -35,6 +35,8 @@ class DataConfig(Settings):
     """folder in which DATA_ROOT/NAME is read instead of the Hub where it exists"""
     valid_fraction: float = Field(0.1, ge=0, lt=1)
     """share of the training rows held out for validation"""
+    test_fraction: float = Field(0.1, ge=0, lt=1)
+    """share of all rows held out for testing where the source has no test split"""
     limit: int | None = Field(None, gt=0)
     """keep only the first rows of the shuffled training split"""
     test_limit: int | None = Field(None, gt=0)
@@ -68,7 +70,11 @@ def load_data(dataset: str | DataConfig = "digits", **settings: object) -> Data:
     else:
         config = dataset
     full = _decoded(config)
-    pool, test = full.train[: config.limit], full.test[: config.test_limit]
+    pool, test = full.train, full.test
+    if test is None:
+        tested = int(len(pool) * config.test_fraction)
+        pool, test = pool[tested:], pool[:tested]
+    pool, test = pool[: config.limit], test[: config.test_limit]
     held_out = int(len(pool) * config.valid_fraction)
     train, valid, classes = pool[held_out:], pool[:held_out], full.classes
     if config.class_ind is not None:
@@ -115,7 +121,7 @@ def _decoded(config: DataConfig) -> Decoded:
         return decoded(name, "digits", lambda: nullcontext(sources.digits()))
     if name.startswith("manifold:"):
         # Points are drawn, not held out: as many more as the test split will take.
-        n = math.ceil((config.limit or MANIFOLD_POINTS) * TEST_SHARE / (TEST_SHARE - 1))
+        n = math.ceil((config.limit or MANIFOLD_POINTS) / (1 - config.test_fraction))
         shape = name.removeprefix("manifold:")
         return decoded(name, f"{name} {n}", lambda: nullcontext(sources.manifold(shape, n)))
     on_hub = HUB.get(name, (name.removeprefix("hub:"), None))
