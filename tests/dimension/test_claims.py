@@ -67,6 +67,14 @@ def test_different_dimension_of_one_shape_is_told_apart(dimensions, shape):
     assert all(gap.gap >= 1 and gap.coarse_gap >= 1 for gap in found.k.values())
 
 
+def test_a_group_too_small_to_thin_is_left_out():
+    small = replace(group("small", shaped(20, "ball")), coarse=(), n=40)
+    large = [group("low", shaped(2, "ball")), group("high", shaped(8, "ball"))]
+    found = dimensions_differ([small, *large], KS, MATTER)
+    assert (found.status, found.k[10].highest) == ("supported", "high")
+    assert dimensions_differ([small, large[0]], KS, MATTER).status == "undecided"
+
+
 def test_labels_that_do_not_matter_show_no_difference():
     pair = [group("a", shaped(2, "torus")), group("b", shaped(8, "torus"))]
     found = dimensions_differ(pair, KS, LabelsMatter("not supported"))

@@ -76,22 +76,23 @@ def labels_matter(observed: Floats, null: Floats, sizes: Ints, ks: Sequence[int]
 def dimensions_differ(
     groups: Sequence[Group], ks: Sequence[int], matter: LabelsMatter
 ) -> DimensionsDiffer:
-    """Claim 2, from the groups' widened bands at full size and at a quarter of it."""
-    quarters = [g.coarse[0] for g in groups if g.coarse and set(ks) <= set(g.coarse[0].k)]
-    if len(quarters) < len(groups):
+    """Claim 2, from the widened bands, at full size and a quarter, of groups large enough."""
+    able = [g for g in groups if g.coarse and set(ks) <= set(g.coarse[0].k)]
+    if len(able) < 2:
         small = min(groups, key=lambda group: group.n)
         return DimensionsDiffer(
             "undecided",
             reason=f"group {small.label!r} has {small.n} points, too few to look at a quarter of "
             f"them with k = {max(ks)}; give {8 * (max(ks) + 1)} or more, or a smaller k",
         )
-    pairs = list(zip(groups, quarters, strict=True))
-    bands = np.array([[_bands(g, g.n, g.k, ks), _bands(g, q.n, q.k, ks)] for g, q in pairs])
-    bands[:, 0, :, 0] -= [[curvature(group, k) for k in ks] for group in groups]
+    bands = np.array(
+        [[_bands(g.n, g.k, ks), _bands(g.coarse[0].n, g.coarse[0].k, ks)] for g in able]
+    )
+    bands[:, 0, :, 0] -= [[curvature(group, k) for k in ks] for group in able]
     gaps = bands[None, ..., 0] - bands[:, None, ..., 1]  # (lower, higher, sizes, ks)
     worst = gaps.min(axis=(2, 3))
-    lower, higher = divmod(int(worst.argmax()), len(groups))
-    pair = groups[lower], groups[higher]
+    lower, higher = divmod(int(worst.argmax()), len(able))
+    pair = able[lower], able[higher]
     falls, rises, followed = zip(*(moves(group, ks) for group in pair), strict=True)
     moved = any(falls) or any(rises)
     apart = bool(worst[lower, higher] >= APART)
@@ -126,7 +127,7 @@ def dimensions_differ(
 
 
 def _bands(
-    group: Group, n: int, estimates: Mapping[int, Estimate], ks: Sequence[int]
+    n: int, estimates: Mapping[int, Estimate], ks: Sequence[int]
 ) -> list[tuple[float, float]]:
     return [widened(estimates[k].low, estimates[k].high, n, k) for k in ks]
 
