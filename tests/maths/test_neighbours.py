@@ -13,6 +13,12 @@ from uomh.neighbours import bounds, distinct, exact, measure, nearest_neighbours
 from uomh.neighbours.core import Points
 
 
+@pytest.fixture(autouse=True)
+def _plan_for_small_sets(monkeypatch):
+    """Sets of a test's size would be searched in full; make them go the way of large ones."""
+    monkeypatch.setattr(bounds, "PLANNED_FROM", 2 * bounds.SAMPLE)
+
+
 def brute(X, k, queries=None):
     """Every distance in float64 by differences; ties by index."""
     X = np.asarray(X, dtype=np.float64).reshape(len(X), -1)
@@ -55,6 +61,13 @@ def test_equals_brute_force_where_few_coordinates_tell(k, D):
     assert_exact(nearest_neighbours(X, k), *brute(X, k))
     X = images(1600, D, 12)
     assert_exact(nearest_neighbours(X, k, duplicates="keep"), *brute(X, k))
+
+
+def test_small_sets_need_no_plan(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(bounds, "principal_directions", None)
+    X = low_rank(1500, 80, 5)
+    assert_exact(nearest_neighbours(X, 7), *brute(X, 7))
 
 
 @pytest.mark.parametrize(

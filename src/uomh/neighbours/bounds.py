@@ -33,6 +33,8 @@ from uomh.neighbours.core import Points
 
 DIMENSIONS = (16, 32, 64, 96, 128, 192, 256)
 SAMPLE = 64
+PLANNED_FROM = 2560
+"""points below which finding principal directions costs more than all products in full"""
 # What a surviving pair costs, in multiplications of the matrix product: to list and to sort it,
 # and, for each coordinate, to gather it and to square its difference (bytes are exact in float32).
 LIST_COST, BYTE_COST, FLOAT_COST = 3000, 15, 45
@@ -122,7 +124,7 @@ def make_sketch(
 
     bounds = {points.dim: true}
     basis = torch.empty(points.dim, 0)
-    if points.dim > 2 * DIMENSIONS[0] and points.n > 2 * SAMPLE:
+    if points.dim > 2 * DIMENSIONS[0] and points.n > PLANNED_FROM:
         widest = min(DIMENSIONS[-1], len(right), int(0.7 * points.dim))
         basis = principal_directions(right, widest)
         p, q = left @ basis, right @ basis
