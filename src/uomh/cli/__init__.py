@@ -5,6 +5,9 @@ Nothing here imports torch until a command needs it, so that help and lists answ
 
 from __future__ import annotations
 
+import io
+import sys
+
 import typer
 
 from uomh.cli.listing import list_components
@@ -30,4 +33,6 @@ app.command("list")(list_components)
 
 def main() -> None:
     """Run the command line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # progress in a file is seen as it comes
     app()
