@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from uomh.cli.console import say, sentences
+from uomh.cli.console import prepare_process, say, sentences
 from uomh.cli.train import run
 from uomh.errors import UomhError, unknown
 from uomh.settings import merged, parse_value, place
@@ -187,6 +187,7 @@ def paper_values(options: Sequence[str]) -> Values:
 
 def single_main(arguments: Sequence[str] | None = None) -> None:
     """``single_main.py``: train one model, in one piece."""
+    prepare_process()
     parser = argparse.ArgumentParser(
         prog="single_main.py", description="Train a single, non-disconnected model."
     )

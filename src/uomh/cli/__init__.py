@@ -5,11 +5,9 @@ Nothing here imports torch until a command needs it, so that help and lists answ
 
 from __future__ import annotations
 
-import io
-import sys
-
 import typer
 
+from uomh.cli.console import prepare_process
 from uomh.cli.listing import list_components
 from uomh.cli.runs import evaluate, sample
 from uomh.cli.train import TrainCommand, train
@@ -33,6 +31,5 @@ app.command("list")(list_components)
 
 def main() -> None:
     """Run the command line."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # progress in a file is seen as it comes
+    prepare_process()
     app()

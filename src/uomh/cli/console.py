@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import io
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
@@ -33,6 +36,14 @@ out = Console(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def prepare_process() -> None:
+    """What a command sets before anything heavy is imported."""
+    # Threads that spin while they wait make training several times slower on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # progress in a file is seen as it comes
+
+
 def sentences(command: Callable[P, R]) -> Callable[P, R]:
     """Turn what a user can mend into one sentence and exit code 2; Ctrl-C into 130."""
 
@@ -47,7 +58,7 @@ def sentences(command: Callable[P, R]) -> Callable[P, R]:
             err.print(f"uomh: {error.filename or 'file'}: {error.strerror or error}", markup=False)
             raise SystemExit(2) from None
         except KeyboardInterrupt:
-            err.print("uomh: interrupted; the same command goes on from the last finished epoch")
+            err.print("uomh: interrupted; the same command goes on from what was saved")
             raise SystemExit(130) from None
 
     return guarded
