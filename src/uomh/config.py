@@ -79,8 +79,11 @@ def resolve(
     overridden = parse_overrides(RunConfig, overrides, {"model": model})
     chosen = merged({"model": {"name": model}}, given, overridden)
     data = load_data(DataConfig.of(_member(chosen, "data"), "data"))
-    by_shape = registry.load("models", model).Config.defaults(data.spec)
-    config = RunConfig.of(merged(by_shape, chosen))
+    settings = registry.load("models", model).Config
+    # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
+    config = RunConfig.of(
+        merged({"model": settings().model_dump(mode="json")}, settings.defaults(data.spec), chosen)
+    )
     for name in (*config.train.metrics, *config.evaluate.metrics):
         registry.load("metrics", name)  # a name that is not known fails here, before any work
     return config, data

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from uomh import resolve
 from uomh.cli import app
 from uomh.data.names import SUMMARIES
 from uomh.paper_cli import NOT_NEEDED, OPTIONS, paper_values, single_main
@@ -213,6 +214,13 @@ def test_settings_from_a_file_stand_below_options_and_overrides(tmp_path):
     assert config["seed"] == 4
 
 
+def test_a_group_set_in_part_keeps_the_rest_of_its_defaults():
+    config, _ = resolve(overrides=["model.name=ae", "model.decoder.activation=elu"])
+    assert config.model.decoder.activation == "elu"
+    assert config.model.decoder.hidden_dims == (200, 200)
+    assert config.model.decoder.hidden_channels == (16, 16, 32, 32)
+
+
 def test_help_shows_every_setting_with_its_meaning():
     text = " ".join(uomh("train", "--help").output.split())
     for key in ("model.latent_dim", "train.max_epochs", "model.encoder.hidden_dims", "data.limit"):
@@ -301,7 +309,12 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path):
     run = tmp_path / "run"
     command = [UOMH, "train", "--run-dir", run, *SMALL, "train.max_epochs=100000"]
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background ignores Ctrl-C, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     last = run / "checkpoints" / "model" / "last.pt"
     deadline = time.monotonic() + 120
