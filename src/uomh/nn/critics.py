@@ -116,7 +116,7 @@ class Critic(nn.Module):
         between = []
         for a, b in zip(real, fake, strict=True):
             own = share.reshape(-1, *[1] * (a.dim() - 1))
-            between.append(torch.lerp(b.detach(), a.detach(), own.to(a.dtype)).requires_grad_())
+            between.append((b + own * (a - b)).detach().requires_grad_())
         with torch.enable_grad():
             scores = self(tuple(between), y).sum()
             slopes = torch.autograd.grad(scores, between, create_graph=True)
