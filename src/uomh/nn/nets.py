@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from uomh.errors import UomhError
+from uomh.nn.norm import InstanceNorm
 from uomh.settings import Settings
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -159,7 +160,7 @@ def _norm(settings: NetSettings, channels: int, planes: bool) -> list[nn.Module]
         case "instance":
             if not planes:
                 return [nn.LayerNorm(channels)]
-            return [nn.InstanceNorm2d(channels, affine=True)]
+            return [InstanceNorm(channels)]
         case "group":
             return [nn.GroupNorm(math.gcd(8, channels), channels)]
 
