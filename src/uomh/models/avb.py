@@ -68,7 +68,11 @@ class AVB(GaussianDecoderModel):
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
             """By the shape of the data; rates and epochs are the paper's beyond 8x8 pixels."""
-            model: dict[str, Any] = {"latent_dim": min(20, max(1, spec.dim // 4))}
+            parts = ("encoder", "decoder", "discriminator")
+            model: dict[str, Any] = {
+                name: getattr(cls(), name).model_dump(mode="json") for name in parts
+            }
+            model["latent_dim"] = min(20, max(1, spec.dim // 4))
             if not spec.is_image:
                 model["noise_dim"] = 128
             rate = {"lr": 1e-3, "schedule": "cosine"}
