@@ -136,7 +136,10 @@ class Model(Generative):
         """
 
     def groups(self) -> dict[str, list[Parameter]]:
-        """Parameters by the optimiser that steps them; by default one group for all."""
+        """Parameters by the optimiser that steps them; by default one group for all.
+
+        A group that the settings leave without parameters is empty, and no loss names it.
+        """
         return {"model": list(self.parameters())}
 
     def score(self, x: Tensor, y: Tensor | None) -> Tensor:

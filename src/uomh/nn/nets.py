@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from uomh.errors import UomhError
+from uomh.nn.norm import InstanceNorm
 from uomh.settings import Settings
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -159,9 +160,14 @@ def _norm(settings: NetSettings, channels: int, planes: bool) -> list[nn.Module]
         case "instance":
             if not planes:
                 return [nn.LayerNorm(channels)]
-            return [nn.InstanceNorm2d(channels, affine=True)]
+            return [InstanceNorm(channels)]
         case "group":
             return [nn.GroupNorm(math.gcd(8, channels), channels)]
+
+
+def _biased(settings: NetSettings) -> bool:
+    """Whether a convolution before the norm has a bias: one that centres each map removes it."""
+    return settings.norm not in ("batch", "instance")
 
 
 def _final(settings: NetSettings) -> list[nn.Module]:
@@ -212,7 +218,8 @@ def _cnn_encoder(settings: NetSettings, shape: tuple[int, ...], out_dim: int) ->
     widths, _, _ = _sizes(settings, width)
     layers: list[nn.Module] = []
     for out, kernel, stride in zip(settings.hidden_channels, kernels, strides, strict=True):
-        convolution = nn.Conv2d(channels, out, kernel, stride, _padding(kernel, stride))
+        padding, bias = _padding(kernel, stride), _biased(settings)
+        convolution = nn.Conv2d(channels, out, kernel, stride, padding, bias=bias)
         layers.append(_linear(settings, convolution))
         layers += [*_norm(settings, out, planes=True), ACTIVATIONS[settings.activation]()]
         channels = out
@@ -246,13 +253,13 @@ def _cnn_decoder(settings: NetSettings, in_dim: int, shape: tuple[int, ...]) -> 
             sizes[i + 1] - ((sizes[i] - 1) * strides[i] - 2 * padding + kernels[i])
             for sizes in (heights, widths)
         )
+        extra, last = (extra_height, extra_width), i == len(channels) - 1
+        bias = last or _biased(settings)
         layers += [
             ACTIVATIONS[settings.activation](),
-            nn.ConvTranspose2d(
-                channels[i], out, kernels[i], strides[i], padding, (extra_height, extra_width)
-            ),
+            nn.ConvTranspose2d(channels[i], out, kernels[i], strides[i], padding, extra, bias=bias),
         ]
-        if i < len(channels) - 1:
+        if not last:
             layers += _norm(settings, out, planes=True)
     return nn.Sequential(*layers, *_final(settings))
 

@@ -49,6 +49,15 @@ class Prior(nn.Module):
         """Points (n, d) drawn from the density."""
         raise NotImplementedError
 
+    def sample_weighted(self, n: int) -> tuple[Tensor, Tensor]:
+        """Points (n, d) drawn from the density, and weights (n,), which are ones.
+
+        E w f(z) has the right gradient in all parameters of the density. Those that move a point
+        act through the point; those that choose its component, through the weight's gradient.
+        """
+        points = self.sample(n)
+        return points, points.new_ones(n)
+
 
 class StandardNormal(Prior):
     """N(0, I)."""
@@ -136,8 +145,14 @@ class GaussianMixture(Prior):
 
     def sample(self, n: int) -> Tensor:
         """Draw n points, each from a component of its own."""
+        return self.sample_weighted(n)[0]
+
+    def sample_weighted(self, n: int) -> tuple[Tensor, Tensor]:
+        """Draw n points; the weight of one from component k is w_k / (w_k held constant)."""
         k = torch.multinomial(self.logits.softmax(0), n, replacement=True)
-        return self.means[k] + self.log_stds[k].exp() * torch.randn_like(self.means[k])
+        log_weights = self.logits.log_softmax(0)[k]
+        points = self.means[k] + self.log_stds[k].exp() * torch.randn_like(self.means[k])
+        return points, (log_weights - log_weights.detach()).exp()
 
 
 def build_prior(settings: PriorSettings, dim: int) -> Prior:

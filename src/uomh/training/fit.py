@@ -125,13 +125,14 @@ class _Leaf:
         self.config = trainer.config
         self.data = data
         self.model = model.to(trainer.device)
-        self.groups = model.groups()
+        groups = model.groups()
         for name in self.config.groups:
-            if name not in self.groups:
+            if name not in groups:
                 raise UomhError(
                     f"train.groups.{name}: {type(model).__name__} has no such group of "
-                    f"parameters; it has: {', '.join(self.groups)}"
+                    f"parameters; it has: {', '.join(groups)}"
                 )
+        self.groups = {name: group for name, group in groups.items() if group}
         self.settings = {name: self.config.for_group(name) for name in self.groups}
         self.optimizers: dict[str, Optimizer] = {
             name: build_optimizer(self.settings[name], parameters)

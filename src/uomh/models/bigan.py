@@ -1,0 +1,120 @@
+r"""The bidirectional generative adversarial network.
+
+Beside a generator G: z -> x there is an encoder E: x -> z, and the critic f judges pairs: (x, E(x))
+of data against (G(z), z) of the prior. Only where both laws of pairs agree can the critic not tell
+them apart, and then E inverts G (Donahue et al. 2017; Dumoulin et al. 2017). With the Wasserstein
+game and a reconstruction term that holds the two together,
+
+    min_{G,E} max_f  E f(x, E(x)) - E f(G(z), z) + w E ||x - G(E(x))||^2,
+
+the slope of f in (x, z) jointly bounded by the gradient penalty; `uomh.nn.critics` has the other
+games. The critic is trained on every batch, encoder and generator on batches 0, n, 2n, ... with n
+of ``critic.steps``, a function of the number of batches seen, so that resuming keeps the rhythm.
+
+The prior is uniform on [-1, 1]^d unless told otherwise. There is no density in data space. Neither
+loss measures quality; the best weights are chosen by the reconstruction error of held-out points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import Parameter
+
+from uomh.data.core import DataSpec
+from uomh.models.ae import AutoencoderConfig
+from uomh.models.core import Model
+from uomh.nn.critics import Critic, CriticSettings
+from uomh.nn.nets import decoder, encoder
+from uomh.nn.priors import PriorSettings, build_prior
+from uomh.registry import register
+from uomh.settings import Nested
+
+
+@register("models", "bigan")
+class BiGAN(Model):
+    """Bidirectional GAN: generator and encoder against one critic of pairs; no likelihood."""
+
+    paper = "Donahue, Krähenbühl & Darrell 2017; Dumoulin et al. 2017"
+
+    class Config(AutoencoderConfig):
+        """Settings of the bidirectional generative adversarial network."""
+
+        critic: CriticSettings = CriticSettings(net="mlp", steps=2)
+        """network that scores pairs of point and code, and the game"""
+        recon_weight: float = Field(1.0, ge=0)
+        """weight of the squared reconstruction error"""
+        prior: PriorSettings = PriorSettings(kind="uniform")
+        """density of the codes"""
+
+        @classmethod
+        def defaults(cls, spec: DataSpec) -> Nested:
+            """By the shape of the data; rates and epochs are the paper's beyond 8x8 pixels."""
+            parts = ("encoder", "decoder", "critic", "prior")
+            model: dict[str, Any] = {
+                name: getattr(cls(), name).model_dump(mode="json") for name in parts
+            }
+            model["latent_dim"] = min(20, max(1, spec.dim // 4))
+            error = "l2_reconstruction_error"
+            choice = {"valid_metrics": [error], "early_stopping_metric": error, "patience": 50}
+            train: dict[str, Any] = {"lr": 1e-4, "schedule": "cosine", "max_epochs": 200, **choice}
+            if spec.dim <= 64:
+                model["latent_dim"] = min(8, model["latent_dim"])
+                train |= {"lr": 5e-4, "max_epochs": 300, "batch_size": 64}
+            return {"model": model, "train": train}
+
+    def __init__(self, config: Config, spec: DataSpec) -> None:
+        super().__init__(config, spec)
+        self.config = config
+        latent, classes = config.latent_dim, self.num_classes
+        self.latent_dim = latent
+        self.encoder = encoder(config.encoder, spec.shape, latent, classes)
+        self.decoder = decoder(config.decoder, latent, spec.shape, classes)
+        self.critic = Critic(config.critic, spec.shape, latent, classes)
+        self.prior = build_prior(config.prior, latent)
+
+    def groups(self) -> dict[str, list[Parameter]]:
+        """The critic; encoder, generator and prior."""
+        parts = (self.encoder, self.decoder, self.prior)
+        makers = [each for part in parts for each in part.parameters()]
+        return {"critic": list(self.critic.parameters()), "generator": makers}
+
+    def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
+        """The critic's loss on every batch; the makers' on the first of ``critic.steps``."""
+        y = self.labels_of(y)
+        x, _ = self.preprocess(x)
+        with torch.no_grad():
+            z = self.prior.sample(len(x))
+            real, fake = (x, self.encoder(x, y)), (self.decoder(z, y), z)
+        yield "critic", self.critic.loss(real, fake, y)
+        self.critic.after_step()
+        if step % self.config.critic.steps == 0:
+            yield "generator", self.makers_loss(x, y)
+
+    def makers_loss(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """What encoder and generator minimise, (); see `uomh.models.gan` for learned priors."""
+        codes = self.encoder(x, y)
+        z, weights = self.prior.sample_weighted(len(x))
+        on_data = self.critic.as_fake(self.critic((x, codes), y))
+        on_samples = self.critic.as_real(self.critic((self.decoder(z, y), z), y))
+        choice = weights * (on_samples - on_samples.mean()).detach()
+        error = (self.decoder(codes, y) - x).square().flatten(1).sum(1)
+        loss: Tensor = on_data + on_samples + choice + self.config.recon_weight * error
+        return loss.mean()
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Codes (B, latent_dim)."""
+        codes: Tensor = self.encoder(self.preprocess(x)[0], self.labels_of(y))
+        return codes
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Points of data space (B, ...) of codes."""
+        return self.transform.inverse(self.decoder(z, self.labels_of(y)))
+
+    def draw(self, n: int, y: Tensor | None) -> Tensor:
+        """Decoded draws of the prior."""
+        return self.decode(self.prior.sample(n), y)

@@ -1,0 +1,110 @@
+r"""Models whose decoder is a Gaussian: p(x|z) = N(x; mu(z), sigma^2), with a prior p(z) on codes.
+
+What the variational and the adversarial way to fit them share: the decoder, its deviation, and
+samples.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from uomh.data.core import Data, DataSpec
+from uomh.models.ae import AutoencoderConfig
+from uomh.models.core import Model
+from uomh.nn.nets import decoder
+from uomh.nn.priors import PriorSettings, build_prior
+from uomh.nn.transforms import Cells
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class GaussianDecoderConfig(AutoencoderConfig):
+    """Settings of models with a Gaussian decoder."""
+
+    decoder_sigma: Literal["unit", "single", "per_pixel"] = "single"
+    """deviation of the decoder: 1, one learned number, or an output of the decoder by pixel"""
+    prior: PriorSettings = PriorSettings()
+    """density of the codes"""
+    sample_means: bool = True
+    """samples are the decoder's means; false: draws from the decoder's Gaussian"""
+
+
+class GaussianDecoderModel(Model):
+    """A prior and a Gaussian decoder; how codes are inferred is for the subclass to say."""
+
+    config: GaussianDecoderConfig
+    log_floor: Tensor
+
+    def __init__(self, config: GaussianDecoderConfig, spec: DataSpec) -> None:
+        super().__init__(config, spec)
+        self.config = config
+        self.latent_dim = config.latent_dim
+
+    def add_decoder(self) -> None:
+        """Build decoder, prior and deviation; after the encoder, in the order of their use."""
+        config, spec = self.config, self.spec
+        maps = 2 if config.decoder_sigma == "per_pixel" else 1
+        self.decoder = decoder(
+            config.decoder, config.latent_dim, spec.shape, self.num_classes, maps
+        )
+        self.prior = build_prior(config.prior, config.latent_dim)
+        self.register_buffer("log_floor", torch.full(spec.shape, math.log(1e-3)))
+        if config.decoder_sigma == "single":
+            self.log_sigma = nn.Parameter(torch.zeros(()))
+
+    def log_decoder(self, x: Tensor, z: Tensor, y: Tensor | None) -> Tensor:
+        """Log N(x; mu(z), sigma^2), (B,), in the space of the transforms."""
+        mean, log_sigma = self.likelihood_of(z, y)
+        standard = ((x - mean) * (-log_sigma).exp()).flatten(1)
+        spread = log_sigma.expand_as(mean).flatten(1).sum(1)
+        return -0.5 * (standard.square().sum(1) + self.spec.dim * LOG_2PI) - spread
+
+    def likelihood_of(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mean (B, ...) and log-deviation (B, ...) or () of the decoder at codes z."""
+        match self.config.decoder_sigma:
+            case "unit":
+                return self.decoder(z, y), z.new_zeros(())
+            case "single":
+                return self.decoder(z, y), self.floored(self.log_sigma)
+            case "per_pixel":
+                mean, log_sigma = self.decoder(z, y).chunk(2, 1)
+                return mean, self.floored(log_sigma)
+
+    def floored(self, log_sigma: Tensor) -> Tensor:
+        """Keep a learned deviation above half a grey level (1e-3 for vectors).
+
+        Below it, a Gaussian would earn density from the grid of grey levels, without limit on
+        pixels that never change. The floor is smooth, so that gradients survive it.
+        """
+        return self.log_floor + nn.functional.softplus(log_sigma - self.log_floor)
+
+    def prepare(self, data: Data) -> None:
+        """Fit the transforms; set the floor of deviations, and where the learned one begins.
+
+        The floor is half a grey level at mid-grey, seen through the transforms. The single
+        deviation begins at that of the data, the best one for a decoder that has learned nothing.
+        """
+        super().prepare(data)
+        if self.config.decoder_sigma == "single":
+            x, _ = self.transform(Cells(dequantize=False)(data.train.x[:4096]))
+            deviation = (x - x.mean(0)).square().mean().sqrt().clamp_min(1e-3)
+            self.log_sigma.data.copy_(deviation.log())
+        if self.spec.levels is not None:
+            middle = torch.full((1, *self.spec.shape), self.spec.levels / 2)
+            low, high = (self.transform(middle + step)[0][0] for step in (-0.25, 0.25))
+            self.log_floor.copy_((high - low).log())
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Decoder means in data space (B, ...)."""
+        return self.transform.inverse(self.likelihood_of(z, self.labels_of(y))[0])
+
+    def draw(self, n: int, y: Tensor | None) -> Tensor:
+        """Points (n, ...) of data space; see the setting ``sample_means``."""
+        mean, log_sigma = self.likelihood_of(self.prior.sample(n), y)
+        if not self.config.sample_means:
+            mean = mean + log_sigma.exp() * torch.randn_like(mean)
+        return self.transform.inverse(mean)
