@@ -12,13 +12,11 @@ from uomh.training import TrainConfig, Trainer
 MEANS = torch.tensor([[-2.0, 0.0], [2.0, 1.0], [0.5, -2.5]])
 STDS = torch.tensor([[0.5, 1.0], [0.8, 0.4], [0.4, 0.4]])
 WEIGHTS = torch.tensor([0.5, 0.3, 0.2])
+FLOW = {"num_layers": 3, "hidden_units": 32, "num_blocks_per_layer": 2}
 CASES = {
-    "flow": ("flow", {"num_layers": 2, "hidden_units": 32}, {"max_epochs": 12}),
-    "autoregressive flow": (
-        "flow",
-        {"transform": "autoregressive", "num_layers": 2, "hidden_units": 32},
-        {"max_epochs": 12},
-    ),
+    "flow": ("flow", FLOW, {"max_epochs": 20}),
+    "autoregressive flow": ("flow", FLOW | {"transform": "autoregressive"}, {"max_epochs": 20}),
+    "arm": ("arm", {"num_layers": 1, "hidden_size": 128}, {"max_epochs": 20}),
 }
 
 
