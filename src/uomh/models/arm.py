@@ -66,7 +66,7 @@ class ARM(Model):
             if spec.is_image and not small:
                 model = {"hidden_size": 256, "num_layers": 2, "train_precision": "bfloat16"}
             if small:
-                train |= {"max_epochs": 60, "lr": 3e-3}
+                train |= {"max_epochs": 40, "batch_size": 32, "lr": 5e-3}
             return {"model": model, "train": train}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
