@@ -11,6 +11,8 @@ from uomh.models.core import has_codes
 from uomh.training import TrainConfig, Trainer
 
 MODELS = list(registry.entries("models"))
+QUICK = {"ebm": {"ld_steps": 5, "buffer_size": 64, "sample_steps": 5}}
+"""what a model does less of here than by default, for speed alone"""
 SHAPES = {"images": (1, 8, 8), "colour": (3, 16, 16), "vectors": (5,)}
 
 
@@ -40,7 +42,8 @@ def conditional(request):
 
 def build(name, data, conditional):
     cls = registry.load("models", name)
-    config = cls.Config.of(cls.Config.defaults(data.spec).get("model", {}))
+    defaults = cls.Config.defaults(data.spec).get("model", {})
+    config = cls.Config.of(defaults | QUICK.get(name, {}))
     torch.manual_seed(0)
     return cls(config.model_copy(update={"conditional": conditional}), data.spec)
 

@@ -50,7 +50,7 @@ class Generative(nn.Module, ABC):
         spec: of the data that the model is for.
     """
 
-    likelihood: ClassVar[Likelihood | None] = None
+    likelihood: Likelihood | None = None
     can_sample: ClassVar[bool] = True
     spec: DataSpec
 

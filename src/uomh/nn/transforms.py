@@ -206,3 +206,17 @@ def build_transform(settings: TransformSettings, spec: DataSpec) -> Chain:
     if settings.logit_transform:
         parts.append(Logit(settings.logit_transform_alpha, upper))
     return Chain(*parts)
+
+
+def centred(chain: Chain, spec: DataSpec, bound: float) -> Chain:
+    """The chain of images that are at most scaled, then an affine map of their range to [-b, b].
+
+    The range is that of continuous grey levels, [0, levels).
+    """
+    low, high = (
+        chain(torch.full((1, *spec.shape), end))[0].flatten()[0] for end in (0.0, spec.levels or 1)
+    )
+    middle = Affine(())
+    middle.shift.copy_((low + high) / 2)
+    middle.scale.copy_((high - low) / (2 * bound))
+    return Chain(*(part for part in chain.parts if isinstance(part, Transform)), middle)
