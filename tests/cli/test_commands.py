@@ -15,8 +15,12 @@ from typer.testing import CliRunner
 
 from uomh import resolve
 from uomh.cli import app
+from uomh.config import RunConfig
 from uomh.data.names import SUMMARIES
-from uomh.paper_cli import NOT_NEEDED, OPTIONS, paper_values, single_main
+from uomh.errors import UomhError
+from uomh.paper_cli import single_main
+from uomh.paper_options import BY_MODEL, NOT_NEEDED, meanings, paper_values
+from uomh.settings import resolve_key
 
 ROOT = Path(__file__).parents[2]
 UOMH = Path(sys.executable).with_name("uomh")
@@ -251,20 +255,30 @@ def test_help_and_lists_are_quick_and_import_no_torch(arguments):
     assert min(times) < 2.0
 
 
-def test_every_option_of_the_paper_leads_to_a_setting(tmp_path, digits):
-    from uomh.config import RunConfig
-    from uomh.settings import resolve_key
-
-    for name, meaning in OPTIONS.items():
+@pytest.mark.parametrize("model", ["ae", "vae", *BY_MODEL])
+def test_every_option_of_the_paper_leads_to_a_setting(model):
+    for name, meaning in BY_MODEL.get(model, {}).items():
         if isinstance(meaning, str):
-            assert resolve_key(RunConfig, meaning, {"model": "vae"}), name
-    assert not set(OPTIONS) & set(NOT_NEEDED)
-    values = paper_values(["class_ind=3", "use_lr_scheduler=True", "conditioning=class"])
+            assert resolve_key(RunConfig, meaning, {"model": model}), name
+    assert not set(meanings(model)) & set(NOT_NEEDED)
+
+
+def test_options_of_the_paper_by_value():
+    values = paper_values(["class_ind=3", "use_lr_scheduler=True", "conditioning=class"], "vae")
     assert values == {
         "data": {"class_ind": [3]},
         "train": {"schedule": "cosine"},
         "model": {"conditional": True},
     }
+    values = paper_values(["wasserstein=False", "disc_lr=1e-4", "num_discriminator_steps=3"], "gan")
+    assert values == {
+        "model": {"critic": {"objective": "logistic", "steps": 3}},
+        "train": {"groups": {"critic": {"lr": 1e-4}}},
+    }
+    with pytest.raises(UomhError, match="option k_mixture is not one of vae's, but of arm's"):
+        paper_values(["k_mixture=3"], "vae")
+    with pytest.raises(UomhError, match="prior_sigma=2 is not offered"):
+        paper_values(["prior_sigma=2"], "avb")
 
 
 def test_single_main_trains_by_the_options_of_the_paper(tmp_path):
