@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-# Idle threads that spin slow a busy machine by an order of magnitude.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# As the command line sets it: threads that spin for long slow a busy machine.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 _cache = tempfile.TemporaryDirectory(prefix="uomh-tests-")
 os.environ["UOMH_CACHE"] = _cache.name

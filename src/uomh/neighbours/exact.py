@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -28,8 +29,8 @@ from uomh.neighbours.core import Points
 from uomh.neighbours.measure import Candidates, pack
 
 BAND = 1024
-SUBSET = (1024, 16384)
-PLAN = 1024
+SUBSET = (768, 16384)
+PLAN = 640
 SHARE = 16
 CACHE_BYTES = 1 << 29
 WAITING_PAIRS = 1 << 25
@@ -114,9 +115,8 @@ class _Search:
         rows = np.arange(n)
         bands = self._within(reach) if self.within else self._onto(rows, reach, self.progress)
         while len(rows):
-            for candidates in bands:
-                part = candidates.rows.numpy()
-                squared[part], found[part] = candidates.nearest()
+            for candidates in _settled(bands):
+                squared[candidates.rows], found[candidates.rows] = candidates.nearest()
             last = squared[rows, -1] * self.sketch.scale**2
             bad = rows[~(last <= reach[rows])]
             # Where k were measured the k-th is a certain reach; elsewhere look further.
@@ -229,6 +229,21 @@ def _rank(k: int, share: float, miss: float) -> int:
     if share == 1:
         return k + math.isqrt(k) + 1
     return int(binom.isf(miss, k, share)) + 1
+
+
+def _settled(bands: Iterator[Candidates]) -> Iterator[Candidates]:
+    """The same, each with its nearest measured while the products of the next are computed."""
+    with ThreadPoolExecutor(1) as worker:
+        waiting: Future[object] | None = None
+        last: Candidates | None = None
+        for candidates in bands:
+            if waiting is not None and last is not None:
+                waiting.result()
+                yield last
+            waiting, last = worker.submit(candidates.nearest), candidates
+        if waiting is not None and last is not None:
+            waiting.result()
+            yield last
 
 
 class _Tables:

@@ -102,10 +102,10 @@ class Candidates:
     """
 
     def __init__(self, points: Points, asked: Points, rows: Tensor, k: int, unit: float) -> None:
-        self.points, self.asked, self.rows, self.k = points, asked, rows, k
+        self.points, self.asked, self.rows, self.k = points, asked, rows.numpy(), k
         self.unit = unit
-        self.squared = torch.full((len(rows), k), torch.inf, dtype=torch.float64)
-        self.found = torch.full((len(rows), k), -1)
+        self.squared = np.full((len(rows), k), np.inf)
+        self.found = np.full((len(rows), k), -1)
         self.listed: list[Tensor] = []
         self.length = 0
 
@@ -119,37 +119,34 @@ class Candidates:
     def nearest(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Squared distances (b, k) and rows of `points` (b, k); inf and -1 where too few."""
         self._settle()
-        return self.squared.numpy(), self.found.numpy()
+        return self.squared, self.found
 
     def _settle(self) -> None:
         """Measure what is listed as far as it can matter, and keep the k nearest of each point."""
         if not self.listed:
             return
-        row, column, low = unpack(torch.cat(self.listed).sort().values)
+        pairs = np.concatenate([each.numpy() for each in self.listed])
+        pairs.sort()
+        row, column, low = (each.numpy() for each in unpack(torch.from_numpy(pairs)))
         self.listed, self.length = [], 0
         # A bound may exceed the distance by 2^-22 of it; see `bounds`.
-        below = low.double().mul_(self.unit * (1 - 1e-6))
+        below = low * np.float64(self.unit * (1 - 1e-6))
         early = _place(row, len(self.rows)) < self.k + (self.k + 1) // 2
         for turn in (early, ~early):
             near = turn & (below <= self.squared[:, -1][row])
             self._measure(row[near], column[near])
 
-    def _measure(self, row: Tensor, column: Tensor) -> None:
-        rows = self.rows[row].numpy()
-        squared = squared_distances(self.asked, self.points, rows, column.numpy())
-        self._keep(row, column, torch.from_numpy(squared))
+    def _measure(self, row: Rows, column: Rows) -> None:
+        squared = squared_distances(self.asked, self.points, self.rows[row], column)
+        self._keep(row, column, squared)
 
-    def _keep(self, row: Tensor, column: Tensor, squared: Tensor) -> None:
+    def _keep(self, row: Rows, column: Rows, squared: NDArray[np.float64]) -> None:
         """Merge measured pairs into the k nearest: by distance, then by row of `points`."""
-        old_row, old_place = torch.where(self.found >= 0)
-        row = torch.cat([row, old_row])
-        column = torch.cat([column, self.found[old_row, old_place]])
-        squared = torch.cat([squared, self.squared[old_row, old_place]])
-        # Sort by row, then distance, then column: stable sorts, the last key first. Whole numbers
-        # take a radix sort, and the bits of positive floats sort as the floats do.
-        order = torch.sort(column.int()).indices
-        order = order[torch.sort(squared.view(torch.int64)[order], stable=True).indices]
-        order = order[torch.sort(row.short()[order], stable=True).indices]
+        old_row, old_place = np.nonzero(self.found >= 0)
+        row = np.concatenate([row, old_row])
+        column = np.concatenate([column, self.found[old_row, old_place]])
+        squared = np.concatenate([squared, self.squared[old_row, old_place]])
+        order = _ordered(row, squared, column)
         row, column, squared = row[order], column[order], squared[order]
         place = _place(row, len(self.rows))
         best = place < self.k
@@ -157,7 +154,24 @@ class Candidates:
         self.found[row[best], place[best]] = column[best]
 
 
-def _place(row: Tensor, n: int) -> Tensor:
+def _ordered(row: Rows, squared: NDArray[np.float64], column: Rows) -> Rows:
+    """The order by row, then squared distance, then column.
+
+    One key holds the row and all but the last bits of the distance, whose bits sort as positive
+    floats do; a sort of whole numbers is fast. What ties on the key is sorted again in full.
+    """
+    key = (row << ROW_SHIFT) | (squared.view(np.int64) >> (64 - ROW_SHIFT))
+    order: Rows = np.argsort(key)
+    ranked = key[order]
+    same = np.flatnonzero(ranked[1:] == ranked[:-1])
+    if same.size:
+        tied = np.union1d(same, same + 1)
+        among = order[tied]
+        order[tied] = among[np.lexsort((column[among], squared[among], key[among]))]
+    return order
+
+
+def _place(row: Rows, n: int) -> Rows:
     """The position of each entry among those of its row; rows ascend."""
-    counts = torch.bincount(row, minlength=n)
-    return torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
+    counts = np.bincount(row, minlength=n)
+    return np.arange(len(row)) - (counts.cumsum() - counts)[row]
