@@ -15,6 +15,7 @@ python -m venv dadapy && dadapy/bin/pip install dadapy, then --dadapy-python dad
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import statistics
 import subprocess
@@ -23,6 +24,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+# As the command line sets it: idle threads of one library would slow the next one's turn.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import faiss
 import numpy as np
@@ -240,6 +244,9 @@ def draw(curves: dict[str, tuple[list[int], list[float]]], file: Path) -> None:
         axis.loglog(values, seconds, "o", color="C0")
         axis.loglog(values, np.exp(shift) * np.array(values, float) ** slope, color="C0", lw=1)
         axis.set_xticks(values, [f"{value:,}" for value in values])
+        low, high = min(seconds) / 1.5, max(seconds) * 1.5
+        ticks = [each for each in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if low < each < high]
+        axis.set_yticks(ticks, [f"{each:g}" for each in ticks])
         axis.minorticks_off()
         label = {"N": "points N", "D": "coordinates D"}[name]
         axis.set(xlabel=label, ylabel="seconds", title=f"{name}$^{{{slope:.2f}}}$")
