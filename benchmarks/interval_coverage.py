@@ -10,7 +10,6 @@ are kept in out/coverage.json and only what is missing is run.
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from scipy.spatial import cKDTree
 from uomh.dimension.halves import list_length
 from uomh.dimension.intervals import intervals
 from uomh.dimension.mle import harmonic_dimension
+from uomh.files import replacing
 from uomh.neighbours import Neighbours
 
 DIMENSIONS, SIZES, KS = (1, 2, 4, 8, 13, 20), (300, 800), (3, 5, 10, 20)
@@ -136,9 +136,8 @@ def main() -> None:
         if key not in cells:
             cells[key] = cell(shape, d, n, draws)
             CACHE.parent.mkdir(exist_ok=True)
-            partial = CACHE.with_suffix(".part")
-            partial.write_text(json.dumps(cells))
-            os.replace(partial, CACHE)
+            with replacing(CACHE) as temporary:
+                temporary.write_text(json.dumps(cells))
             print(key, flush=True)
     rows = [tuple(row) for shape, n, d in wanted for row in cells[f"{shape}/{n}/{d}/{draws}"]]
     PAGE.write_text(page(rows, draws), encoding="utf-8")

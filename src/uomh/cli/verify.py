@@ -249,15 +249,14 @@ def _numbers(text: str) -> list[int]:
 
 def _load(name: str, options: dict[str, Any], settings: list[str]) -> Any:
     """The data set, all of its points that are not a test split of its own."""
-    import yaml
-
     from uomh.data import load_data
+    from uomh.settings import parse_value
 
     for setting in settings:
         key, _, value = setting.partition("=")
         if not key.startswith("data."):
             raise UomhError(f"unknown setting {key!r}; verify takes data.*, as in data.limit=5000")
-        options[key.removeprefix("data.")] = yaml.safe_load(value)
+        options[key.removeprefix("data.")] = parse_value(value)
     return load_data(name, **{"valid_fraction": 0.0, "test_fraction": 0.0, **options})
 
 

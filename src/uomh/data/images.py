@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+
+from uomh.files import replacing
 
 
 def to_levels(x: Tensor, levels: int) -> Tensor:
@@ -38,7 +38,5 @@ def save_png(pixels: NDArray[np.uint8], path: Path, least: int = 512) -> None:
     """Write pixels (H, W, 3) as a PNG, in one step; small ones are enlarged to ``least`` wide."""
     zoom = max(1, least // pixels.shape[1])
     pixels = pixels.repeat(zoom, 0).repeat(zoom, 1)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".png-", delete=False) as partial:
-        Image.fromarray(pixels).save(partial, format="PNG")
-    os.chmod(partial.name, 0o644)
-    Path(partial.name).replace(path)
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")

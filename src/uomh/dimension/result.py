@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from uomh.files import replacing
+
 _COLUMNS = (
     *("dataset", "group", "n", "duplicates", "k", "dimension", "low", "high"),
     *("calibrated_low", "calibrated_high", "size_matched", "dispersion"),
@@ -246,8 +248,9 @@ class DimensionReport:
         """Write ``dimension.json`` and ``dimension.csv``, each whole or not at all."""
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "dimension.json", self.to_json() + "\n")
-        _write(folder / "dimension.csv", self.to_csv())
+        for name, text in (("json", self.to_json() + "\n"), ("csv", self.to_csv())):
+            with replacing(folder / f"dimension.{name}") as temporary:
+                temporary.write_text(text, encoding="utf-8")
 
     def _rows(self) -> Iterator[list[Any]]:
         for k, e in self.whole.k.items():
@@ -291,9 +294,3 @@ def _plain(value: Any) -> Any:
 
 def _cell(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

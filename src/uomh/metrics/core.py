@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from statistics import NormalDist
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -29,7 +30,7 @@ from uomh.seeds import seeded
 
 Kind = Literal["exact", "bound", "estimate"]
 
-NORMAL_95 = 1.959963984540054
+NORMAL_95 = NormalDist().inv_cdf(0.975)
 """97.5% quantile of the standard normal"""
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from torch import Tensor
 
 from uomh.errors import UomhError
 from uomh.metrics.core import Evaluation, Metric, Value
-from uomh.models.core import has_codes
+from uomh.models.core import Codec
 from uomh.nn.transforms import Cells
 from uomh.registry import register
 
@@ -20,8 +19,8 @@ class L2ReconstructionError(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Squared error summed over coordinates; images in units of their last grey level."""
-        model: Any = evaluation.model
-        if not has_codes(model):
+        model = evaluation.model
+        if not isinstance(model, Codec):
             raise UomhError(f"{type(model).__name__} has no codes to restore a point from")
         unit = (evaluation.data.levels or 2) - 1
         centres = Cells(dequantize=False)

@@ -7,8 +7,6 @@ for a second model, and with nothing to draw codes from, `sample` refuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pydantic import Field
 from torch import Tensor
 
@@ -56,11 +54,6 @@ class AE(Model):
         self.latent_dim = config.latent_dim
         self.encoder = encoder(config.encoder, spec.shape, config.latent_dim, self.num_classes)
         self.decoder = decoder(config.decoder, config.latent_dim, spec.shape, self.num_classes)
-
-    def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
-        """Mean squared reconstruction error, summed over coordinates."""
-        del step
-        yield "model", self.score(x, y).mean()
 
     def score(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Squared reconstruction error of each point in the space of the transforms."""

@@ -18,7 +18,6 @@ axis: sums over a last axis of ten do not vectorise.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Literal
 
@@ -80,11 +79,6 @@ class ARM(Model):
         _, means, log_stds = self.head.bias.data.chunk(3)
         means.copy_(torch.linspace(-1, 1, config.k_mixture))
         log_stds.fill_(math.log(2 / config.k_mixture))
-
-    def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
-        """The negative log-likelihood."""
-        del step
-        yield "model", self.score(x, y).mean()
 
     def score(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Negative log-density in nats in data space."""

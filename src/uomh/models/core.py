@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -125,15 +125,18 @@ class Model(Generative):
         self.transform = build_transform(config, spec)
         self.register_buffer("label_weights", torch.full((self.num_classes,), 1.0))
 
-    @abstractmethod
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
         """Losses of a batch, in the order in which groups of parameters are to be stepped.
+
+        By default one, for the one group: the mean of `score`.
 
         Args:
             x: a batch as it stands in the data, uint8 images or float vectors.
             y: its labels (B,), or None.
             step: number of batches that were trained on before.
         """
+        del step
+        yield "model", self.score(x, y).mean()
 
     def groups(self) -> dict[str, list[Parameter]]:
         """Parameters by the optimiser that steps them; by default one group for all.
@@ -203,8 +206,9 @@ class Model(Generative):
         return y if self.num_classes else None
 
 
-class Autoencoding(Protocol):
-    """A model with codes."""
+@runtime_checkable
+class Codec(Protocol):
+    """A model with codes; ``isinstance`` tells."""
 
     latent_dim: int
 
@@ -213,8 +217,3 @@ class Autoencoding(Protocol):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Points of data space of codes."""
-
-
-def has_codes(model: Any) -> bool:
-    """Whether a model encodes and decodes."""
-    return hasattr(model, "encode") and hasattr(model, "decode")

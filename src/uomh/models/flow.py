@@ -12,7 +12,6 @@ stand in `uomh.nn.flows`. A label is a context of every step's network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -79,11 +78,6 @@ class Flow(Model):
             else:
                 steps.append(Autoregressive(dim, self.num_classes, config))
         return Steps(*steps, Mix(dim, permute=False))
-
-    def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
-        """The negative log-likelihood."""
-        del step
-        yield "model", self.score(x, y).mean()
 
     def score(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Negative log-density in nats in data space."""

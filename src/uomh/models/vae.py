@@ -17,7 +17,6 @@ log-determinants of the transforms are included.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from pydantic import Field
@@ -54,11 +53,6 @@ class VAE(GaussianDecoderModel):
         super().__init__(config, spec)
         self.encoder = encoder(config.encoder, spec.shape, 2 * config.latent_dim, self.num_classes)
         self.add_decoder()
-
-    def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
-        """The negative evidence lower bound."""
-        del step
-        yield "model", self.score(x, y).mean()
 
     def score(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Negative evidence lower bound in nats in data space, one draw for each point."""

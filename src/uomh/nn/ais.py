@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-NORMAL_95 = 1.959963984540054
+NORMAL_95 = NormalDist().inv_cdf(0.975)
 """97.5% quantile of the standard normal"""
 ACCEPTANCE = 0.7
 """share of accepted moves that step sizes aim at"""

@@ -39,7 +39,12 @@ class PriorSettings(Settings):
 class Prior(nn.Module):
     """A density on R^d."""
 
-    dim: int
+    origin: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.register_buffer("origin", torch.zeros(dim), persistent=False)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log-density in nats of z (..., d), shape (...)."""
@@ -62,13 +67,6 @@ class Prior(nn.Module):
 class StandardNormal(Prior):
     """N(0, I)."""
 
-    origin: Tensor
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = dim
-        self.register_buffer("origin", torch.zeros(dim), persistent=False)
-
     def log_prob(self, z: Tensor) -> Tensor:
         """Log-density in nats."""
         return -0.5 * (z.square().sum(-1) + self.dim * math.log(2 * math.pi))
@@ -80,13 +78,6 @@ class StandardNormal(Prior):
 
 class UniformCube(Prior):
     """The uniform density on [-1, 1]^d."""
-
-    origin: Tensor
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = dim
-        self.register_buffer("origin", torch.zeros(dim), persistent=False)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log-density in nats; minus infinity outside the cube."""
@@ -120,10 +111,9 @@ class GaussianMixture(Prior):
         spacing: float,
         learn: Literal["nothing", "weights", "all"] = "nothing",
     ) -> None:
-        super().__init__()
+        super().__init__(dim)
         if components < 1:
             raise UomhError(f"a mixture prior needs at least one component, not {components}")
-        self.dim = dim
         steps = torch.arange(components) - components // 2
         initial = {
             "logits": torch.zeros(components),

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from uomh.dimension.result import DimensionReport
+from uomh.files import replacing
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -62,11 +63,10 @@ def save_dimension_figure(
     figure = dimension_figure(reports)
     paths = [folder / f"dimension.{kind}" for kind in FORMATS]
     for path in paths:
-        partial = path.with_name(path.name + ".partial")
         kind = path.suffix[1:]
         still: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind, {})
-        figure.savefig(partial, format=kind, dpi=220, metadata=still)
-        os.replace(partial, path)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=kind, dpi=220, metadata=still)
     return paths
 
 

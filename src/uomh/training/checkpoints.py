@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from uomh.errors import UomhError
+from uomh.files import replacing
 
 State = dict[str, Any]
 
@@ -32,16 +31,10 @@ class Checkpoints:
             self._memory[name] = copy.deepcopy(state)
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=f".{name}-", dir=self.folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(partial).replace(self.folder / f"{name}.pt")
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        path = self.folder / f"{name}.pt"
+        # To a file, not a path, whose random name torch would write into the archive.
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
 
     def load(self, name: str) -> State | None:
         """The state of a name, or None where there is none.

@@ -124,7 +124,7 @@ class _Leaf:
         self.trainer = trainer
         self.config = trainer.config
         self.data = data
-        self.model = model.to(trainer.device)
+        self.model = model
         groups = model.groups()
         for name in self.config.groups:
             if name not in groups:
@@ -151,8 +151,9 @@ class _Leaf:
         self.checkpoints.tidy()
         last = self.checkpoints.load("last")
         if last is None:
-            self.model.prepare(self.data)
-        else:
+            self.model.to("cpu").prepare(self.data)  # where the data are
+        self.model.to(self.trainer.device)
+        if last is not None:
             self.restore(last)
         progress, path = self.trainer.progress, self.trainer.path
         progress.start(path, self.epoch, self.config.max_epochs, len(self.data.train))

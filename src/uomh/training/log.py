@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
+
+from uomh.files import replacing
 
 
 class Log:
@@ -85,11 +86,8 @@ class Log:
                     row = json.loads(line)
                     if row["path"] != self.path or row["epoch"] <= epoch:
                         kept.append(line + "\n")
-            with tempfile.NamedTemporaryFile(
-                "w", dir=file.parent, prefix=".metrics-", delete=False, encoding="utf-8"
-            ) as partial:
-                partial.writelines(kept)
-            Path(partial.name).replace(file)
+            with replacing(file) as temporary:
+                temporary.write_text("".join(kept), encoding="utf-8")
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[Path]:

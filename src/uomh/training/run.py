@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from uomh import registry
 from uomh.config import RunConfig, differences
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
+from uomh.files import replacing
 from uomh.metrics import Evaluation, Value, evaluate
 from uomh.models.core import Generative, Model
 from uomh.progress import Progress
@@ -230,13 +229,8 @@ def read_record(folder: Path) -> Nested | None:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Replace a JSON file in one step."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.stem}-", delete=False, encoding="utf-8"
-    ) as temporary:
-        json.dump(values, temporary, indent=2)
-        temporary.write("\n")
-    os.chmod(temporary.name, 0o644)
-    Path(temporary.name).replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager

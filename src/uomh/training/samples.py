@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from uomh.data.core import Data
 from uomh.data.images import image_grid, save_png, to_levels
-from uomh.models.core import Generative, has_codes
+from uomh.models.core import Codec, Generative
 
 COUNT = 64
 """images in a grid"""
@@ -40,19 +39,15 @@ def save_samples(model: Generative, path: Path) -> NDArray[np.uint8] | None:
 
 def save_reconstructions(model: Generative, data: Data, path: Path) -> NDArray[np.uint8] | None:
     """Write a grid of test images, each above its reconstruction; None where there are none."""
-    levels, codec = model.spec.levels, _codec(model)
-    if levels is None or codec is None or not len(data.test):
+    levels = model.spec.levels
+    if levels is None or not isinstance(model, Codec) or not len(data.test):
         return None
     test = data.test[: COUNT // 2]
     x, y = test.x.to(model.device), None if test.y is None else test.y.to(model.device)
     with torch.no_grad():
-        restored = to_levels(codec.decode(codec.encode(x, y), y), levels)
+        restored = to_levels(model.decode(model.encode(x, y), y), levels)
     rows = [torch.stack(pair) for pair in zip(x.split(8), restored.split(8), strict=True)]
     joined = torch.cat([row.flatten(0, 1) for row in rows])
     pixels = image_grid(joined, levels, columns=8)
     save_png(pixels, path)
     return pixels
-
-
-def _codec(model: Generative) -> Any | None:
-    return model if has_codes(model) else None
