@@ -152,8 +152,9 @@ def fixed_order(n: int) -> NDArray[np.int64]:
     Written out here rather than drawn from a library's generator, whose stream may change between
     versions; every split and every ``limit`` rests on it.
 
-    >>> fixed_order(6).tolist()
-    [2, 4, 5, 1, 0, 3]
+    Examples:
+        >>> fixed_order(6).tolist()
+        [2, 4, 5, 1, 0, 3]
     """
     with np.errstate(over="ignore"):
         z = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)

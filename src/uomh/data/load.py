@@ -59,11 +59,12 @@ def load_data(dataset: str | DataConfig = "digits", **settings: object) -> Data:
     Raises:
         UomhError: no such data set, or it cannot be read as one.
 
-    >>> data = load_data("digits")
-    >>> data.spec
-    DataSpec(shape=(1, 8, 8), levels=17, num_classes=10)
-    >>> len(data.train), len(data.valid), len(data.test)
-    (1457, 161, 179)
+    Examples:
+        >>> data = load_data("digits")
+        >>> data.spec
+        DataSpec(shape=(1, 8, 8), levels=17, num_classes=10)
+        >>> len(data.train), len(data.valid), len(data.test)
+        (1457, 161, 179)
     """
     if isinstance(dataset, str):
         config = DataConfig.of({"dataset": dataset, **settings}, "data")

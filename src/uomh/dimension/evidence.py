@@ -94,13 +94,14 @@ def verify(
     Raises:
         UomhError: k < 2, NaN, too few points in a group, all points alike, lists too short.
 
-    >>> X = np.random.default_rng(0).normal(size=(400, 3))
-    >>> X[200:, 2] = 9  # the second half lies on a plane
-    >>> report = verify(X, np.arange(400) // 200, k=[5], nulls=19)
-    >>> [round(group.k[5].dimension, 1) for group in report.groups]
-    [3.4, 2.1]
-    >>> report.claims.labels_matter.status
-    'supported'
+    Examples:
+        >>> X = np.random.default_rng(0).normal(size=(400, 3))
+        >>> X[200:, 2] = 9  # the second half lies on a plane
+        >>> report = verify(X, np.arange(400) // 200, k=[5], nulls=19)
+        >>> [round(group.k[5].dimension, 1) for group in report.groups]
+        [3.4, 2.1]
+        >>> report.claims.labels_matter.status
+        'supported'
     """
     ks = checked_ks(k)
     if estimator != "mle":

@@ -66,9 +66,11 @@ def nearest_neighbours(
             number of other points that are left, duplicates where they are to be an error, no faiss
             where it is asked for.
 
-    >>> found = nearest_neighbours(np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0], [6.0, 8.0]]), 1)
-    >>> found.rows, found.indices[:, 0], found.distances[:, 0], found.duplicates
-    (array([0, 1, 3]), array([1, 0, 1]), array([5., 5., 5.]), 1)
+    Examples:
+        >>> X = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0], [6.0, 8.0]])
+        >>> found = nearest_neighbours(X, 1)
+        >>> found.rows, found.indices[:, 0], found.distances[:, 0], found.duplicates
+        (array([0, 1, 3]), array([1, 0, 1]), array([5., 5., 5.]), 1)
     """
     if duplicates not in get_args(Duplicates):
         raise unknown("policy for duplicates", str(duplicates), get_args(Duplicates))

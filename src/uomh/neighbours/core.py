@@ -175,8 +175,9 @@ def distinct(X: Any) -> NDArray[np.int64]:
     Returns:
         int64 (m,), m <= n: ``X[distinct(X)]`` has no two equal rows.
 
-    >>> distinct(np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]))
-    array([0, 1])
+    Examples:
+        >>> distinct(np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]))
+        array([0, 1])
     """
     points = X if isinstance(X, Points) else Points(X)
     _, group, sizes = np.unique(_hashes(points), return_inverse=True, return_counts=True)

@@ -55,12 +55,13 @@ def spanning_tree(found: Neighbours, X: Any) -> SpanningTree:
     Raises:
         UomhError: The neighbours are those of queries, or do not belong to X.
 
-    >>> from uomh.neighbours import nearest_neighbours
-    >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0], [5.0, 1.0]])
-    >>> spanning_tree(nearest_neighbours(X, 1), X)
-    SpanningTree(edges=array([[0, 1],
-           [2, 3],
-           [1, 2]]), weights=array([1., 1., 4.]), joints=1)
+    Examples:
+        >>> from uomh.neighbours import nearest_neighbours
+        >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0], [5.0, 1.0]])
+        >>> spanning_tree(nearest_neighbours(X, 1), X)
+        SpanningTree(edges=array([[0, 1],
+               [2, 3],
+               [1, 2]]), weights=array([1., 1., 4.]), joints=1)
     """
     n, k = found.indices.shape
     place = np.full(1 + max(found.rows.max(), found.indices.max()), -1)

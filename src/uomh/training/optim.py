@@ -41,12 +41,13 @@ class OptimizerConfig(Settings):
 def learning_rate(config: OptimizerConfig, epoch: float, max_epochs: int) -> float:
     """The learning rate after so many epochs (a fraction counts steps within an epoch).
 
-    >>> config = OptimizerConfig(lr=1.0, schedule="cosine")
-    >>> [learning_rate(config, epoch, 10) for epoch in (0, 5, 10)]
-    [1.0, 0.5, 0.0]
-    >>> config = OptimizerConfig(lr=1.0, schedule="step", lr_step=2, gamma=0.5)
-    >>> [learning_rate(config, epoch, 10) for epoch in (0, 1.9, 2, 4)]
-    [1.0, 1.0, 0.5, 0.25]
+    Examples:
+        >>> config = OptimizerConfig(lr=1.0, schedule="cosine")
+        >>> [learning_rate(config, epoch, 10) for epoch in (0, 5, 10)]
+        [1.0, 0.5, 0.0]
+        >>> config = OptimizerConfig(lr=1.0, schedule="step", lr_step=2, gamma=0.5)
+        >>> [learning_rate(config, epoch, 10) for epoch in (0, 1.9, 2, 4)]
+        [1.0, 1.0, 0.5, 0.25]
     """
     match config.schedule:
         case "constant":
