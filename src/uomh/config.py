@@ -1,4 +1,4 @@
-"""The settings of a run: data, model, training, seed; resolved from four layers.
+"""The settings of a run: data, model, training, evaluation, seed; resolved from four layers.
 
 Defaults, then defaults by the shape of the data (`ModelConfig.defaults`), then a file, then
 ``key=value`` overrides. What comes out is complete, frozen, and saved with the run.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from uomh import registry
 from uomh.data import Data, DataConfig, load_data
@@ -23,7 +24,75 @@ from uomh.settings import (
     parse_overrides,
     read_file,
 )
-from uomh.training.fit import TrainConfig
+
+Schedule = Literal["constant", "cosine", "step"]
+
+
+class OptimizerConfig(Settings):
+    """An optimiser and the schedule of its learning rate."""
+
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
+    """which optimiser"""
+    lr: float = Field(1e-3, gt=0)
+    """learning rate at the start"""
+    schedule: Schedule = "constant"
+    """constant; cosine: to zero over the run; step: times gamma every lr_step epochs"""
+    lr_step: int = Field(30, ge=1)
+    """step schedule: epochs between two decays"""
+    gamma: float = Field(0.1, gt=0)
+    """step schedule: factor of a decay"""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """adam: decay of the running moments"""
+    momentum: float = Field(0.0, ge=0)
+    """sgd and rmsprop: momentum"""
+    weight_decay: float = Field(0.0, ge=0)
+    """weight decay (L2)"""
+    max_grad_norm: float | None = Field(10.0, gt=0)
+    """clip the norm of a group's gradient here; null: never"""
+
+
+class TrainConfig(OptimizerConfig):
+    """How a model is trained."""
+
+    max_epochs: int = Field(100, ge=1)
+    """passes over the training split"""
+    batch_size: int = Field(128, ge=1)
+    """points in a step"""
+    groups: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """optimiser settings of single groups of parameters, such as groups.discriminator.lr"""
+    valid_metrics: tuple[str, ...] = ("loss",)
+    """metrics on the validation split after every epoch"""
+    early_stopping_metric: str | None = None
+    """validation metric that chooses the best weights (default: the first of valid_metrics)"""
+    patience: int | None = Field(None, ge=1)
+    """stop after so many epochs without a better value; null: never"""
+    horizontal_flip: bool = False
+    """mirror every training image with probability one half"""
+    sample_every: int | None = Field(None, ge=1)
+    """epochs between two grids of samples while training; null: at the end alone"""
+
+    @model_validator(mode="after")
+    def _groups_are_optimizers(self) -> Self:
+        for name in self.groups:
+            self.for_group(name)
+        return self
+
+    def for_group(self, name: str) -> OptimizerConfig:
+        """The optimiser settings of a group: its own where it has any, else the common ones."""
+        common = {key: getattr(self, key) for key in OptimizerConfig.model_fields}
+        own = self.groups.get(name, {})
+        return OptimizerConfig.of({**common, **own}, f"train.groups.{name}")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """All validation metrics, the one for early stopping included."""
+        early = self.early_stopping_metric
+        return tuple(dict.fromkeys((*self.valid_metrics, *([early] if early else []))))
+
+    @property
+    def selection_metric(self) -> str | None:
+        """The validation metric by which the best weights are chosen."""
+        return self.early_stopping_metric or next(iter(self.valid_metrics), None)
 
 
 class EvaluateConfig(Settings):

@@ -212,7 +212,8 @@ def test_tensorboard_shows_each_step_once_after_resuming(digits, tmp_path):
 
 
 def test_settings_of_the_paper_schedules():
-    from uomh.training.optim import OptimizerConfig, learning_rate
+    from uomh.config import OptimizerConfig
+    from uomh.training.optim import learning_rate
 
     config = OptimizerConfig(lr=0.5, schedule="step", lr_step=60, gamma=0.2)
     assert learning_rate(config, 59.99, 200) == 0.5

@@ -1,6 +1,7 @@
 """Training: the one loop, the folder of a run, exact resumption."""
 
+from uomh.config import TrainConfig
 from uomh.progress import Progress
-from uomh.training.fit import TrainConfig, Trainer
+from uomh.training.fit import Trainer
 
 __all__ = ["Progress", "TrainConfig", "Trainer"]

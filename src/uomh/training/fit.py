@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Self
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from uomh import registry
+from uomh.config import TrainConfig
 from uomh.data.core import Data, Split
 from uomh.errors import UomhError
 from uomh.metrics import Evaluation, evaluate
@@ -27,52 +26,8 @@ from uomh.seeds import derived_seed, seeded
 from uomh.training.checkpoints import Checkpoints, State
 from uomh.training.log import Log
 from uomh.training.losses import EpochLosses, NotFiniteError
-from uomh.training.optim import OptimizerConfig, build_optimizer, learning_rate
+from uomh.training.optim import build_optimizer, learning_rate
 from uomh.training.samples import save_samples
-
-
-class TrainConfig(OptimizerConfig):
-    """How a model is trained."""
-
-    max_epochs: int = Field(100, ge=1)
-    """passes over the training split"""
-    batch_size: int = Field(128, ge=1)
-    """points in a step"""
-    groups: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """optimiser settings of single groups of parameters, such as groups.discriminator.lr"""
-    valid_metrics: tuple[str, ...] = ("loss",)
-    """metrics on the validation split after every epoch"""
-    early_stopping_metric: str | None = None
-    """validation metric that chooses the best weights (default: the first of valid_metrics)"""
-    patience: int | None = Field(None, ge=1)
-    """stop after so many epochs without a better value; null: never"""
-    horizontal_flip: bool = False
-    """mirror every training image with probability one half"""
-    sample_every: int | None = Field(None, ge=1)
-    """epochs between two grids of samples while training; null: at the end alone"""
-
-    @model_validator(mode="after")
-    def _groups_are_optimizers(self) -> Self:
-        for name in self.groups:
-            self.for_group(name)
-        return self
-
-    def for_group(self, name: str) -> OptimizerConfig:
-        """The optimiser settings of a group: its own where it has any, else the common ones."""
-        common = {key: getattr(self, key) for key in OptimizerConfig.model_fields}
-        own = self.groups.get(name, {})
-        return OptimizerConfig.of({**common, **own}, f"train.groups.{name}")
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """All validation metrics, the one for early stopping included."""
-        early = self.early_stopping_metric
-        return tuple(dict.fromkeys((*self.valid_metrics, *([early] if early else []))))
-
-    @property
-    def selection_metric(self) -> str | None:
-        """The validation metric by which the best weights are chosen."""
-        return self.early_stopping_metric or next(iter(self.valid_metrics), None)
 
 
 class Trainer:

@@ -4,38 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch.nn import Parameter
 
-from uomh.settings import Settings
-
-Schedule = Literal["constant", "cosine", "step"]
-
-
-class OptimizerConfig(Settings):
-    """An optimiser and the schedule of its learning rate."""
-
-    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
-    """which optimiser"""
-    lr: float = Field(1e-3, gt=0)
-    """learning rate at the start"""
-    schedule: Schedule = "constant"
-    """constant; cosine: to zero over the run; step: times gamma every lr_step epochs"""
-    lr_step: int = Field(30, ge=1)
-    """step schedule: epochs between two decays"""
-    gamma: float = Field(0.1, gt=0)
-    """step schedule: factor of a decay"""
-    betas: tuple[float, float] = (0.9, 0.999)
-    """adam: decay of the running moments"""
-    momentum: float = Field(0.0, ge=0)
-    """sgd and rmsprop: momentum"""
-    weight_decay: float = Field(0.0, ge=0)
-    """weight decay (L2)"""
-    max_grad_norm: float | None = Field(10.0, gt=0)
-    """clip the norm of a group's gradient here; null: never"""
+from uomh.config import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, epoch: float, max_epochs: int) -> float:
