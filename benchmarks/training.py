@@ -35,7 +35,7 @@ COLOUR = DataSpec((3, 32, 32), 256, 0)
 
 @dataclass(frozen=True)
 class Case:
-    """A model on random images, and how many batches make a timing of a second or so."""
+    """A model on random images, and how many batches make a timing of two seconds or so."""
 
     model: str
     spec: DataSpec
@@ -45,8 +45,8 @@ class Case:
 
 WIDE = {"encoder": {"hidden_dims": [512, 512]}, "decoder": {"hidden_dims": [512, 512]}}
 CASES = {
-    "vae (MLP, 28x28)": Case("vae", GREY, 100, WIDE),
-    "vae (CNN, 32x32x3)": Case("vae", COLOUR, 4, {}),
+    "vae (MLP, 28x28)": Case("vae", GREY, 200, WIDE),
+    "vae (CNN, 32x32x3)": Case("vae", COLOUR, 16, {}),
 }
 
 

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -232,18 +233,22 @@ def _rank(k: int, share: float, miss: float) -> int:
 
 
 def _settled(bands: Iterator[Candidates]) -> Iterator[Candidates]:
-    """The same, each with its nearest measured while the products of the next are computed."""
-    with ThreadPoolExecutor(1) as worker:
-        waiting: Future[object] | None = None
-        last: Candidates | None = None
+    """The same, each with its nearest measured while the products of later ones are computed."""
+    workers = torch.get_num_threads()
+    waiting: deque[tuple[Future[object], Candidates]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
         for candidates in bands:
-            if waiting is not None and last is not None:
-                waiting.result()
-                yield last
-            waiting, last = worker.submit(candidates.nearest), candidates
-        if waiting is not None and last is not None:
-            waiting.result()
-            yield last
+            waiting.append((pool.submit(candidates.nearest), candidates))
+            while len(waiting) > workers:
+                yield _first(waiting)
+        while waiting:
+            yield _first(waiting)
+
+
+def _first(waiting: deque[tuple[Future[object], Candidates]]) -> Candidates:
+    measured, candidates = waiting.popleft()
+    measured.result()
+    return candidates
 
 
 class _Tables:

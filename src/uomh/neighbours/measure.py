@@ -2,15 +2,12 @@
 
 Differences are taken before squares are summed, so that near-duplicates keep their digits. Bytes
 are faster: their differences and squares are whole numbers, which float32 sums without error below
-2^24; the rare larger sum is taken again in float64. Threads share the pairs, not each operation on
-them: there are thousands of short ones, and to wait for each other at every one costs more than
-the work where the machine is busy with something else.
+2^24; the rare larger sum is taken again in float64. Everything here is done by one thread, in
+memory that stays in its cache; threads share the bands of a search (`exact`), not each short
+operation, at whose ends they would wait for each other.
 """
 
 from __future__ import annotations
-
-import itertools
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -21,8 +18,7 @@ from uomh.neighbours.core import Points
 
 Rows = NDArray[np.int64]
 
-CHUNK_BYTES = 1 << 20  # a thread's working set
-SHARED = 1 << 20  # coordinates above which more than one thread is worth starting
+CHUNK_BYTES = 1 << 20  # of a thread's working set
 LISTED_PAIRS = 1 << 21
 ROW_SHIFT, COLUMN_BITS, LOST_BITS = 53, 30, 8
 EXACT_IN_FLOAT32 = 2.0**24
@@ -31,19 +27,6 @@ EXACT_IN_FLOAT32 = 2.0**24
 def squared_distances(a: Points, b: Points, i: Rows, j: Rows) -> NDArray[np.float64]:
     """Squared distances float64 (p,) between ``a[i]`` and ``b[j]``, int64 (p,) each."""
     squared = np.empty(len(i))
-    workers = torch.get_num_threads() if len(i) * a.dim > SHARED else 1
-    bounds = np.linspace(0, len(i), workers + 1).astype(int)
-    parts = [slice(*ends) for ends in itertools.pairwise(bounds.tolist())]
-    if workers == 1:
-        _measure(a, b, i, j, squared)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(lambda part: _measure(a, b, i[part], j[part], squared[part]), parts))
-    return squared
-
-
-def _measure(a: Points, b: Points, i: Rows, j: Rows, squared: NDArray[np.float64]) -> None:
-    """Fill in squared distances in one thread, in memory that stays in its cache."""
     byte = a.dtype == b.dtype == torch.uint8
     kind = np.float32 if byte else np.float64
     step = max(1, min(len(i), CHUNK_BYTES // (kind().itemsize * a.dim)))
@@ -67,6 +50,7 @@ def _measure(a: Points, b: Points, i: Rows, j: Rows, squared: NDArray[np.float64
         if byte and (large := np.flatnonzero(squared[part] >= EXACT_IN_FLOAT32)).size:
             exact = difference[large].astype(np.float64)
             squared[start + large] = np.einsum("ij,ij->i", exact, exact)
+    return squared
 
 
 def pack(row: Tensor, column: Tensor, low: Tensor) -> Tensor:
