@@ -12,6 +12,7 @@ from uomh.lazy import attributes
 from uomh.registry import register
 
 if TYPE_CHECKING:
+    from uomh.clusters import cluster
     from uomh.config import resolve
     from uomh.data import load_data
     from uomh.dimension.evidence import verify
@@ -25,6 +26,7 @@ _HOMES = {
     "DimensionReport": "uomh.dimension.result",
     "Neighbours": "uomh.neighbours",
     "build": "uomh.training.run",
+    "cluster": "uomh.clusters",
     "fit": "uomh.training.run",
     "load_data": "uomh.data",
     "load_run": "uomh.training.run",
@@ -39,6 +41,7 @@ __all__ = [
     "Neighbours",
     "UomhError",
     "build",
+    "cluster",
     "fit",
     "load_data",
     "load_run",
