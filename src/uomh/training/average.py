@@ -29,7 +29,7 @@ class Average:
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.parameters = list(model.parameters())
+        self.parameters: list[Tensor] = list(model.parameters())
         self.decay = decay
         self.values: list[Tensor] = [each.detach().clone() for each in self.parameters]
 
