@@ -66,6 +66,8 @@ class TrainConfig(OptimizerConfig):
     """validation metric that chooses the best weights (default: the first of valid_metrics)"""
     patience: int | None = Field(None, ge=1)
     """stop after so many epochs without a better value; null: never"""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """decay of a moving average of the weights, to validate, sample and keep; null: none"""
     horizontal_flip: bool = False
     """mirror every training image with probability one half"""
     sample_every: int | None = Field(None, ge=1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uomh.cli.console import prepare_process, say, sentences
 from uomh.cli.train import run
-from uomh.paper_options import paper_values
+from uomh.paper_options import missing_metrics, paper_values
 from uomh.settings import merged
 
 
@@ -44,3 +45,16 @@ def _train(given: argparse.Namespace) -> None:
     name = given.run_name or f"{root}/{given.dataset}_{given.model}_{stamp}"
     say(f"run: {name}")
     run(values, [], None, Path(name), quiet=False)
+    _add_missing(Path(name), missing_metrics(given.config))
+
+
+def _add_missing(run_dir: Path, reasons: Mapping[str, str]) -> None:
+    """Say of metrics that do not exist why, on the terminal and in ``metrics.json``."""
+    from uomh.training.run import write_json
+
+    path = run_dir / "metrics.json"
+    missing = {name: {"value": None, "reason": reason} for name, reason in reasons.items()}
+    if missing:
+        write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **missing})
+    for name, reason in reasons.items():
+        say(f"{name}: n/a ({reason})")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from uomh import registry
 from uomh.errors import UomhError, unknown
 from uomh.settings import merged, parse_value, place
 
@@ -115,9 +116,48 @@ def _class_ind(index: Any) -> Values:
     return {"data": {"class_ind": [index] if isinstance(index, int) else index}}
 
 
+def _early_stopping(name: Any) -> Values:
+    if reason := _missing(str(name)):
+        raise UomhError(f"early_stopping_metric={name} cannot choose the best weights: {reason}")
+    return {"train": {"early_stopping_metric": name}}
+
+
+def _metrics(section: str, member: str) -> Callable[[Any], Values]:
+    """Metrics that are measured; `missing_metrics` has those that do not exist."""
+
+    def present(names: Any) -> Values:
+        return {section: {member: [each for each in _names(names) if not _missing(each)]}}
+
+    return present
+
+
+def _missing(metric: str) -> str | None:
+    """Why a metric of the paper has no value here; None where it has, or is none of the paper's."""
+    known = registry.entries("metrics")
+    return None if metric in known else MISSING_METRICS.get(metric)
+
+
+def _names(names: Any) -> list[str]:
+    return [names] if isinstance(names, str) else [str(each) for each in names or ()]
+
+
 def _max_grad_norm(norm: Any) -> Values:
     return {"train": {"max_grad_norm": norm or None}}
 
+
+MISSING_METRICS = {
+    name: f"{what} is not measured by this version"
+    for name, what in {
+        "fid": "the Frechet distance of samples and data",
+        "precision_recall_density_coverage": "precision, recall, density and coverage of samples",
+        "disc_loss": "the loss of the discriminator",
+        "likelihood_ood_acc": "detection of other data by likelihood",
+        "likelihood_ood_acc_low_dim": "detection of other data by the likelihood of codes",
+        "id": "the dimension of samples",
+        "clustered_id": "the dimension of samples by cluster",
+    }.items()
+}
+"""Metrics of the paper's code that do not exist here, and why there is no value."""
 
 OPTIONS: dict[str, Meaning] = {
     "data_root": "data.data_root",
@@ -140,10 +180,10 @@ OPTIONS: dict[str, Meaning] = {
     "lr_scheduler_gamma": "train.gamma",
     "scheduler_args": _scheduler_args,
     "max_grad_norm": _max_grad_norm,
-    "early_stopping_metric": "train.early_stopping_metric",
+    "early_stopping_metric": _early_stopping,
     "max_bad_valid_epochs": "train.patience",
-    "valid_metrics": "train.valid_metrics",
-    "test_metrics": "evaluate.metrics",
+    "valid_metrics": _metrics("train", "valid_metrics"),
+    "test_metrics": _metrics("evaluate", "metrics"),
     "epoch_sample_every": "train.sample_every",
     "latent_dim": "model.latent_dim",
     "single_sigma": _single_sigma,
@@ -298,3 +338,14 @@ def paper_values(options: Sequence[str], model: str) -> Values:
                 raise UomhError(f"option {name} is not one of {model}'s, but of {others[0]}'s")
             raise unknown("option", name, [*known, *NOT_NEEDED])
     return values
+
+
+def missing_metrics(options: Sequence[str]) -> dict[str, str]:
+    """Metrics that ``NAME=VALUE`` options ask for and that do not exist here, with the reason."""
+    reasons: dict[str, str] = {}
+    for option in options:
+        name, _, text = option.partition("=")
+        if name in ("test_metrics", "valid_metrics"):
+            found = {each: _missing(each) for each in _names(parse_value(text))}
+            reasons |= {each: reason for each, reason in found.items() if reason}
+    return reasons

@@ -44,7 +44,7 @@ class DeathError(Exception):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_run_that_died_ends_in_the_same_state(name, data, tmp_path, monkeypatch):
-    config = TrainConfig(max_epochs=3, batch_size=8, schedule="cosine")
+    config = TrainConfig(max_epochs=3, batch_size=8, schedule="cosine", ema=0.9)
     Trainer(config, folder=tmp_path / "a").fit(build(name, data, conditional=True), data)
     save, count = Checkpoints.save, 0
 
@@ -64,6 +64,7 @@ def test_a_run_that_died_ends_in_the_same_state(name, data, tmp_path, monkeypatc
         torch.load(tmp_path / run / "checkpoints/model/last.pt", weights_only=True) for run in "ab"
     ]
     assert last[0]["step"] == last[1]["step"]
+    assert all(map(torch.equal, last[0]["average"], last[1]["average"]))
     for key, value in last[0]["model"].items():
         assert torch.equal(value, last[1]["model"][key]), key
     for group, state in last[0]["optimizers"].items():

@@ -14,7 +14,8 @@ from tests.train import child
 EPOCHS = 12
 CASES = {
     "plain": ["train.optimizer=sgd", "train.lr=1e-4", "model.conditional=true"],
-    "learned prior": [
+    "learned prior, averaged weights": [
+        "train.ema=0.9",
         "model.prior.kind=completely_learned_mixture_of_gaussians",
         "model.prior.components=3",
         "train.schedule=cosine",

@@ -8,6 +8,7 @@ atomically. A run that is killed anywhere repeats its last epoch and ends in the
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from uomh.metrics import Evaluation, evaluate
 from uomh.models.core import Model
 from uomh.progress import Progress
 from uomh.seeds import derived_seed, seeded
+from uomh.training.average import Average
 from uomh.training.checkpoints import Checkpoints, State
 from uomh.training.log import Log
 from uomh.training.losses import EpochLosses, NotFiniteError
@@ -101,6 +103,7 @@ class _Leaf:
         self.best: float | None = None
         self.bad_epochs = 0
         self.done = False
+        self.average: Average | None = None
 
     def run(self) -> None:
         self.checkpoints.tidy()
@@ -108,6 +111,8 @@ class _Leaf:
         if last is None:
             self.model.to("cpu").prepare(self.data)  # where the data are
         self.model.to(self.trainer.device)
+        if self.config.ema is not None:
+            self.average = Average(self.model, self.config.ema)
         if last is not None:
             self.restore(last)
         progress, path = self.trainer.progress, self.trainer.path
@@ -135,14 +140,22 @@ class _Leaf:
         self.model.train()
         values = {"train": self.train_epoch(epoch)}
         seconds = time.perf_counter() - start
-        valid = self.validate(epoch)
-        if valid:
-            values["valid"] = {name: value for name, value in valid.items() if value is not None}
         self.epoch = epoch
-        self.log.epoch(epoch, self.step, values, len(self.data.train) / seconds)
-        self.show_samples()
-        self.save(self.is_better(valid))
+        with self.averaged():
+            valid = self.validate(epoch)
+            if valid:
+                values["valid"] = {name: each for name, each in valid.items() if each is not None}
+            self.log.epoch(epoch, self.step, values, len(self.data.train) / seconds)
+            self.show_samples()
+            if self.is_better(valid):
+                weights = self.model.state_dict()
+                self.checkpoints.save("best", {"epoch": epoch, "model": weights})
+        self.save()
         self.trainer.progress.epoch(self.trainer.path, epoch, values, seconds)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """A block in which the model's weights are their average, where one is kept."""
+        return nullcontext() if self.average is None else self.average.applied()
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
         """One pass over the training split; the mean loss of each group."""
@@ -156,6 +169,8 @@ class _Leaf:
                 for group, loss in self.model.losses(x, y, self.step):
                     self.update(group, loss, progress)
                     losses.add(self.step, group, loss)
+                if self.average is not None:
+                    self.average.update(self.step)
                 self.step += 1
                 self.trainer.progress.advance(self.trainer.path, len(rows))
             means = losses.means()
@@ -224,13 +239,10 @@ class _Leaf:
         self.bad_epochs += 1
         return False
 
-    def save(self, better: bool) -> None:
+    def save(self) -> None:
         patience = self.config.patience
         out_of_patience = patience is not None and self.bad_epochs >= patience
         self.done = self.epoch == self.config.max_epochs or out_of_patience
-        weights = self.model.state_dict()
-        if better:
-            self.checkpoints.save("best", {"epoch": self.epoch, "model": weights})
         self.checkpoints.save(
             "last",
             {
@@ -239,7 +251,8 @@ class _Leaf:
                 "best": self.best,
                 "bad_epochs": self.bad_epochs,
                 "done": self.done,
-                "model": weights,
+                "model": self.model.state_dict(),
+                "average": self.average and self.average.values,
                 "optimizers": {name: each.state_dict() for name, each in self.optimizers.items()},
             },
         )
@@ -248,6 +261,8 @@ class _Leaf:
         for name in ("epoch", "step", "best", "bad_epochs", "done"):
             setattr(self, name, state[name])
         self.model.load_state_dict(state["model"])
+        if self.average is not None:
+            self.average.load(state["average"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
 
