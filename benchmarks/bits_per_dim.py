@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import uomh
-from uomh.training.run import write_json
+from uomh.files import write_json
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "out/bits_per_dim.json"

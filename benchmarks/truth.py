@@ -32,8 +32,8 @@ OURS = ("mle", "twonn", "gride", "corrint", "geomle", "mom", "tle", "lpca", "ess
 EQUAL = "MLE, TwoNN (ml), GRIDE, CorrInt, MOM, TLE, ESS and pointwise lPCA"
 
 
-def their(name: str, n: int) -> Callable[[np.ndarray], float] | None:
-    """scikit-dimension with its defaults; None where that takes minutes or more."""
+def their(name: str) -> Callable[[np.ndarray], float]:
+    """scikit-dimension with its defaults."""
     id_ = skdim.id
     match name:
         case "MLE":
@@ -55,13 +55,14 @@ def their(name: str, n: int) -> Callable[[np.ndarray], float] | None:
         case "TLE" | "CorrInt" | "GRIDE":
             return lambda x: getattr(id_, name)().fit(x).dimension_
         case "DANCo":
-            cheap = n <= 1000
-            return (lambda x: id_.DANCo(D=min(x.shape[1], 30)).fit(x).dimension_) if cheap else None
+            return lambda x: id_.DANCo(D=min(x.shape[1], 30)).fit(x).dimension_
+        case "ESS":
+            return lambda x: id_.ESS(random_state=0).fit(x).dimension_
     raise KeyError(name)
 
 
 THEIRS = ("MLE", "TwoNN", "GRIDE", "CorrInt", "MOM", "TLE", "lPCA")
-THEIRS += ("MADA", "KNN", "FisherS", "MiND_ML", "DANCo")
+THEIRS += ("MADA", "KNN", "FisherS", "MiND_ML", "ESS", "DANCo")
 
 
 def results(sizes: list[int]) -> dict[str, float | None]:
@@ -97,8 +98,7 @@ def estimate(key: str, x: np.ndarray, neighbours: Neighbours) -> float | None:
                 estimator: Estimator = load("estimators", key)()
                 estimator.splits = 0
                 return estimator.fit(x, neighbours=neighbours).dimension_
-            theirs = their(key.removeprefix("skdim "), len(x))
-            value = np.nan if theirs is None else float(theirs(x))
+            value = float(their(key.removeprefix("skdim "))(x))
             return value if np.isfinite(value) else None
         except (UomhError, ValueError, IndexError, np.linalg.LinAlgError):
             return None
@@ -162,8 +162,7 @@ def page(found: dict[str, float | None], sizes: list[int]) -> str:
         f"At equal settings scikit-dimension's {EQUAL} are the numbers of `mle`, `twonn`, `gride`,"
         " `corrint`, `mom`, `tle`, `ess` and `lpca` to 1e-6 (see [Estimators](estimators.md)); the"
         " rows above differ from ours by its defaults (MLE k = 20; TwoNN linear; MOM k = 100; lPCA"
-        " on the whole set). ESS, half a minute a set at 1,000 points, is not run beside `ess`;"
-        " DANCo is given at most 30 dimensions and is not run at 5,000 points.",
+        " on the whole set). DANCo is given at most 30 dimensions.",
         "",
         "![Bias of the maximum likelihood estimate](figures/bias.png)",
         "",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uomh.dimension.evidence import verify
     from uomh.dimension.result import DimensionReport
     from uomh.neighbours import Neighbours, nearest_neighbours
-    from uomh.training.run import build, fit, load_run, measure
+    from uomh.training.run import build, fit, load_run, measure, train
 
 __version__ = "0.1.0"
 
@@ -33,6 +33,7 @@ _HOMES = {
     "measure": "uomh.training.run",
     "nearest_neighbours": "uomh.neighbours",
     "resolve": "uomh.config",
+    "train": "uomh.training.run",
     "verify": "uomh.dimension.evidence",
 }
 
@@ -49,6 +50,7 @@ __all__ = [
     "nearest_neighbours",
     "register",
     "resolve",
+    "train",
     "verify",
 ]
 

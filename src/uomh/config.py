@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from uomh import registry
 from uomh.data import Data, DataConfig, load_data
+from uomh.data.core import DataSpec
 from uomh.errors import UomhError
 from uomh.settings import (
     Nested,
@@ -106,6 +107,21 @@ class EvaluateConfig(Settings):
     """points that are scored at once"""
 
 
+class TwoStepConfig(Settings):
+    """How an autoencoder and a density on its codes make one model."""
+
+    alternate: Literal["epoch", "step"] | None = None
+    """train both in turns, by epoch or by step; null: one after the other"""
+    draws: bool | None = None
+    """fit the density to draws of the posterior, not to its means; null: where there is one"""
+    importance_samples: int = Field(32, ge=1)
+    """draws of the bound of the likelihood"""
+    autoencoder_run: str | None = None
+    """folder of a run whose autoencoder is taken to begin with"""
+    freeze: bool = False
+    """use the autoencoder of autoencoder_run as it is"""
+
+
 class RunConfig(Settings):
     """Everything that a run depends on."""
 
@@ -121,6 +137,24 @@ class RunConfig(Settings):
     """which model, and its settings"""
     train: TrainConfig = TrainConfig()
     """how it is trained"""
+    density: component("models") = None  # type: ignore[valid-type]
+    """second step: the model of the codes, and its settings; null: none"""
+    density_train: TrainConfig = TrainConfig()
+    """how the second step is trained"""
+    two_step: TwoStepConfig = TwoStepConfig()
+    """how the two steps make one model"""
+    latent_dim: Literal["model", "dimension"] = "model"
+    """size of codes: as model.latent_dim says; dimension: ceil(ID) of the data or of each part"""
+    latent_k: int = Field(10, ge=3)
+    """number of neighbours of that ID, by maximum likelihood"""
+    clusters: component("clusterers") = None  # type: ignore[valid-type]
+    """what groups the data, and its settings; null: the classes, as they are"""
+    disconnected: bool = False
+    """one model for each group"""
+    match: Literal["none", "parameters", "compute"] = "none"
+    """shrink the parts, or shorten their training, to the cost of one model for all data"""
+    part_threads: int = Field(1, ge=1)
+    """processor threads that train a part"""
     evaluate: EvaluateConfig = EvaluateConfig()
     """what is measured"""
 
@@ -144,24 +178,77 @@ def resolve(
         UomhError: an unknown key, a wrong type, data that cannot be loaded.
     """
     given = merged(read_file(file) if file else {}, values or {})
-    names = [text.partition("=")[2] for text in overrides if text.startswith("model.name=")]
-    named = names[-1] if names else None
-    model = named or _member(given, "model").get("name") or default_model
-    overridden = parse_overrides(RunConfig, overrides, {"model": model})
-    chosen = merged({"model": {"name": model}}, given, overridden)
+    names = {
+        field: _named(field, given, overrides, default)
+        for field, default in (("model", default_model), ("density", None), ("clusters", None))
+    }
+    known = {field: name for field, name in names.items() if name is not None}
+    overridden = parse_overrides(RunConfig, overrides, known)
+    named: Nested = {field: {"name": name} for field, name in known.items()}
+    chosen = merged(named, given, overridden)
+    if _member(chosen, "model").get("latent_dim") == "dimension":
+        del chosen["model"]["latent_dim"]
+        chosen["latent_dim"] = "dimension"
     data = load_data(DataConfig.of(_member(chosen, "data"), "data"))
-    settings = registry.load("models", model).Config
-    # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
-    config = RunConfig.of(
-        merged({"model": settings().model_dump(mode="json")}, settings.defaults(data.spec), chosen)
-    )
-    for name in (*config.train.metrics, *config.evaluate.metrics):
+    layers = [_defaults("model", "train", known["model"], data.spec)]
+    if "density" in known:
+        model = registry.load("models", known["model"]).Config.of(
+            merged(layers[0]["model"], chosen["model"]), "model"
+        )
+        if not hasattr(model, "latent_dim"):
+            raise UomhError(
+                f"{known['model']} has no codes, so it cannot be the first of two steps; "
+                "take ae, vae, avb, wae or bigan"
+            )
+        codes = DataSpec((model.latent_dim,), None, data.spec.num_classes)
+        layers.append(_defaults("density", "density_train", known["density"], codes))
+        layers.append({"density": {"conditional": model.conditional}})
+        own = ["low_dim_log_likelihood", "manifold_log_likelihood"]
+        layers.append({"evaluate": {"metrics": [*EvaluateConfig().metrics, *own]}})
+    config = RunConfig.of(merged(*layers, chosen))
+    _check_composition(config)
+    trained = (config.train, config.density_train)
+    metrics = (*config.evaluate.metrics, *(name for each in trained for name in each.metrics))
+    for name in metrics:
         registry.load("metrics", name)  # a name that is not known fails here, before any work
     return config, data
 
 
+def _named(field: str, given: Nested, overrides: Sequence[str], default: str | None) -> str | None:
+    """The component that a field is given, by the last override, the values, or the default."""
+    key = f"{field}.name="
+    last = [text.removeprefix(key) for text in overrides if text.startswith(key)][-1:]
+    return last[0] if last else _member(given, field).get("name") or default
+
+
+def _defaults(field: str, train: str, name: str, spec: DataSpec) -> Nested:
+    """Whole default settings of a model for data of this shape, and how it is trained."""
+    settings = registry.load("models", name).Config
+    by_shape = settings.defaults(spec)
+    # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
+    whole = merged(settings().model_dump(mode="json"), {"name": name}, by_shape.get("model", {}))
+    return {field: whole, train: by_shape.get("train", {})}
+
+
+def _check_composition(config: RunConfig) -> None:
+    """Refuse what cannot be put together."""
+    if config.disconnected and config.model.conditional:
+        raise UomhError(
+            "parts of a disconnected model have no labels left to be conditional on; "
+            "choose --disconnected or --conditional"
+        )
+    if config.match != "none" and not config.disconnected:
+        raise UomhError(f"match={config.match} is for disconnected models; add --disconnected HOW")
+    if config.two_step.freeze and config.two_step.autoencoder_run is None:
+        raise UomhError("two_step.freeze=true needs two_step.autoencoder_run, the run to take")
+    if config.two_step.freeze and config.two_step.alternate:
+        raise UomhError("a frozen autoencoder cannot be trained in turns; leave two_step.alternate")
+    if config.latent_dim == "dimension" and not hasattr(config.model, "latent_dim"):
+        raise UomhError(f"latent_dim=dimension: {config.model.name} has no codes")
+
+
 def _member(values: Nested, key: str) -> Nested:
-    member = values.get(key, {})
+    member = values.get(key) or {}
     if not isinstance(member, dict):
         raise UomhError(f"setting {key} should be a mapping of settings, not {member!r}")
     return member

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from uomh.cli.console import prepare_process, say, sentences
 from uomh.cli.train import run
+from uomh.files import write_json
 from uomh.paper_options import missing_metrics, paper_values
 from uomh.settings import merged
 
@@ -50,8 +51,6 @@ def _train(given: argparse.Namespace) -> None:
 
 def _add_missing(run_dir: Path, reasons: Mapping[str, str]) -> None:
     """Say of metrics that do not exist why, on the terminal and in ``metrics.json``."""
-    from uomh.training.run import write_json
-
     path = run_dir / "metrics.json"
     missing = {name: {"value": None, "reason": reason} for name, reason in reasons.items()}
     if missing:

@@ -72,11 +72,13 @@ class Component:
 
     def validate(
         self, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
-    ) -> ComponentSettings:
-        """Validate by the ``Config`` of the class that the registry names."""
+    ) -> ComponentSettings | None:
+        """Validate by the ``Config`` of the class that the registry names; None is none."""
         del handler
-        if isinstance(value, ComponentSettings):
+        if value is None or isinstance(value, ComponentSettings):
             return value
+        if not isinstance(value, dict) or not value.get("name"):
+            raise UomhError(f"setting {info.field_name}: say which, by {info.field_name}.name")
         cls = config_class(self.kind, value["name"])
         try:
             return cls.model_validate_json(json.dumps(value), strict=True)

@@ -101,7 +101,9 @@ class TrainingDisplay(Progress):
     def start(self, path: str, done: int, epochs: int, points: int) -> None:
         """A leaf begins."""
         self.points[path], self.epochs[path] = points, epochs
-        if self.bars:
+        if self.bars and path in self.tasks:  # again, after its worker died
+            self.bars.update(self.tasks[path], completed=done)
+        elif self.bars:
             self.tasks[path] = self.bars.add_task(path, total=epochs, completed=done, note="")
 
     def advance(self, path: str, points: int) -> None:
@@ -141,6 +143,27 @@ def metrics_table(values: Mapping[str, Value], title: str) -> Table:
         else:
             interval = "" if each.low is None else f"{each.low:.6g} to {each.high:.6g}"
             table.add_row(name, f"{each.value:.6g}", interval, str(each.n), each.kind)
+    return table
+
+
+def parts_table(values: Mapping[str, Value], groups: Iterable[str]) -> Table:
+    """Metrics of the parts of a disconnected model (``METRIC[GROUP]``), a row for each group."""
+    names = dict.fromkeys(key.partition("[")[0] for key in values if "[" in key)
+    shown = [
+        name
+        for name in names
+        if any(values[key].value is not None for key in values if key.startswith(f"{name}["))
+    ]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("group", overflow="ellipsis", max_width=16, no_wrap=True)
+    table.add_column("n", justify="right")
+    for name in shown:
+        table.add_column(name.replace("_", " "), justify="right")
+    for group in groups:
+        found = [values.get(f"{name}[{group}]") for name in shown]
+        cells = ["n/a" if v is None or v.value is None else f"{v.value:.5g}" for v in found]
+        n = max((v.n for v in found if v is not None), default=0)
+        table.add_row(group, str(n), *cells)
     return table
 
 

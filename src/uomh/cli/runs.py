@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uomh.cli.console import metrics_table, out, say, sentences
+from uomh.cli.console import metrics_table, out, parts_table, say, sentences
 from uomh.cli.train import DataRoot, Device, Quiet, Seed, Threads
 from uomh.errors import UomhError, unknown
 
@@ -28,6 +28,7 @@ def evaluate(
     from uomh.config import RunConfig
     from uomh.data import load_data
     from uomh.settings import merged
+    from uomh.training.plan import grouped
     from uomh.training.run import load_run, measure
 
     for path in runs:
@@ -44,6 +45,7 @@ def evaluate(
                 f"{str(path)!r} was trained on other data than {where.dataset!r} holds now; "
                 "give the --data-root where its data are"
             )
+        data = grouped(run.config, data, path)
         known = list(registry.entries("metrics"))
         names = config.evaluate.metrics
         if metrics is not None:
@@ -53,7 +55,10 @@ def evaluate(
                 raise unknown("metric", name, known)
         values = measure(run.model, data, config, names, path)
         if not quiet:
-            out.print(metrics_table(values, f"{path}: test split of {data.name}"))
+            whole = {key: value for key, value in values.items() if "[" not in key}
+            out.print(metrics_table(whole, f"{path}: test split of {data.name}"))
+            if run.config.disconnected:
+                out.print(parts_table(values, data.classes))
 
 
 @sentences

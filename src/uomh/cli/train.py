@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from uomh.cli.console import TrainingDisplay, given, metrics_table, out, say, sentences
+from uomh.cli.console import TrainingDisplay, given, metrics_table, out, parts_table, say, sentences
+from uomh.errors import UomhError, unknown
+
+if TYPE_CHECKING:
+    from uomh.config import RunConfig
+    from uomh.data import Data
+    from uomh.training.parallel import Parallel
+
+HOW = "class, a clusterer (see `uomh list clusterers`), or a file of labels"
 
 Dataset = Annotated[
     str | None, typer.Option(help="a name, a folder, a file .npz, or hub:ORG/NAME; see `uomh list`")
@@ -47,8 +55,21 @@ def train(
     ] = None,
     dataset: Dataset = None,
     model: Annotated[str | None, typer.Option(help="see `uomh list models`")] = None,
+    density: Annotated[
+        str | None, typer.Option(help="second step: a model of the codes of --model", metavar="M2")
+    ] = None,
+    disconnected: Annotated[
+        str | None, typer.Option(help="one model for each group: " + HOW, metavar="HOW")
+    ] = None,
     conditional: Annotated[
-        str | None, typer.Option(help="condition the model on: class", metavar="HOW")
+        str | None, typer.Option(help="condition the model on groups: as above", metavar="HOW")
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="where parts are trained: serial, processes or ray")
+    ] = "serial",
+    jobs: Annotated[int | None, typer.Option(help="parts at a time")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto")
     ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="folder of the run (default: runs/DATASET_MODEL_TIME)")
@@ -62,14 +83,30 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a model, or go on with a run; then measure it and draw samples."""
-    from uomh.errors import unknown
-
-    if conditional not in (None, "class"):
-        raise unknown("way to condition", str(conditional), ["class"])
     values: dict[str, Any] = given(seed=seed, device=device, threads=threads)
     values["data"] = given(dataset=dataset, data_root=data_root, resize=resize)
     values["model"] = given(name=model, conditional=True if conditional else None)
-    run(values, overrides or [], config, run_dir, quiet)
+    if density:
+        values["density"] = {"name": density}
+    if conditional and disconnected:
+        raise UomhError("choose --disconnected or --conditional: a part has no labels left")
+    if how := conditional or disconnected:
+        values["clusters"] = groups(how)
+        values |= given(disconnected=True if disconnected else None)
+    from uomh.training.parallel import Parallel
+
+    run(values, overrides or [], config, run_dir, quiet, Parallel(backend, jobs, ray_address))
+
+
+def groups(how: str) -> dict[str, Any]:
+    """Settings of the clusterer that HOW names: a name, or a file of labels."""
+    from uomh import registry
+
+    if Path(how).suffix in (".npz", ".npy", ".csv"):
+        return {"name": "saved", "file": how}
+    if how not in (known := registry.entries("clusterers")):
+        raise unknown("way to group", how, known)
+    return {"name": how}
 
 
 def run(
@@ -78,10 +115,13 @@ def run(
     file: Path | None,
     run_dir: Path | None,
     quiet: bool,
-) -> None:
-    """Train by nested values and overrides, measure, and say where everything is."""
+    parallel: Parallel | None = None,
+) -> Path:
+    """Train by nested values and overrides, measure, say where everything is; the run's folder."""
     from uomh.config import resolve
-    from uomh.training.run import build, fit, measure, measured, read_record
+    from uomh.training.folder import measured, read_record
+    from uomh.training.run import measure
+    from uomh.training.run import train as train_run
 
     # The number of threads belongs to the run: going on elsewhere keeps it.
     there = read_record(run_dir) if run_dir is not None else None
@@ -90,19 +130,23 @@ def run(
     config, data = resolve(values=values, file=file, overrides=overrides)
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        model_name = config.model.name.rpartition(":")[2]
-        run_dir = Path("runs") / f"{Path(data.name).name}_{model_name}_{stamp}"
+        name = "_".join(each.rpartition(":")[2] for each in names_of(config))
+        run_dir = Path("runs") / f"{Path(data.name).name}_{name}_{stamp}"
     spec = data.spec
     what = "x".join(map(str, spec.shape)) + (f", {spec.levels} grey levels" if spec.levels else "")
     say(f"{data.name}: {len(data.train)} training points of {what}", quiet)
-    model = build(config, data)
     with TrainingDisplay(quiet) as display:
-        fit(model, data, config, run_dir, display)
+        model, grouped = train_run(config, data, run_dir, display, parallel)
+    if config.clusters is not None:
+        say(groups_line(data, grouped), quiet)
     shown = measured(run_dir, config.evaluate.metrics)
     if shown is None:
-        shown = measure(model, data, config, run_dir=run_dir)
+        shown = measure(model, grouped, config, run_dir=run_dir)
     if not quiet:
-        out.print(metrics_table(shown, f"{config.model.name} on the test split of {data.name}"))
+        title = f"{' + '.join(names_of(config))} on the test split of {data.name}"
+        out.print(metrics_table({k: v for k, v in shown.items() if "[" not in k}, title))
+        if config.disconnected:
+            out.print(parts_table(shown, grouped.classes))
         places = {
             "samples": run_dir / "samples.png",
             "reconstructions": run_dir / "reconstructions.png",
@@ -113,3 +157,24 @@ def run(
             if path.is_file():
                 say(f"{name + ':':17}{path}")
         say(f"{'TensorBoard:':17}tensorboard --logdir {run_dir}")
+    return run_dir
+
+
+def names_of(config: RunConfig) -> list[str]:
+    """The models of a run: one, or those of two steps."""
+    return [each.name for each in (config.model, config.density) if each is not None]
+
+
+def groups_line(before: Data, after: Data) -> str:
+    """The sizes of groups, and how they agree with the classes, where there are some."""
+    from uomh.clusters import compare
+
+    found = compare(after, before)
+    least, most = min(found.sizes), max(found.sizes)
+    line = f"{len(found.sizes)} groups of {least} to {most} training points"
+    if found.purity is None or before.classes == after.classes:
+        return line
+    return (
+        f"{line}; against the classes: purity {found.purity:.3f}, adjusted Rand index "
+        f"{found.adjusted_rand:.3f}, normalised mutual information {found.mutual_information:.3f}"
+    )

@@ -124,12 +124,18 @@ class Data:
 
     def map(self, f: Callable[[Tensor], Tensor], batch_size: int = 512) -> Data:
         """The data set of the float vectors f(x); f maps a batch (B, ...) to (B, D)."""
+        return self.map_labelled(lambda x, y: f(x), batch_size)
+
+    def map_labelled(
+        self, f: Callable[[Tensor, Tensor | None], Tensor], batch_size: int = 512
+    ) -> Data:
+        """The data set of the float vectors f(x, y), y the labels of the batch, or None."""
 
         def mapped(split: Split) -> Split:
             if not len(split):
-                return Split(f(split.x), split.y)
+                return Split(f(split.x, split.y), split.y)
             with torch.no_grad():
-                return Split(torch.cat([f(x) for x, _ in split.batches(batch_size)]), split.y)
+                return Split(torch.cat([f(x, y) for x, y in split.batches(batch_size)]), split.y)
 
         return replace(
             self,

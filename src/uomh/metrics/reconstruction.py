@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from uomh.errors import UomhError
 from uomh.metrics.core import Evaluation, Metric, Value
-from uomh.models.core import Codec
 from uomh.nn.transforms import Cells
 from uomh.registry import register
 
@@ -20,14 +18,11 @@ class L2ReconstructionError(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Squared error summed over coordinates; images in units of their last grey level."""
         model = evaluation.model
-        if not isinstance(model, Codec):
-            raise UomhError(f"{type(model).__name__} has no codes to restore a point from")
         unit = (evaluation.data.levels or 2) - 1
         centres = Cells(dequantize=False)
 
         def error(x: Tensor, y: Tensor | None) -> Tensor:
-            restored: Tensor = model.decode(model.encode(x, y), y)
-            difference: Tensor = (restored - centres(x)) / unit
+            difference: Tensor = (model.reconstruct(x, y) - centres(x)) / unit
             return difference.square().flatten(1).sum(1)
 
         yield self.name, Value.mean(evaluation.over_points(error))

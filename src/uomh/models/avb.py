@@ -146,9 +146,16 @@ class AVB(GaussianDecoderModel):
         draws = [self.bound(x, y) for _ in range(self.config.posterior_draws)]
         return torch.stack(draws).mean(0) + log_det
 
+    def proposal(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mean and log-deviation of q(z|x) over fixed draws of the noise."""
+        draws = self.fixed_draws(x, y)
+        return draws.mean(0), draws.std(0).clamp_min(1e-6).log()
+
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Posterior means (B, latent_dim), each over the same fixed draws of the noise."""
-        y = self.labels_of(y)
-        x, _ = self.preprocess(x)
+        return self.fixed_draws(self.preprocess(x)[0], self.labels_of(y)).mean(0)
+
+    def fixed_draws(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Draws of q(z|x), (CODE_DRAWS, B, latent_dim), of noise that is always the same."""
         each = (self.encoder(x, noise.expand(len(x), -1), y) for noise in self.code_noise)
-        return torch.stack(list(each)).mean(0)
+        return torch.stack(list(each))

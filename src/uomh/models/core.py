@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
@@ -40,6 +40,12 @@ class TrainerLike(Protocol):
     def fit(self, model: Model, data: Data) -> None:
         """Train a leaf by gradient steps."""
 
+    def keep(self, model: Model) -> None:
+        """Save a leaf as it is, untrained here."""
+
+    def map(self, parts: Mapping[str, tuple[Generative, Data]]) -> None:
+        """Fit independent parts, each in the scope of its name, wherever they are trained."""
+
 
 class Generative(nn.Module, ABC):
     """Something that can be fitted and sampled, and scored where it has a likelihood.
@@ -51,7 +57,7 @@ class Generative(nn.Module, ABC):
     """
 
     likelihood: Likelihood | None = None
-    can_sample: ClassVar[bool] = True
+    can_sample: bool = True
     spec: DataSpec
 
     @property
@@ -79,9 +85,30 @@ class Generative(nn.Module, ABC):
         del x, y
         raise UomhError(f"{type(self).__name__} has no likelihood")
 
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Points of data space (B, ...) restored from the codes of x.
+
+        Raises:
+            UomhError: the model has no codes.
+        """
+        if not isinstance(self, Codec):
+            raise UomhError(f"{type(self).__name__} has no codes to restore a point from")
+        return self.decode(self.encode(x, y), y)
+
     @abstractmethod
     def leaves(self) -> Iterator[tuple[str, Model]]:
         """The models that are trained by gradient steps, by their path below this one."""
+
+
+def log_mixture(log_probs: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Log-density of a mixture, (B,): logsumexp_k( log w_k + log p(x|k) ).
+
+    Args:
+        log_probs: of the K components, each (B,), against one measure.
+        weights: (K,), not negative, of any sum.
+    """
+    log_weights = (weights / weights.sum()).log()
+    return torch.logsumexp(torch.stack(list(log_probs), 1) + log_weights, 1)
 
 
 class ModelConfig(ComponentSettings, TransformSettings):
@@ -179,8 +206,7 @@ class Model(Generative):
             return self.log_density(x, self.labels_of(y))
         labels = range(self.num_classes)
         given = [self.log_density(x, torch.full((len(x),), k, device=x.device)) for k in labels]
-        log_weights = (self.label_weights / self.label_weights.sum()).log()
-        return torch.logsumexp(torch.stack(given, 1) + log_weights, 1)
+        return log_mixture(given, self.label_weights)
 
     def leaves(self) -> Iterator[tuple[str, Model]]:
         """A leaf is its own only one."""
@@ -195,6 +221,9 @@ class Model(Generative):
         self.transform.fit(data.train)
         if self.num_classes:
             self.label_weights.copy_(data.weights)
+
+    def before_epoch(self, data: Data, epoch: int) -> None:
+        """Called before each pass over the training data; epochs count from 1."""
 
     def preprocess(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """A batch of data in the space of the model, and the log-determinant (B,) in nats."""
@@ -217,3 +246,28 @@ class Codec(Protocol):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Points of data space of codes."""
+
+
+def codes_of(
+    model: Model, data: Data, encode: Callable[[Tensor, Tensor | None], Tensor] | None = None
+) -> Data:
+    """The data set of a model's codes, float (N, latent_dim), on the processor.
+
+    Args:
+        model: one with codes.
+        data: whose points are encoded; labels pass through.
+        encode: codes of a batch on the model's device; None: the model's own `encode`.
+
+    Raises:
+        UomhError: the model has no codes.
+    """
+    if not isinstance(model, Codec):
+        raise UomhError(f"{type(model).__name__} has no codes")
+    device, was_training = model.device, model.training
+    encode = encode or model.encode
+    model.eval()
+    codes = data.map_labelled(
+        lambda x, y: encode(x.to(device), None if y is None else y.to(device)).cpu()
+    )
+    model.train(was_training)
+    return codes

@@ -7,6 +7,8 @@ samples.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -62,6 +64,41 @@ class GaussianDecoderModel(Model):
         standard = ((x - mean) * (-log_sigma).exp()).flatten(1)
         spread = log_sigma.expand_as(mean).flatten(1).sum(1)
         return -0.5 * (standard.square().sum(1) + self.spec.dim * LOG_2PI) - spread
+
+    @abstractmethod
+    def proposal(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mean and log-deviation, each (B, latent_dim), of a Gaussian of codes near those of x.
+
+        x stands in the space of the transforms.
+        """
+
+    @abstractmethod
+    def posterior_sample(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """One draw of q(z|x) for each x (B, ...), in the space of the transforms: (B, d)."""
+
+    def importance_bound(
+        self, x: Tensor, y: Tensor | None, log_prior: Callable[[Tensor], Tensor], draws: int
+    ) -> Tensor:
+        """Importance-weighted bound of log of the integral of p(x|z) p(z), (B,), in data space.
+
+        E log 1/k sum_i p(x|z_i) p(z_i) / q(z_i), z_i of the proposal q (Burda et al. 2016); it
+        grows with k towards the log-density, also where p(z_i) is an unbiased estimate itself.
+
+        Args:
+            x: points of data space (B, ...).
+            y: their labels, or None.
+            log_prior: log p of codes (B, latent_dim): (B,).
+            draws: k.
+        """
+        x, log_det = self.preprocess(x)
+        mean, log_std = self.proposal(x, y)
+        log_weights = []
+        for _ in range(draws):
+            noise = torch.randn_like(mean)
+            z = mean + log_std.exp() * noise
+            log_q = -(0.5 * (noise.square() + LOG_2PI) + log_std).sum(1)
+            log_weights.append(self.log_decoder(x, z, y) + log_prior(z) - log_q)
+        return torch.logsumexp(torch.stack(log_weights), 0) - math.log(draws) + log_det
 
     def likelihood_of(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean (B, ...) and log-deviation (B, ...) or () of the decoder at codes z."""

@@ -16,8 +16,6 @@ log-determinants of the transforms are included.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -67,16 +65,16 @@ class VAE(GaussianDecoderModel):
 
         The setting ``importance_samples`` is its number of draws k; 1 gives the ELBO.
         """
-        x, log_det = self.preprocess(x)
+        return self.importance_bound(x, y, self.prior.log_prob, self.config.importance_samples)
+
+    def posterior_sample(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """One draw of q(z|x) for each x (B, ...), in the space of the transforms: (B, d)."""
         mean, log_std = self.posterior(x, y)
-        k = self.config.importance_samples
-        log_weights = []
-        for _ in range(k):
-            noise = torch.randn_like(mean)
-            z = mean + log_std.exp() * noise
-            log_q = -(0.5 * (noise.square() + LOG_2PI) + log_std).sum(1)
-            log_weights.append(self.log_decoder(x, z, y) + self.prior.log_prob(z) - log_q)
-        return torch.logsumexp(torch.stack(log_weights), 0) - math.log(k) + log_det
+        return mean + log_std.exp() * torch.randn_like(mean)
+
+    def proposal(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The posterior itself."""
+        return self.posterior(x, y)
 
     def posterior(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and log-deviation of q(z|x), each (B, latent_dim)."""

@@ -2,6 +2,6 @@
 
 from uomh.config import TrainConfig
 from uomh.progress import Progress
-from uomh.training.fit import Trainer
+from uomh.training.trainer import Trainer
 
 __all__ = ["Progress", "TrainConfig", "Trainer"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,64 +17,23 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from uomh import registry
-from uomh.config import TrainConfig
 from uomh.data.core import Data, Split
 from uomh.errors import UomhError
 from uomh.metrics import Evaluation, evaluate
 from uomh.models.core import Model
-from uomh.progress import Progress
 from uomh.seeds import derived_seed, seeded
 from uomh.training.average import Average
-from uomh.training.checkpoints import Checkpoints, State
+from uomh.training.checkpoints import State
 from uomh.training.log import Log
 from uomh.training.losses import EpochLosses, NotFiniteError
 from uomh.training.optim import build_optimizer, learning_rate
 from uomh.training.samples import save_samples
 
-
-class Trainer:
-    """Trains leaves, each in its scope of a run's folder.
-
-    Args:
-        config: how to train.
-        seed: all randomness follows from it.
-        folder: of the run; None keeps everything in memory.
-        device: torch device.
-        progress: is told how it goes.
-        path: of the leaf or composition that this trainer is for.
-    """
-
-    def __init__(
-        self,
-        config: TrainConfig,
-        seed: int = 0,
-        folder: Path | None = None,
-        device: str = "cpu",
-        progress: Progress | None = None,
-        path: str = "model",
-    ) -> None:
-        self.config = config
-        self.seed = seed
-        self.folder = folder
-        self.device = device
-        self.progress = progress or Progress()
-        self.path = path
-
-    def child(self, name: str) -> Trainer:
-        """The trainer of a part."""
-        path = f"{self.path}/{name}"
-        return Trainer(self.config, self.seed, self.folder, self.device, self.progress, path)
-
-    def fit(self, model: Model, data: Data) -> None:
-        """Train a leaf, or go on where its checkpoint stands; end with its best weights.
-
-        Raises:
-            UomhError: a loss is not finite, a checkpoint is damaged, a setting names no group.
-        """
-        _Leaf(self, model, data).run()
+if TYPE_CHECKING:
+    from uomh.training.trainer import Trainer
 
 
-class _Leaf:
+class Leaf:
     """One leaf in training."""
 
     def __init__(self, trainer: Trainer, model: Model, data: Data) -> None:
@@ -95,9 +54,8 @@ class _Leaf:
             name: build_optimizer(self.settings[name], parameters)
             for name, parameters in self.groups.items()
         }
-        folder = trainer.folder
-        self.checkpoints = Checkpoints(folder and folder / "checkpoints" / trainer.path)
-        self.log = Log(folder, trainer.path)
+        self.checkpoints = trainer.checkpoints()
+        self.log = Log(trainer.folder, trainer.path)
         self.epoch = 0
         self.step = 0
         self.best: float | None = None
@@ -106,6 +64,7 @@ class _Leaf:
         self.average: Average | None = None
 
     def run(self) -> None:
+        """Train, or go on where the checkpoint stands; end with the best weights."""
         self.checkpoints.tidy()
         last = self.checkpoints.load("last")
         if last is None:
@@ -134,9 +93,11 @@ class _Leaf:
         self.model.eval()
 
     def one_epoch(self) -> None:
+        """Train and validate once over the data; save."""
         start = time.perf_counter()
         epoch = self.epoch + 1
         torch.manual_seed(derived_seed(self.trainer.seed, self.trainer.path, epoch))
+        self.model.before_epoch(self.data, epoch)
         self.model.train()
         values = {"train": self.train_epoch(epoch)}
         seconds = time.perf_counter() - start
@@ -186,6 +147,7 @@ class _Leaf:
         return means
 
     def batch(self, split: Split, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The points of these rows on the device, and their labels."""
         device = self.trainer.device
         x = split.x[rows].to(device)
         if self.config.horizontal_flip and x.dim() == 4:
@@ -206,6 +168,7 @@ class _Leaf:
         optimizer.step()
 
     def check_weights(self) -> None:
+        """See that no weight left the finite numbers."""
         for group, parameters in self.groups.items():
             norms = torch.stack(torch._foreach_norm([each.detach() for each in parameters]))
             if not bool(norms.isfinite().all()):
@@ -240,6 +203,7 @@ class _Leaf:
         return False
 
     def save(self) -> None:
+        """Write the checkpoint of the state, after that of the best weights."""
         patience = self.config.patience
         out_of_patience = patience is not None and self.bad_epochs >= patience
         self.done = self.epoch == self.config.max_epochs or out_of_patience
@@ -258,6 +222,7 @@ class _Leaf:
         )
 
     def restore(self, state: State) -> None:
+        """Take up the state of a checkpoint."""
         for name in ("epoch", "step", "best", "bad_epochs", "done"):
             setattr(self, name, state[name])
         self.model.load_state_dict(state["model"])
@@ -267,6 +232,7 @@ class _Leaf:
             optimizer.load_state_dict(state["optimizers"][name])
 
     def show_samples(self) -> None:
+        """Draw the grid of samples where one is due."""
         every, folder = self.config.sample_every, self.trainer.folder
         if every is None or folder is None or self.epoch % every:
             return

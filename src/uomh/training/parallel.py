@@ -45,6 +45,21 @@ OBJECT_STORE_BYTES = 78 * 2**20
 
 
 @dataclass(frozen=True)
+class Parallel:
+    """Where independent work is done, as a command is told.
+
+    Attributes:
+        backend: ``serial``, ``processes`` or ``ray``.
+        jobs: pieces at a time; None: as many as there is room for.
+        address: of a Ray cluster; None starts Ray on this machine.
+    """
+
+    backend: str = "serial"
+    jobs: int | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True)
 class Outcome(Generic[R]):
     """How one piece of work ended.
 

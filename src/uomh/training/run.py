@@ -6,46 +6,75 @@ the folder can load the model, and with the same data repeat the run.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from uomh import registry
-from uomh.config import RunConfig, differences
+from uomh.config import RunConfig, TrainConfig
+from uomh.data import load_data
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
-from uomh.files import replacing
+from uomh.files import write_json
 from uomh.metrics import Evaluation, Value, evaluate
-from uomh.models.core import Generative, Model
+from uomh.models.compose import Disconnected, TwoStep, parts_of
+from uomh.models.core import Generative
 from uomh.progress import Progress
 from uomh.seeds import derived_seed
-from uomh.settings import Nested
-from uomh.training.checkpoints import Checkpoints
-from uomh.training.fit import Trainer
+from uomh.training.folder import claim, read_record
+from uomh.training.parallel import Parallel, computing_with, raise_failures, resumable_map
+from uomh.training.plan import (
+    ROOT,
+    Part,
+    Plan,
+    build_part,
+    build_plan,
+    grouped,
+    make_plan,
+    part_training,
+)
 from uomh.training.samples import save_reconstructions, save_samples
-
-ROOT = "model"
-"""path of a run's model among its checkpoints and in its logs"""
+from uomh.training.trainer import Trainer
 
 
-def build(config: RunConfig, data: Data) -> Model:
-    """The untrained model of a configuration for data of this shape; weights from the seed."""
-    return _build(config, data.spec)
+def build(config: RunConfig, data: Data) -> Generative:
+    """The untrained model of a configuration for grouped data; weights from the seed."""
+    return build_plan(config, make_plan(config, data), data.spec)
 
 
-def _build(config: RunConfig, spec: DataSpec) -> Model:
-    torch.manual_seed(derived_seed(config.seed, ROOT, "initial weights"))
-    cls = registry.load("models", config.model.name)
-    model: Model = cls(config.model, spec)
-    return model
+def train(
+    config: RunConfig,
+    data: Data,
+    run_dir: str | Path | None = None,
+    progress: Progress | None = None,
+    parallel: Parallel | None = None,
+) -> tuple[Generative, Data]:
+    """Group the data as the settings say, build the model, and train it, or go on with it.
+
+    Args:
+        config: of the run.
+        data: as loaded.
+        run_dir: the run's folder; None keeps nothing.
+        progress: is told how it goes.
+        parallel: where parts are trained.
+
+    Returns:
+        The trained model, and the data with the groups as labels.
+
+    Raises:
+        UomhError: as `fit`; the data cannot be grouped so.
+    """
+    folder = None if run_dir is None else Path(run_dir)
+    if folder is not None:
+        claim(folder, config, data)
+    data = grouped(config, data, folder)
+    plan = make_plan(config, data, folder)
+    model = build_plan(config, plan, data.spec)
+    _begin_from(config, plan, model)
+    return _fit(model, data, config, plan, folder, progress, parallel), data
 
 
 def fit(
@@ -59,7 +88,7 @@ def fit(
 
     Args:
         model: from `build`.
-        data: the data.
+        data: the data, with the groups as labels that the model is for.
         config: of the run.
         run_dir: the run's folder; None keeps nothing.
         progress: is told how it goes.
@@ -70,13 +99,120 @@ def fit(
     folder = None if run_dir is None else Path(run_dir)
     if folder is not None:
         claim(folder, config, data)
-    with threads(config.threads):
-        model.fit(data, Trainer(config.train, config.seed, folder, config.device, progress, ROOT))
+    return _fit(model, data, config, make_plan(config, data, folder), folder, progress)
+
+
+def _fit(
+    model: Generative,
+    data: Data,
+    config: RunConfig,
+    plan: Plan,
+    folder: Path | None,
+    progress: Progress | None,
+    parallel: Parallel | None = None,
+) -> Generative:
+    own: dict[str, TrainConfig] = {}
+    for part, each in zip(plan.parts, parts_of(model), strict=True):
+        own |= part_training(config, part, each)
+    elsewhere = None
+    if isinstance(model, Disconnected) and parallel and parallel.backend != "serial":
+        if folder is None:
+            raise UomhError(f"backend {parallel.backend!r} needs a run's folder; give run_dir")
+        elsewhere = partial(_train_elsewhere, folder.resolve(), config, plan, parallel, progress)
+    trainer = Trainer(
+        config.train,
+        config.seed,
+        folder,
+        config.device,
+        progress,
+        ROOT,
+        own,
+        config.part_threads,
+        elsewhere,
+    )
+    with computing_with(config.threads):
+        model.fit(data, trainer)
         if folder is not None:
             torch.manual_seed(derived_seed(config.seed, ROOT, "pictures"))
             save_samples(model, folder / "samples.png")
             save_reconstructions(model, data, folder / "reconstructions.png")
     return model
+
+
+def _train_elsewhere(
+    folder: Path,
+    config: RunConfig,
+    plan: Plan,
+    parallel: Parallel,
+    progress: Progress | None,
+    paths: Sequence[str],
+) -> None:
+    """Train the parts at these paths in other processes, which see the run's folder."""
+    root = Path(config.data.data_root).resolve()
+    tasks = [{"run_dir": str(folder), "data_root": str(root), "path": path} for path in paths]
+    outcomes = resumable_map(
+        train_part,
+        tasks,
+        backend=parallel.backend,
+        jobs=parallel.jobs,
+        threads=config.part_threads,
+        address=parallel.address,
+        folder=folder,
+        progress=progress,
+    )
+    names = {part.path: part.name for part in plan.parts}
+    raise_failures(outcomes, [f"part {names[path]}" for path in paths])
+
+
+def train_part(task: dict[str, str], progress: Progress) -> None:
+    """Train one part of a run in its folder, knowing nothing but the folder.
+
+    Args:
+        task: ``run_dir``; ``path`` of the part; ``data_root``, where this machine has the data.
+        progress: is told how it goes.
+    """
+    folder = Path(task["run_dir"])
+    record = read_record(folder)
+    assert record is not None
+    config = RunConfig.of(record["config"])
+    data = load_data(config.data.model_copy(update={"data_root": task["data_root"]}))
+    data = grouped(config, data, folder)
+    plan = Plan.load(folder / "plan.json")
+    k = [part.path for part in plan.parts].index(task["path"])
+    piece = data.parts()[k]
+    model = build_part(config, plan.parts[k], piece.spec)
+    _begin_from(config, plan, model, k)
+    own = part_training(config, plan.parts[k], model)
+    trainer = Trainer(config.train, config.seed, folder, config.device, progress, task["path"], own)
+    model.fit(piece, trainer)
+
+
+def _begin_from(config: RunConfig, plan: Plan, model: Generative, only: int | None = None) -> None:
+    """Give two-step models the autoencoder of another run, part by part.
+
+    Raises:
+        UomhError: that run has no such autoencoder.
+    """
+    source = config.two_step.autoencoder_run
+    if source is None:
+        return
+    found = load_run(source).model
+    theirs, ours = parts_of(found), parts_of(model)
+    if only is not None:
+        theirs = theirs[only : only + 1] if len(theirs) > 1 else theirs
+    if len(theirs) not in (1, len(ours)):
+        raise UomhError(f"{source!r} has {len(theirs)} parts and this run {len(plan.parts)}")
+    for k, each in enumerate(ours):
+        if not isinstance(each, TwoStep):
+            raise UomhError("two_step.autoencoder_run is for two-step models; add a density")
+        other = theirs[k if len(theirs) > 1 else 0]
+        other = other.autoencoder if isinstance(other, TwoStep) else other
+        try:
+            each.autoencoder.load_state_dict(other.state_dict())
+        except RuntimeError:
+            raise UomhError(
+                f"the autoencoder of {source!r} has other settings than this run's; repeat them"
+            ) from None
 
 
 def measure(
@@ -87,38 +223,44 @@ def measure(
     run_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Value]:
-    """Evaluate on the test split; with a folder, add to its ``metrics.json``."""
+    """Evaluate on the test split; with a folder, add to its ``metrics.json``.
+
+    Metrics of the parts of a disconnected model, each on the test points of its group, stand
+    beside those of the whole as ``METRIC[GROUP]``.
+
+    Args:
+        model: trained.
+        data: with the groups as labels.
+        config: of the run.
+        metrics: names; by default those of the settings.
+        run_dir: the run's folder.
+        progress: is told of every batch.
+
+    Raises:
+        UomhError: there is no test split.
+    """
     if not len(data.test):
         raise UomhError(f"{data.name} has no test split to evaluate on")
     names = config.evaluate.metrics if metrics is None else metrics
-    with threads(config.threads):
+    advance = partial(progress.advance, "evaluate") if progress else None
+
+    def on(model: Generative, data: Data) -> dict[str, Value]:
+        size = config.evaluate.batch_size
+        evaluation = Evaluation(model, data, data.test, config.seed, size, advance)
+        return evaluate(names, evaluation)
+
+    with computing_with(config.threads):
         model.to(config.device)
-        evaluation = Evaluation(
-            model,
-            data,
-            data.test,
-            config.seed,
-            config.evaluate.batch_size,
-            advance=partial(progress.advance, "evaluate") if progress else None,
-        )
-        values = evaluate(names, evaluation)
+        values = on(model, data)
+        if isinstance(model, Disconnected):
+            for part, piece, group in zip(parts_of(model), data.parts(), data.classes, strict=True):
+                own = on(part, piece) if len(piece.test) else {}
+                values |= {f"{name}[{group}]": value for name, value in own.items()}
     if run_dir is not None:
         path = run_dir / "metrics.json"
         before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         write_json(path, before | {name: value.to_dict() for name, value in values.items()})
     return values
-
-
-def measured(run_dir: Path, metrics: tuple[str, ...]) -> dict[str, Value] | None:
-    """What `measure` found before, if it measured all of this on the weights that stand there."""
-    path = run_dir / "metrics.json"
-    weights = [each.stat().st_mtime_ns for each in run_dir.glob("checkpoints/**/best.pt")]
-    if not path.is_file() or path.stat().st_mtime_ns < max(weights, default=0):
-        return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not set(metrics) <= set(found):
-        return None
-    return {name: Value(**found[name]) for name in metrics}
 
 
 @dataclass(frozen=True)
@@ -129,7 +271,7 @@ class Run:
         path: the folder.
         config: the resolved settings.
         spec: shape of the data it was trained on.
-        classes: names of their classes.
+        classes: names of their classes, or groups.
         fingerprint: of their content.
         model: with its best weights, in evaluation mode.
     """
@@ -154,97 +296,10 @@ def load_run(path: str | Path) -> Run:
         raise UomhError(f"there is no run in {str(folder)!r} (no config.json); check the path")
     config = RunConfig.of(record["config"])
     about = record["data"]
-    spec = DataSpec(tuple(about["shape"]), about["levels"], len(about["classes"]))
-    model: Generative = _build(config, spec)
-    for name, leaf in model.leaves():
-        place = folder / "checkpoints" / ROOT / name
-        best = Checkpoints(place).load("best")
-        if best is None:
-            raise UomhError(f"the run in {str(folder)!r} has no checkpoint yet; train it first")
-        leaf.load_state_dict(best["model"])
-    model.eval()
-    return Run(folder, config, spec, tuple(about["classes"]), about["fingerprint"], model)
-
-
-def claim(folder: Path, config: RunConfig, data: Data) -> None:
-    """Make a folder the run's own, or see that it is.
-
-    Raises:
-        UomhError: it holds a run of another configuration or of other data, or something else, or
-            it cannot be written.
-    """
-    about = {
-        "name": data.name,
-        "fingerprint": data.fingerprint,
-        "shape": data.spec.shape,
-        "levels": data.levels,
-        "classes": data.classes,
-        "sizes": {name: len(getattr(data, name)) for name in ("train", "valid", "test")},
-    }
-    record = {"config": config.model_dump(mode="json"), "data": about, "versions": _versions()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        there = read_record(folder)
-        if there is None:
-            if any(folder.iterdir()):
-                raise UomhError(
-                    f"{str(folder)!r} is not empty and holds no run; choose another --run-dir"
-                )
-            write_json(folder / "config.json", record)
-            return
-    except OSError as error:
-        raise UomhError(
-            f"cannot write the run to {str(folder)!r} ({error.strerror}); choose another --run-dir"
-        ) from None
-    plain = json.loads(json.dumps(record))
-    # Where data stand and which device computes may change between two sittings of one run.
-    changed = [
-        each
-        for each in differences(there["config"], plain["config"])
-        if each[0] not in ("device", "data.data_root")
-    ]
-    changed += differences(
-        {"data": {"fingerprint": there["data"]["fingerprint"]}},
-        {"data": {"fingerprint": data.fingerprint}},
-    )
-    if changed:
-        listed = ", ".join(f"{key} is {old!r} there and {new!r} here" for key, old, new in changed)
-        raise UomhError(
-            f"{str(folder)!r} holds a run of another configuration: {listed}; "
-            "choose another --run-dir, or repeat its settings to go on with it"
-        )
-
-
-def read_record(folder: Path) -> Nested | None:
-    """The content of a run's ``config.json``, or None where there is none."""
-    path = folder / "config.json"
-    if not path.is_file():
-        return None
-    try:
-        record: Nested = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        raise UomhError(f"{str(path)!r} is damaged; restore it or choose another folder") from None
-    return record
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Replace a JSON file in one step."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Compute with n threads in this block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _versions() -> dict[str, str]:
-    packages = ("uomh", "torch", "numpy", "zuko", "datasets")
-    found = {name: importlib.metadata.version(name) for name in packages}
-    return {"python": platform.python_version(), "machine": platform.machine(), **found}
+    classes, shape, levels = tuple(about["classes"]), tuple(about["shape"]), about["levels"]
+    saved = folder / "plan.json"
+    plan = Plan.load(saved) if saved.is_file() else Plan((Part(ROOT, "", 0),), classes)
+    spec = DataSpec(shape, levels, len(plan.classes))
+    model = build_plan(config, plan, spec)
+    Trainer(config.train, config.seed, folder, path=ROOT).recall(model)
+    return Run(folder, config, spec, plan.classes, about["fingerprint"], model)

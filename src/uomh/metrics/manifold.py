@@ -1,0 +1,53 @@
+"""Densities of two-step models that are no densities of data space: of codes, on the manifold.
+
+They are in units of their own, and not comparable with `log_likelihood`, nor between models whose
+codes differ in size; see `uomh.models.compose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from uomh.errors import UomhError
+from uomh.metrics.core import Evaluation, Kind, Metric, Value
+from uomh.models.compose import Disconnected, TwoStep
+from uomh.registry import register
+
+
+def _two_step(evaluation: Evaluation) -> tuple[TwoStep | Disconnected, Kind]:
+    model = evaluation.model
+    if isinstance(model, Disconnected):
+        return model, "exact"  # it refuses, and says why
+    if not isinstance(model, TwoStep):
+        raise UomhError(f"{type(model).__name__} is not a two-step model")
+    if model.density.likelihood is None:
+        raise UomhError(f"{type(model.density).__name__}, the second step, has no likelihood")
+    return model, model.density.likelihood
+
+
+@register("metrics", "low_dim_log_likelihood")
+class LowDimLogLikelihood(Metric):
+    """Mean log-density of the codes in nats, by the second step of a two-step model."""
+
+    higher_is_better = True
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """Of log p2(E(x)), in the units of the codes."""
+        model, kind = _two_step(evaluation)
+        yield self.name, Value.mean(evaluation.over_points(model.low_dim_log_prob), kind)
+
+
+@register("metrics", "manifold_log_likelihood")
+class ManifoldLogLikelihood(Metric):
+    """Mean log-density of restored points by area of a two-step model's manifold, in nats."""
+
+    higher_is_better = True
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """Of log p2(z) - 1/2 log det J'J at z = E(x); and the mean distance of x in grey levels."""
+        model, kind = _two_step(evaluation)
+        both = evaluation.over_points(lambda x, y: torch.stack(model.manifold_log_prob(x, y), 1))
+        yield self.name, Value.mean(both[:, 0], kind)
+        yield "manifold_distance", Value.mean(both[:, 1])
