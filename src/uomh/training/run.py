@@ -161,7 +161,7 @@ def _train_elsewhere(
         progress=progress,
     )
     names = {part.path: part.name for part in plan.parts}
-    raise_failures(outcomes, [f"part {names[path]}" for path in paths])
+    raise_failures(outcomes, [f"{config.data.dataset}/{names[path]}" for path in paths])
 
 
 def train_part(task: dict[str, str], progress: Progress) -> None:
