@@ -7,7 +7,7 @@ the folder can load the model, and with the same data repeat the run.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,8 @@ def train(
     data = grouped(config, data, folder)
     plan = make_plan(config, data, folder)
     model = build_plan(config, plan, data.spec)
-    _begin_from(config, plan, model)
+    paths = [part.path for part in plan.parts]
+    _begin_from(config, plan, dict(zip(paths, parts_of(model), strict=True)), folder)
     return _fit(model, data, config, plan, folder, progress, parallel), data
 
 
@@ -181,34 +182,41 @@ def train_part(task: dict[str, str], progress: Progress) -> None:
     k = [part.path for part in plan.parts].index(task["path"])
     piece = data.parts()[k]
     model = build_part(config, plan.parts[k], piece.spec)
-    _begin_from(config, plan, model, k)
+    _begin_from(config, plan, {task["path"]: model}, folder)
     own = part_training(config, plan.parts[k], model)
     trainer = Trainer(config.train, config.seed, folder, config.device, progress, task["path"], own)
     model.fit(piece, trainer)
 
 
-def _begin_from(config: RunConfig, plan: Plan, model: Generative, only: int | None = None) -> None:
+def _begin_from(
+    config: RunConfig, plan: Plan, parts: Mapping[str, Generative], folder: Path | None
+) -> None:
     """Give two-step models the autoencoder of another run, part by part.
+
+    Args:
+        config: of the run.
+        plan: of the run.
+        parts: models by the path of their part; those that have a checkpoint go on from it.
+        folder: of the run.
 
     Raises:
         UomhError: that run has no such autoencoder.
     """
     source = config.two_step.autoencoder_run
-    if source is None:
+    begun = {path for path in parts if folder and (folder / "checkpoints" / path).is_dir()}
+    if source is None or begun == set(parts):
         return
-    found = load_run(source).model
-    theirs, ours = parts_of(found), parts_of(model)
-    if only is not None:
-        theirs = theirs[only : only + 1] if len(theirs) > 1 else theirs
-    if len(theirs) not in (1, len(ours)):
-        raise UomhError(f"{source!r} has {len(theirs)} parts and this run {len(plan.parts)}")
-    for k, each in enumerate(ours):
-        if not isinstance(each, TwoStep):
+    theirs = parts_of(load_run(source).model)
+    paths = [part.path for part in plan.parts]
+    if len(theirs) not in (1, len(paths)):
+        raise UomhError(f"{source!r} has {len(theirs)} parts, and this run {len(paths)}")
+    for path, part in parts.items():
+        if not isinstance(part, TwoStep):
             raise UomhError("two_step.autoencoder_run is for two-step models; add a density")
-        other = theirs[k if len(theirs) > 1 else 0]
+        other = theirs[paths.index(path) if len(theirs) > 1 else 0]
         other = other.autoencoder if isinstance(other, TwoStep) else other
         try:
-            each.autoencoder.load_state_dict(other.state_dict())
+            part.autoencoder.load_state_dict(other.state_dict())
         except RuntimeError:
             raise UomhError(
                 f"the autoencoder of {source!r} has other settings than this run's; repeat them"

@@ -85,8 +85,12 @@ class Trainer:
         raise_failures(outcomes, [piece.name for _, piece in parts.values()])
 
     def keep(self, model: Model) -> None:
-        """Save a leaf as it is, as the best of its path."""
-        self.checkpoints().save("best", {"epoch": 0, "model": model.state_dict()})
+        """Save a leaf as it is, as the best of its path, or load it from where it was saved."""
+        checkpoints = self.checkpoints()
+        if (best := checkpoints.load("best")) is None:
+            checkpoints.save("best", {"epoch": 0, "model": model.state_dict()})
+        else:
+            model.load_state_dict(best["model"])
         model.to(self.device).eval()
 
     def recall(self, model: Generative) -> None:
