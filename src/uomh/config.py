@@ -149,6 +149,8 @@ class RunConfig(Settings):
     """number of neighbours of that ID, by maximum likelihood"""
     clusters: component("clusterers") = None  # type: ignore[valid-type]
     """what groups the data, and its settings; null: the classes, as they are"""
+    cluster_codes: str | None = None
+    """folder of a run whose codes are clustered instead of the points"""
     disconnected: bool = False
     """one model for each group"""
     match: Literal["none", "parameters", "compute"] = "none"

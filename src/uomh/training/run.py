@@ -7,12 +7,13 @@ the folder can load the model, and with the same data repeat the run.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from uomh.config import RunConfig, TrainConfig
 from uomh.data import load_data
@@ -21,7 +22,7 @@ from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Evaluation, Value, evaluate
 from uomh.models.compose import Disconnected, TwoStep, parts_of
-from uomh.models.core import Generative
+from uomh.models.core import Codec, Generative
 from uomh.progress import Progress
 from uomh.seeds import derived_seed
 from uomh.training.folder import claim, read_record
@@ -70,7 +71,8 @@ def train(
     folder = None if run_dir is None else Path(run_dir)
     if folder is not None:
         claim(folder, config, data)
-    data = grouped(config, data, folder)
+    codes = config.cluster_codes
+    data = grouped(config, data, folder, partial(_encoder, codes) if codes else None)
     plan = make_plan(config, data, folder)
     model = build_plan(config, plan, data.spec)
     paths = [part.path for part in plan.parts]
@@ -186,6 +188,18 @@ def train_part(task: dict[str, str], progress: Progress) -> None:
     own = part_training(config, plan.parts[k], model)
     trainer = Trainer(config.train, config.seed, folder, config.device, progress, task["path"], own)
     model.fit(piece, trainer)
+
+
+def _encoder(run_dir: str) -> Callable[[Tensor], Tensor]:
+    """The codes of a batch by the model of a run.
+
+    Raises:
+        UomhError: its model has no codes, or needs labels for them.
+    """
+    model = load_run(run_dir).model
+    if not isinstance(model, Codec) or getattr(model, "num_classes", False):
+        raise UomhError(f"cluster_codes={run_dir}: its model has no codes of points without labels")
+    return model.encode
 
 
 def _begin_from(
