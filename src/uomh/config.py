@@ -153,8 +153,8 @@ class RunConfig(Settings):
     """folder of a run whose codes are clustered instead of the points"""
     disconnected: bool = False
     """one model for each group"""
-    match: Literal["none", "parameters", "compute"] = "none"
-    """shrink the parts, or shorten their training, to the cost of one model for all data"""
+    match: Literal["parameters", "compute"] | None = None
+    """shrink the parts, or shorten their training, to the cost of one model; none: neither"""
     part_threads: int = Field(1, ge=1)
     """processor threads that train a part"""
     evaluate: EvaluateConfig = EvaluateConfig()
@@ -241,7 +241,7 @@ def _check_composition(config: RunConfig) -> None:
             "parts of a disconnected model have no labels left to be conditional on; "
             "choose --disconnected or --conditional"
         )
-    if config.match != "none" and not config.disconnected:
+    if config.match is not None and not config.disconnected:
         raise UomhError(f"match={config.match} is for disconnected models; add --disconnected HOW")
     if config.two_step.freeze and config.two_step.autoencoder_run is None:
         raise UomhError("two_step.freeze=true needs two_step.autoencoder_run, the run to take")

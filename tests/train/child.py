@@ -17,10 +17,9 @@ def train(run, overrides, die_before=None, ready=None):
     if die_before is not None:
         _arm(*die_before)
     config, data = uomh.resolve(overrides=[*BASE, *overrides])
-    model = uomh.build(config, data)
     if ready is not None:
         ready.set()
-    uomh.fit(model, data, config, run)
+    uomh.train(config, data, run)
 
 
 def _arm(name, count):

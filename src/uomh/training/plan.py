@@ -127,7 +127,7 @@ def make_plan(config: RunConfig, data: Data, folder: Path | None = None) -> Plan
         if config.latent_dim == "dimension":
             changes = {"model": {"latent_dim": latent_dim(piece, config.latent_k)}}
         parts.append(Part(path, name, len(piece.train), changes))
-    if config.match != "none":
+    if config.match is not None:
         parts = matched(config, parts, data)
     plan = Plan(tuple(parts), data.classes)
     if saved:

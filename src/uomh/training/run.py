@@ -135,6 +135,7 @@ def _fit(
     )
     with computing_with(config.threads):
         model.fit(data, trainer)
+        model.eval()
         if folder is not None:
             torch.manual_seed(derived_seed(config.seed, ROOT, "pictures"))
             save_samples(model, folder / "samples.png")
