@@ -149,6 +149,8 @@ class RunConfig(Settings):
     """number of neighbours of that ID, by maximum likelihood"""
     clusters: component("clusterers") = None  # type: ignore[valid-type]
     """what groups the data, and its settings; null: the classes, as they are"""
+    cluster_codes: str | None = None
+    """folder of a run whose codes are clustered instead of the points"""
     disconnected: bool = False
     """one model for each group"""
     match: Literal["none", "parameters", "compute"] = "none"
@@ -192,19 +194,21 @@ def resolve(
     data = load_data(DataConfig.of(_member(chosen, "data"), "data"))
     layers = [_defaults("model", "train", known["model"], data.spec)]
     if "density" in known:
-        model = registry.load("models", known["model"]).Config.of(
-            merged(layers[0]["model"], chosen["model"]), "model"
-        )
-        if not hasattr(model, "latent_dim"):
+        first, second = (registry.load("models", known[key]) for key in ("model", "density"))
+        if not hasattr(first, "encode"):
             raise UomhError(
                 f"{known['model']} has no codes, so it cannot be the first of two steps; "
                 "take ae, vae, avb, wae or bigan"
             )
+        if not second.can_sample:
+            raise UomhError(f"{known['density']} is no density, so it cannot be the second step")
+        model = first.Config.of(merged(layers[0]["model"], chosen["model"]), "model")
         codes = DataSpec((model.latent_dim,), None, data.spec.num_classes)
         layers.append(_defaults("density", "density_train", known["density"], codes))
         layers.append({"density": {"conditional": model.conditional}})
+        common = [name for name in EvaluateConfig().metrics if name != "loss"]
         own = ["low_dim_log_likelihood", "manifold_log_likelihood"]
-        layers.append({"evaluate": {"metrics": [*EvaluateConfig().metrics, *own]}})
+        layers.append({"evaluate": {"metrics": [*common, *own]}})
     config = RunConfig.of(merged(*layers, chosen))
     _check_composition(config)
     trained = (config.train, config.density_train)
@@ -243,7 +247,9 @@ def _check_composition(config: RunConfig) -> None:
         raise UomhError("two_step.freeze=true needs two_step.autoencoder_run, the run to take")
     if config.two_step.freeze and config.two_step.alternate:
         raise UomhError("a frozen autoencoder cannot be trained in turns; leave two_step.alternate")
-    if config.latent_dim == "dimension" and not hasattr(config.model, "latent_dim"):
+    if config.latent_dim == "dimension" and not hasattr(
+        registry.load("models", config.model.name), "encode"
+    ):
         raise UomhError(f"latent_dim=dimension: {config.model.name} has no codes")
 
 

@@ -6,7 +6,7 @@ Where an option means something here, the tables say what; where it is no longer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from uomh import registry
@@ -85,9 +85,13 @@ def _single_sigma(single: Any) -> Values:
 
 
 def _conditioning(how: Any) -> Values:
-    if how not in (None, False, "class"):
-        raise UomhError(f"conditioning={how} is not known; use class, or leave it out")
-    return {"model": {"conditional": how == "class"}}
+    if how in (None, False):
+        return {"model": {"conditional": False}}
+    known = registry.entries("clusterers")
+    if how not in known:
+        raise unknown("conditioning", str(how), known)
+    clusters = {} if how == "class" else {"clusters": {"name": how}}
+    return {"model": {"conditional": True}, **clusters}
 
 
 def _transforms(names: Any) -> Values:
@@ -141,6 +145,12 @@ def _names(names: Any) -> list[str]:
     return [names] if isinstance(names, str) else [str(each) for each in names or ()]
 
 
+def _latent_dim(size: Any) -> Values:
+    """A number, or the dimension of each cluster, "fitted"."""
+    fitted = size in (None, "fitted", "dimension")
+    return {"latent_dim": "dimension"} if fitted else {"model": {"latent_dim": size}}
+
+
 def _max_grad_norm(norm: Any) -> Values:
     return {"train": {"max_grad_norm": norm or None}}
 
@@ -185,7 +195,7 @@ OPTIONS: dict[str, Meaning] = {
     "valid_metrics": _metrics("train", "valid_metrics"),
     "test_metrics": _metrics("evaluate", "metrics"),
     "epoch_sample_every": "train.sample_every",
-    "latent_dim": "model.latent_dim",
+    "latent_dim": _latent_dim,
     "single_sigma": _single_sigma,
     "base_distribution": "model.prior.kind",
     "num_prior_components": _prior_components,
@@ -304,13 +314,67 @@ NOT_NEEDED = {
 """Options that are accepted and change nothing, and why."""
 
 
+def _sequential(sequential: Any) -> Values:
+    return {} if sequential else {"two_step": {"alternate": "step"}}
+
+
+def _by_epoch(by_epoch: Any) -> Values:
+    return {"two_step": {"alternate": "epoch"}} if by_epoch else {}
+
+
+def _cluster_method(name: Any) -> Values:
+    name = "saved" if name == "id" else name
+    if name not in (known := registry.entries("clusterers")):
+        raise unknown("cluster_method", str(name), [*known, "id"])
+    return {"clusters": {"name": name}}
+
+
+SHARED: dict[str, Meaning] = {"sequential_training": _sequential, "alternate_by_epoch": _by_epoch}
+"""What an option means for a two-step model."""
+
+CLUSTER: dict[str, Meaning] = {
+    "cluster_method": _cluster_method,
+    "num_clusters": "clusters.num_clusters",
+    "partitions_save": "clusters.file",
+    "cluster_partitions_save": "clusters.file",
+    "latent_k": "latent_k",
+    "id_estimator": _only("id_estimator", "mle", "the size of codes is by maximum likelihood"),
+    "pfix": _only("pfix", True, "the normaliser of the estimate is k - 1"),
+    "valid_metrics": _metrics("train", "valid_metrics"),
+    "test_metrics": _metrics("evaluate", "metrics"),
+}
+"""What an option of clustering means."""
+
+NO_CLUSTER = {
+    "trainer": "parts are always trained one by one, or in parallel by `uomh train --backend`",
+    "cluster_norm": "points are clustered as they are",
+    "id_estimates_save": "sizes of codes stand in the run's plan.json",
+    "id_estimate_num_datapoints_per_class": "all training points are used",
+    "max_k": "latent_k alone is needed",
+    "id_est_batch_size": "memory is bounded by the search",
+    "n_id_est_workers": "the search uses all threads",
+    "eval_every_k": "latent_k alone is needed",
+    "metric_dataset_save": "metrics read the data themselves",
+    "cluster_id_metric_dataset_save": "metrics read the data themselves",
+    "clustered_id_samples_save": "metrics draw the samples themselves",
+    "memory_efficient": "one part at a time is on the device",
+    "module_save_dir": "parts stand in the run's checkpoints",
+}
+"""Options of clustering that are accepted and change nothing, and why."""
+
+
 def meanings(model: str) -> dict[str, Meaning]:
     """Every option that a model takes, and what it means."""
     return {**OPTIONS, **BY_MODEL.get(model, {})}
 
 
-def paper_values(options: Sequence[str], model: str) -> Values:
+def paper_values(options: Sequence[str], model: str, flag: str = "--config") -> Values:
     """Nested values of ``NAME=VALUE`` options of the paper.
+
+    Args:
+        options: as typed.
+        model: that they are for.
+        flag: under which they were given, for the error.
 
     Raises:
         UomhError: an option is unknown, not of that form, or of another model.
@@ -318,12 +382,70 @@ def paper_values(options: Sequence[str], model: str) -> Values:
     >>> paper_values(["max_epochs=2", "single_sigma=False"], "vae")
     {'train': {'max_epochs': 2}, 'model': {'decoder_sigma': 'per_pixel'}}
     """
-    known = meanings(model)
+    for option in options:
+        name = option.partition("=")[0]
+        if name not in meanings(model) and name not in NOT_NEEDED:
+            others = [other for other, table in BY_MODEL.items() if name in table]
+            if others:
+                raise UomhError(f"option {name} is not one of {model}'s, but of {others[0]}'s")
+    return _read(options, meanings(model), NOT_NEEDED, flag)
+
+
+def density_values(options: Sequence[str], model: str) -> Values:
+    """The same for the second of two steps.
+
+    >>> density_values(["max_epochs=2", "hidden_units=32"], "flow")
+    {'density_train': {'max_epochs': 2}, 'density': {'hidden_units': 32}}
+    """
+    homes = {"model": "density", "train": "density_train"}
+    values = paper_values(options, model, "--de-config")
+    return {homes.get(key, key): value for key, value in values.items()}
+
+
+def shared_values(options: Sequence[str]) -> Values:
+    """Options of both steps: those of training stand for each, and how they take turns."""
+    training = {
+        name: meaning
+        for name, meaning in OPTIONS.items()
+        if not (isinstance(meaning, str) and meaning.startswith("model."))
+    }
+    ordered = sorted(options, key=lambda option: option.startswith("alternate_by_epoch"))
+    values = _read(ordered, {**training, **SHARED}, NOT_NEEDED, "--shared-config")
+    if "train" in values:
+        values["density_train"] = values["train"]
+    return values
+
+
+def cluster_values(options: Sequence[str]) -> Values:
+    """Options of clustering; Ward's hierarchy where no method is named.
+
+    Raises:
+        UomhError: an option is unknown, or the partitions of the method ``id`` are not named.
+
+    >>> cluster_values(["cluster_method=kmeans", "num_clusters=5"])
+    {'clusters': {'name': 'kmeans', 'num_clusters': 5}}
+    """
+    named = _read(options, CLUSTER, NO_CLUSTER, "--cluster-config")
+    values = merged({"clusters": {"name": "agglomerative"}}, named)
+    clusters = values["clusters"]
+    if clusters["name"] == "class":
+        clusters.pop("num_clusters", None)
+    if clusters["name"] != "saved":
+        clusters.pop("file", None)
+    elif "file" not in clusters:
+        raise UomhError("cluster_method=id: name the partition by partitions_save=FILE")
+    return values
+
+
+def _read(
+    options: Sequence[str], known: Mapping[str, Meaning], accepted: Mapping[str, str], flag: str
+) -> Values:
+    """Nested values of ``NAME=VALUE`` options by a table of meanings."""
     values: Values = {}
     for option in options:
         name, equals, text = option.partition("=")
         if not equals:
-            raise UomhError(f"--config {option!r} is not of the form NAME=VALUE")
+            raise UomhError(f"{flag} {option!r} is not of the form NAME=VALUE")
         if name in known:
             meaning = known[name]
             own: Values = {}
@@ -332,20 +454,22 @@ def paper_values(options: Sequence[str], model: str) -> Values:
             else:
                 own = meaning(parse_value(text))
             values = merged(values, own)
-        elif name not in NOT_NEEDED:
-            others = [other for other, table in BY_MODEL.items() if name in table]
-            if others:
-                raise UomhError(f"option {name} is not one of {model}'s, but of {others[0]}'s")
-            raise unknown("option", name, [*known, *NOT_NEEDED])
+        elif name not in accepted:
+            raise unknown("option", name, [*known, *accepted])
     return values
 
 
-def missing_metrics(options: Sequence[str]) -> dict[str, str]:
-    """Metrics that ``NAME=VALUE`` options ask for and that do not exist here, with the reason."""
-    reasons: dict[str, str] = {}
+def missing_metrics(options: Sequence[str], test_ood: bool = False) -> dict[str, str]:
+    """Metrics that ``NAME=VALUE`` options ask for and that do not exist here, with the reason.
+
+    Args:
+        options: as typed.
+        test_ood: whether ``--test-ood`` asks for the detection of other data.
+    """
+    asked = ["likelihood_ood_acc"] if test_ood else []
     for option in options:
         name, _, text = option.partition("=")
         if name in ("test_metrics", "valid_metrics"):
-            found = {each: _missing(each) for each in _names(parse_value(text))}
-            reasons |= {each: reason for each, reason in found.items() if reason}
-    return reasons
+            asked += _names(parse_value(text))
+    reasons = {each: _missing(each) for each in asked}
+    return {each: reason for each, reason in reasons.items() if reason}

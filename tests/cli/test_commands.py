@@ -141,7 +141,7 @@ BAD = {
     "setting train.groups.model.lr": ["train", "train.groups.model.lr=-1"],
     "is not of the form key=value": ["train", "oops"],
     "cannot read settings from": ["train", "--config", "missing.yaml"],
-    "unknown way to group": ["train", "--conditional", "colour"],
+    "unknown clusterer 'colour'": ["train", "--conditional", "colour"],
     "unknown metric 'lost'; did you mean 'loss'": ["train", "train.valid_metrics=[lost]"],
     "there is no run in": ["evaluate", "nothing"],
     "should end in .png or .npz": ["sample", "nothing", "--out", "x.jpg"],

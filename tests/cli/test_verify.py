@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from uomh import load_data
 from uomh.cli import app
+from uomh.clusters import cluster, save_partition
 
 QUICK = ["--k", "3,5", "--nulls", "19"]
 
@@ -62,6 +64,30 @@ def test_saved_labels_and_limits(sets, tmp_path):
     assert (found["n"], found["by"], len(found["groups"])) == (100, "mine.npy", 4)
 
 
+def test_groups_of_a_clusterer_and_what_they_are_worth(sets):
+    words = ["--dataset", sets / "mixed.npz", "--by", "kmeans", *QUICK]
+    result = run(*words, "clusters.num_clusters=3")
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.output.split())
+    assert "kmeans: 3 groups of" in text
+    assert "purity 1.000" in text
+    assert "no p-value holds as such" in text
+    found = json.loads(run(*words, "--json").stdout)
+    assert (found["by"], len(found["groups"])) == ("kmeans", 2)
+    assert "no p-value" in found["claims"]["labels_matter"]["reason"]
+    by_chance = json.loads(
+        run(*["--dataset", sets / "mixed.npz", "--by", "random", "--json"], *QUICK).stdout
+    )
+    assert "no p-value" not in by_chance["verdict"]
+
+
+def test_a_partition_says_how_it_was_made(sets, tmp_path):
+    data = load_data(str(sets / "mixed.npz"), valid_fraction=0.0, test_fraction=0.0)
+    save_partition(tmp_path / "partition.npz", data, cluster(data, "kmeans"))
+    words = ["--dataset", sets / "mixed.npz", "--by", tmp_path / "partition.npz", "--json", *QUICK]
+    assert "no p-value" in json.loads(run(*words).stdout)["verdict"]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -71,7 +97,10 @@ def test_saved_labels_and_limits(sets, tmp_path):
         (["--dataset", "{}/mixed.npz", "--k", "a"], "--k takes whole numbers"),
         (["--dataset", "{}/mixed.npz", "--k", "200"], "points, and k = 200 needs at least 202"),
         (["--dataset", "{}/mixed.npz", "--duplicates", "dorp"], "did you mean 'drop'"),
-        (["--dataset", "{}/mixed.npz", "--by", "no.npy"], "no file 'no.npy'"),
+        (["--dataset", "{}/mixed.npz", "--by", "no.npy"], "no file of labels 'no.npy'"),
+        (["--dataset", "{}/mixed.npz", "--by", "kmaens"], "did you mean 'kmeans'"),
+        (["--dataset", "{}/mixed.npz", "clusters.num_clusters=3"], "unknown setting 'clusters.num"),
+        (["--dataset", "{}/plain.npz", "--by", "kmeans"], "say how many: num_clusters=10"),
         (["--dataset", "{}/mixed.npz", "limit=3"], "unknown setting 'limit'"),
         (["--dataset", "{}/same.npz"], "points are identical, so they have no dimension"),
     ],

@@ -204,3 +204,18 @@ def test_bad_input_is_one_sentence(x, y, options, says):
     with pytest.raises(UomhError, match=says) as caught:
         uomh.verify(x, y, **{**QUICK, **options})
     assert "\n" not in str(caught.value)
+
+
+def test_groups_chosen_from_the_points_are_said_to_be():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(800, 5))
+    x[:400, 1:] = 0
+    x[400:] += 9
+    y = np.arange(800) // 400
+    given = uomh.verify(x, y, k=[5], nulls=19)
+    chosen = uomh.verify(x, y, k=[5], nulls=19, from_points=True)
+    assert "looks like a union of manifolds of different dimension" in given.verdict
+    assert "p-value" not in given.verdict
+    assert "has groups of different dimension" in chosen.verdict
+    assert "no p-value holds as such" in chosen.verdict
+    assert chosen.claims.labels_matter.reason in chosen.verdict

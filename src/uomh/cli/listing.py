@@ -65,7 +65,7 @@ def show_settings(kind: str) -> None:
     for name in registry.entries(kind):
         if hasattr(registry.load(kind, name), "Config"):
             out.print(f"\nsettings of {name}")
-            prefix = f"{kind.removesuffix('s')}."
+            prefix = "clusters." if kind == "clusterers" else f"{kind.removesuffix('s')}."
             out.print(settings_table(describe(config_class(kind, name), {}, prefix)))
 
 

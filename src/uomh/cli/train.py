@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from uomh.cli.console import TrainingDisplay, given, metrics_table, out, parts_table, say, sentences
-from uomh.errors import UomhError, unknown
+from uomh.errors import UomhError
 
 if TYPE_CHECKING:
     from uomh.config import RunConfig
@@ -91,22 +91,13 @@ def train(
     if conditional and disconnected:
         raise UomhError("choose --disconnected or --conditional: a part has no labels left")
     if how := conditional or disconnected:
-        values["clusters"] = groups(how)
+        from uomh.clusters import settings_of
+
+        values["clusters"] = settings_of(how)
         values |= given(disconnected=True if disconnected else None)
     from uomh.training.parallel import Parallel
 
     run(values, overrides or [], config, run_dir, quiet, Parallel(backend, jobs, ray_address))
-
-
-def groups(how: str) -> dict[str, Any]:
-    """Settings of the clusterer that HOW names: a name, or a file of labels."""
-    from uomh import registry
-
-    if Path(how).suffix in (".npz", ".npy", ".csv"):
-        return {"name": "saved", "file": how}
-    if how not in (known := registry.entries("clusterers")):
-        raise unknown("way to group", how, known)
-    return {"name": how}
 
 
 def run(

@@ -16,6 +16,7 @@ from uomh.cli.train import DataRoot, Device, Quiet, Resize, Threads
 from uomh.errors import UomhError, unknown
 
 if TYPE_CHECKING:
+    from uomh.data import Data
     from uomh.dimension.result import DimensionReport
 
 STAGES = {
@@ -29,14 +30,19 @@ STAGES = {
 def verify(
     more: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[D2 ...] [KEY=VALUE]...", help="more data sets; settings data.*"),
+        typer.Argument(
+            metavar="[D2 ...] [KEY=VALUE]...", help="more data sets; settings data.*, clusters.*"
+        ),
     ] = None,
     dataset: Annotated[
         list[str] | None,
         typer.Option(metavar="D", help="a name, a folder, a file .npz, or hub:ORG/NAME"),
     ] = None,
     by: Annotated[
-        str, typer.Option(metavar="HOW", help="groups: class, or a file of labels (.npy, .csv)")
+        str,
+        typer.Option(
+            metavar="HOW", help="groups: a clusterer, or a file of labels (.npz, .npy, .csv)"
+        ),
     ] = "class",
     k: Annotated[str, typer.Option(help="numbers of neighbours")] = "3,10,20",
     estimator: Annotated[str, typer.Option(help="of the dimension")] = "mle",
@@ -59,7 +65,7 @@ def verify(
     Several data sets, as ``--dataset A B`` or ``--dataset A --dataset B``, share one figure.
     """
     names = [*(dataset or []), *(word for word in more or [] if "=" not in word)]
-    settings = [word for word in more or [] if "=" in word]
+    settings = _settings([word for word in more or [] if "=" in word])
     if not names:
         raise UomhError("which data set? give --dataset NAME")
     if duplicates not in ("drop", "keep", "error"):
@@ -69,15 +75,18 @@ def verify(
         import torch
 
         torch.set_num_threads(threads)
+    from uomh.clusters import looked_at
+    from uomh.data import load_data
     from uomh.dimension.evidence import verify as evidence
 
     silent = quiet or as_json
     reports = []
     for name in names:
-        data = _load(name, given(data_root=data_root, resize=resize), settings)
+        options = {**given(data_root=data_root, resize=resize), **settings["data"]}
+        data = load_data(name, **{"valid_fraction": 0.0, "test_fraction": 0.0, **options})
+        if by != "class" or settings["clusters"]:
+            data = _grouped(data, by, seed, settings["clusters"], silent)
         x, y, classes = data.train.x, data.train.y, data.classes
-        if by != "class":
-            y, classes = _saved_labels(by, len(x)), ()
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         with Display(silent) as display:
             report = evidence(
@@ -90,7 +99,8 @@ def verify(
                 seed=seed,
                 classes=classes or None,
                 name=Path(name).name if Path(name).exists() else name,
-                by="class" if by == "class" else Path(by).name,
+                by=by if by == "class" else Path(by).name,
+                from_points=looked_at(data),
                 fingerprint=data.fingerprint or None,
                 device=device,
                 progress=display.show,
@@ -247,31 +257,36 @@ def _numbers(text: str) -> list[int]:
         raise UomhError(f"--k takes whole numbers, as in 3,10,20; it is {text!r}") from None
 
 
-def _load(name: str, options: dict[str, Any], settings: list[str]) -> Any:
-    """The data set, all of its points that are not a test split of its own."""
-    from uomh.data import load_data
+def _settings(texts: list[str]) -> dict[str, dict[str, Any]]:
+    """Settings ``data.*`` and ``clusters.*`` by their last key."""
     from uomh.settings import parse_value
 
-    for setting in settings:
-        key, _, value = setting.partition("=")
-        if not key.startswith("data."):
-            raise UomhError(f"unknown setting {key!r}; verify takes data.*, as in data.limit=5000")
-        options[key.removeprefix("data.")] = parse_value(value)
-    return load_data(name, **{"valid_fraction": 0.0, "test_fraction": 0.0, **options})
+    settings: dict[str, dict[str, Any]] = {"data": {}, "clusters": {}}
+    for text in texts:
+        key, _, value = text.partition("=")
+        group, _, name = key.partition(".")
+        if group not in settings or not name:
+            raise UomhError(
+                f"unknown setting {key!r}; verify takes data.* and clusters.*, as in "
+                "data.limit=5000 and clusters.num_clusters=5"
+            )
+        settings[group][name] = parse_value(value)
+    return settings
 
 
-def _saved_labels(file: str, n: int) -> Any:
-    import numpy as np
+def _grouped(data: Data, by: str, seed: int, settings: dict[str, Any], silent: bool) -> Data:
+    """The data labelled by a clusterer or a file, and a line that compares groups and classes."""
+    from uomh.clusters import cluster, compare
 
-    path = Path(file)
-    if not path.is_file():
-        raise UomhError(f"--by is class or a file of labels, and there is no file {file!r}")
-    try:
-        labels = (
-            np.load(path) if path.suffix == ".npy" else np.loadtxt(path, dtype=str, delimiter=",")
+    grouped = cluster(data, by, seed=seed, **settings)
+    found = compare(grouped, data)
+    sizes = f"{min(found.sizes):,} to {max(found.sizes):,} points"
+    against = ""
+    if found.purity is not None:
+        against = (
+            f"; against the classes: purity {found.purity:.3f}, adjusted Rand index "
+            f"{found.adjusted_rand:.3f}, normalised mutual information "
+            f"{found.mutual_information:.3f}"
         )
-    except ValueError as error:
-        raise UomhError(f"{file}: no labels could be read ({error})") from None
-    if labels.shape != (n,):
-        raise UomhError(f"{file} has shape {labels.shape}, but there are {n} training points")
-    return labels
+    say(f"{by}: {len(found.sizes)} groups of {sizes}{against}", silent)
+    return grouped

@@ -8,7 +8,14 @@ from uomh.lazy import attributes
 
 if TYPE_CHECKING:
     from uomh.clusters.agreement import Agreement, compare
-    from uomh.clusters.core import Clusterer, ClustererConfig, PointClusterer, cluster
+    from uomh.clusters.core import (
+        Clusterer,
+        ClustererConfig,
+        PointClusterer,
+        cluster,
+        looked_at,
+        settings_of,
+    )
     from uomh.clusters.partition import load_partition, save_partition
 
 _HOMES = {
@@ -19,7 +26,9 @@ _HOMES = {
     "cluster": "uomh.clusters.core",
     "compare": "uomh.clusters.agreement",
     "load_partition": "uomh.clusters.partition",
+    "looked_at": "uomh.clusters.core",
     "save_partition": "uomh.clusters.partition",
+    "settings_of": "uomh.clusters.core",
 }
 
 __all__ = [
@@ -30,7 +39,9 @@ __all__ = [
     "cluster",
     "compare",
     "load_partition",
+    "looked_at",
     "save_partition",
+    "settings_of",
 ]
 
 __getattr__ = attributes(__name__, _HOMES)

@@ -11,6 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ from uomh.clusters.choose import best_number
 from uomh.data.core import Data, Split
 from uomh.errors import UomhError
 from uomh.neighbours.core import Points
-from uomh.settings import ComponentSettings
+from uomh.settings import ComponentSettings, Nested
 
 Array = NDArray[Any]
 Labels = NDArray[np.int64]
@@ -187,6 +188,12 @@ def relabelled(data: Data, labels: Sequence[Labels], names: Iterable[str], how: 
     )
 
 
+def looked_at(data: Data) -> bool:
+    """Whether the labels were chosen by looking at the points, as far as the fingerprint tells."""
+    how = data.fingerprint.rpartition("+")[2].partition(":")[0]
+    return how in registry.entries("clusterers") and registry.load("clusterers", how).looks
+
+
 def by_size(labels: Labels) -> Labels:
     """The same groups, numbered from the largest; among equals, the one of the earlier point."""
     _, first, group, counts = np.unique(
@@ -210,7 +217,8 @@ def cluster(
 
     Args:
         data: as from `uomh.load_data`.
-        how: the clusterer: a name from `uomh list clusterers`, or ``file.py:Class``.
+        how: the clusterer: a name from `uomh list clusterers`, ``file.py:Class``, or a file of
+            labels (see `uomh.clusters.labels.Saved`).
         seed: of what is random in it.
         features: of a batch of points, to cluster instead of the points; see `Clusterer`.
         **settings: of the clusterer, such as ``num_clusters=10``.
@@ -225,10 +233,22 @@ def cluster(
         >>> groups.classes, len(groups.train.y)
         (('0', '1', '2'), 270)
     """
-    cls = registry.load("clusterers", how)
-    config = cls.Config.of({"name": how, **settings}, "clusters")
-    clustered: Data = cls(config, seed)(data, features)
+    values = {**settings_of(how), **settings}
+    cls = registry.load("clusterers", values["name"])
+    clustered: Data = cls(cls.Config.of(values, "clusters"), seed)(data, features)
     return clustered
+
+
+def settings_of(how: str) -> Nested:
+    """The settings that a way to group names: a clusterer, or a file of labels.
+
+    >>> settings_of("kmeans"), settings_of("partition.npz")
+    ({'name': 'kmeans'}, {'name': 'saved', 'file': 'partition.npz'})
+    """
+    path = Path(how)
+    if path.suffix in (".npz", ".npy", ".csv") or path.is_file():
+        return {"name": "saved", "file": how}
+    return {"name": how}
 
 
 def _principal(vectors: list[Array], dim: int, seed: int) -> list[Array]:

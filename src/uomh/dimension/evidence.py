@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -42,7 +43,7 @@ from uomh.dimension.result import (
     Whole,
 )
 from uomh.dimension.thinning import Ints, NeighbourLists, random_parts, restricted, shortened
-from uomh.dimension.verdict import verdict
+from uomh.dimension.verdict import CHOSEN, verdict
 from uomh.errors import UomhError, unknown
 from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
 from uomh.neighbours.graph import spanning_tree
@@ -65,6 +66,7 @@ def verify(
     classes: Sequence[str] | None = None,
     name: str = "data",
     by: str = "class",
+    from_points: bool = False,
     fingerprint: str | None = None,
     device: str | None = None,
     progress: Progress | None = None,
@@ -84,6 +86,8 @@ def verify(
         classes: names of the labels 0, 1, ...
         name: of the set, for the report.
         by: what the labels are, for the report.
+        from_points: whether the labels were chosen by looking at the points, as most clusterers do:
+            shuffled labels are then no fair comparison, and the sentence says so.
         fingerprint: of the set; by default a hash of X and y.
         device: where to search.
         progress: called with (stage, done, total).
@@ -154,6 +158,8 @@ def verify(
     else:
         observed = np.array([[group.k[k].dimension for k in ks] for group in groups])
         matter = labels_matter(observed, draws.dimension, sizes, ks)
+        if from_points:
+            matter = replace(matter, reason=CHOSEN)
         claims = Claims(
             matter,
             dimensions_differ(groups, ks, matter),
@@ -170,7 +176,7 @@ def verify(
         whole=whole,
         claims=claims,
         power=Power({k: detectable_difference(groups, k) for k in ks} if draws else {}),
-        verdict=verdict(name, groups, claims),
+        verdict=verdict(name, groups, claims, from_points=from_points),
     )
 
 

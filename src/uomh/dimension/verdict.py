@@ -6,9 +6,24 @@ from collections.abc import Sequence
 
 from uomh.dimension.result import Claims, Group
 
+CHOSEN = (
+    "the groups were chosen by looking at these points, which by itself can make them differ and "
+    "lie apart, so that no p-value holds as such"
+)
 
-def verdict(name: str, groups: Sequence[Group], claims: Claims) -> str:
-    """One sentence on whether the set looks like a union of manifolds of different dimension."""
+
+def verdict(
+    name: str, groups: Sequence[Group], claims: Claims, *, from_points: bool = False
+) -> str:
+    """One sentence on whether the set looks like a union of manifolds of different dimension.
+
+    Args:
+        name: of the set.
+        groups: what was measured of each.
+        claims: about them.
+        from_points: whether the groups were chosen by looking at the points; the sentence then says
+            what that means.
+    """
     if len(groups) < 2:
         return (
             f"{name} has no groups to compare, and a verdict needs at least two: give labels, or "
@@ -16,7 +31,7 @@ def verdict(name: str, groups: Sequence[Group], claims: Claims) -> str:
         )
     differ, matter = claims.dimensions_differ, claims.labels_matter
     if differ.status == "supported":
-        separated = claims.groups_separated.status == "supported"
+        separated = claims.groups_separated.status == "supported" and not from_points
         what = "looks like a union of manifolds" if separated else "has groups"
         answer = f"{name} {what} of different dimension: {_pair(claims, groups)}"
     elif matter.status == "supported":
@@ -32,7 +47,8 @@ def verdict(name: str, groups: Sequence[Group], claims: Claims) -> str:
             f"{name} gives no evidence of groups of different dimension: shuffled labels differ "
             f"as much ({_p(claims)})"
         )
-    return f"{answer}; {_separation(claims)}{_noise(claims)}."
+    chosen = f"; but {CHOSEN}" if from_points else ""
+    return f"{answer}; {_separation(claims)}{_noise(claims)}{chosen}."
 
 
 def _pair(claims: Claims, groups: Sequence[Group]) -> str:

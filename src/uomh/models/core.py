@@ -41,7 +41,7 @@ class TrainerLike(Protocol):
         """Train a leaf by gradient steps."""
 
     def keep(self, model: Model) -> None:
-        """Save a leaf as it is, untrained here."""
+        """Save a leaf as it is, or load it from where it was saved."""
 
     def map(self, parts: Mapping[str, tuple[Generative, Data]]) -> None:
         """Fit independent parts, each in the scope of its name, wherever they are trained."""

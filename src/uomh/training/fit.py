@@ -202,11 +202,15 @@ class Leaf:
         self.bad_epochs += 1
         return False
 
-    def save(self) -> None:
-        """Write the checkpoint of the state, after that of the best weights."""
+    def is_done(self) -> bool:
+        """Whether all epochs are behind it, or its patience is at an end."""
         patience = self.config.patience
         out_of_patience = patience is not None and self.bad_epochs >= patience
-        self.done = self.epoch == self.config.max_epochs or out_of_patience
+        return self.epoch >= self.config.max_epochs or out_of_patience
+
+    def save(self) -> None:
+        """Write the checkpoint of the state, after that of the best weights."""
+        self.done = self.is_done()
         self.checkpoints.save(
             "last",
             {
@@ -223,8 +227,9 @@ class Leaf:
 
     def restore(self, state: State) -> None:
         """Take up the state of a checkpoint."""
-        for name in ("epoch", "step", "best", "bad_epochs", "done"):
+        for name in ("epoch", "step", "best", "bad_epochs"):
             setattr(self, name, state[name])
+        self.done = self.is_done()  # by the settings of now: a run may be given more epochs
         self.model.load_state_dict(state["model"])
         if self.average is not None:
             self.average.load(state["average"])

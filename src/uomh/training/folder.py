@@ -84,8 +84,9 @@ def measured(run_dir: Path, metrics: tuple[str, ...]) -> dict[str, Value] | None
     if not path.is_file() or path.stat().st_mtime_ns < max(weights, default=0):
         return None
     found = json.loads(path.read_text(encoding="utf-8"))
-    values = {key: Value(**each) for key, each in found.items() if key.partition("[")[0] in metrics}
-    return values if set(metrics) <= set(values) else None
+    if not set(metrics) <= set(found):
+        return None
+    return {name: Value(**value) for name, value in found.items()}
 
 
 def _versions() -> dict[str, str]:

@@ -40,6 +40,7 @@ R = TypeVar("R")
 BACKENDS = ("serial", "processes", "ray")
 POLL_SECONDS = 0.2
 """between two looks at what workers tell"""
+SHOWN_FAILURES = 3
 OBJECT_STORE_BYTES = 78 * 2**20
 """the least that Ray takes, for what travels is small"""
 
@@ -168,9 +169,12 @@ def raise_failures(outcomes: Sequence[Outcome[Any]], names: Sequence[str]) -> No
     pairs = zip(names, outcomes, strict=True)
     failed = [f"{name}: {each.error}" for name, each in pairs if each.error is not None]
     if failed:
+        shown = "; ".join(failed[:SHOWN_FAILURES])
+        more = len(failed) - SHOWN_FAILURES
+        shown += f"; and {more} more" if more > 0 else ""
         kept = "the others finished and are kept, " if len(failed) < len(outcomes) else ""
         raise UomhError(
-            f"{len(failed)} of {len(outcomes)} failed: {'; '.join(failed)}; {kept}"
+            f"{len(failed)} of {len(outcomes)} failed: {shown}; {kept}"
             "repeat the command to go on once the cause is mended"
         )
 

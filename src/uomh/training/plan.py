@@ -19,7 +19,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from uomh import registry
-from uomh.clusters.core import Clusterer
+from uomh.clusters.core import Clusterer, Features
 from uomh.clusters.partition import load_partition, save_partition
 from uomh.config import RunConfig, TrainConfig
 from uomh.data.core import Data, DataSpec
@@ -77,8 +77,19 @@ class Plan:
         return cls(tuple(Part(**part) for part in values["parts"]), tuple(values["classes"]))
 
 
-def grouped(config: RunConfig, data: Data, folder: Path | None = None) -> Data:
+def grouped(
+    config: RunConfig,
+    data: Data,
+    folder: Path | None = None,
+    encoder: Callable[[], Features] | None = None,
+) -> Data:
     """The data relabelled as the settings ask; the labels stand in the run's folder.
+
+    Args:
+        config: of the run.
+        data: as loaded.
+        folder: of the run.
+        encoder: gives the function whose values are clustered, where the settings name one.
 
     Raises:
         UomhError: there are no labels to group by, or the clusterer refuses.
@@ -92,7 +103,7 @@ def grouped(config: RunConfig, data: Data, folder: Path | None = None) -> Data:
         return load_partition(saved, data)
     cls = registry.load("clusterers", config.clusters.name)
     clusterer: Clusterer = cls(config.clusters, config.seed)
-    result = clusterer(data)
+    result = clusterer(data, encoder() if encoder else None)
     if saved:
         save_partition(saved, data, result)
     return result

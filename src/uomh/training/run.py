@@ -7,12 +7,13 @@ the folder can load the model, and with the same data repeat the run.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from uomh.config import RunConfig, TrainConfig
 from uomh.data import load_data
@@ -21,7 +22,7 @@ from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Evaluation, Value, evaluate
 from uomh.models.compose import Disconnected, TwoStep, parts_of
-from uomh.models.core import Generative
+from uomh.models.core import Codec, Generative
 from uomh.progress import Progress
 from uomh.seeds import derived_seed
 from uomh.training.folder import claim, read_record
@@ -70,10 +71,12 @@ def train(
     folder = None if run_dir is None else Path(run_dir)
     if folder is not None:
         claim(folder, config, data)
-    data = grouped(config, data, folder)
+    codes = config.cluster_codes
+    data = grouped(config, data, folder, partial(_encoder, codes) if codes else None)
     plan = make_plan(config, data, folder)
     model = build_plan(config, plan, data.spec)
-    _begin_from(config, plan, model)
+    paths = [part.path for part in plan.parts]
+    _begin_from(config, plan, dict(zip(paths, parts_of(model), strict=True)), folder)
     return _fit(model, data, config, plan, folder, progress, parallel), data
 
 
@@ -161,7 +164,7 @@ def _train_elsewhere(
         progress=progress,
     )
     names = {part.path: part.name for part in plan.parts}
-    raise_failures(outcomes, [f"part {names[path]}" for path in paths])
+    raise_failures(outcomes, [f"{config.data.dataset}/{names[path]}" for path in paths])
 
 
 def train_part(task: dict[str, str], progress: Progress) -> None:
@@ -181,34 +184,53 @@ def train_part(task: dict[str, str], progress: Progress) -> None:
     k = [part.path for part in plan.parts].index(task["path"])
     piece = data.parts()[k]
     model = build_part(config, plan.parts[k], piece.spec)
-    _begin_from(config, plan, model, k)
+    _begin_from(config, plan, {task["path"]: model}, folder)
     own = part_training(config, plan.parts[k], model)
     trainer = Trainer(config.train, config.seed, folder, config.device, progress, task["path"], own)
     model.fit(piece, trainer)
 
 
-def _begin_from(config: RunConfig, plan: Plan, model: Generative, only: int | None = None) -> None:
+def _encoder(run_dir: str) -> Callable[[Tensor], Tensor]:
+    """The codes of a batch by the model of a run.
+
+    Raises:
+        UomhError: its model has no codes, or needs labels for them.
+    """
+    model = load_run(run_dir).model
+    if not isinstance(model, Codec) or getattr(model, "num_classes", False):
+        raise UomhError(f"cluster_codes={run_dir}: its model has no codes of points without labels")
+    return model.encode
+
+
+def _begin_from(
+    config: RunConfig, plan: Plan, parts: Mapping[str, Generative], folder: Path | None
+) -> None:
     """Give two-step models the autoencoder of another run, part by part.
+
+    Args:
+        config: of the run.
+        plan: of the run.
+        parts: models by the path of their part; those that have a checkpoint go on from it.
+        folder: of the run.
 
     Raises:
         UomhError: that run has no such autoencoder.
     """
     source = config.two_step.autoencoder_run
-    if source is None:
+    begun = {path for path in parts if folder and (folder / "checkpoints" / path).is_dir()}
+    if source is None or begun == set(parts):
         return
-    found = load_run(source).model
-    theirs, ours = parts_of(found), parts_of(model)
-    if only is not None:
-        theirs = theirs[only : only + 1] if len(theirs) > 1 else theirs
-    if len(theirs) not in (1, len(ours)):
-        raise UomhError(f"{source!r} has {len(theirs)} parts and this run {len(plan.parts)}")
-    for k, each in enumerate(ours):
-        if not isinstance(each, TwoStep):
+    theirs = parts_of(load_run(source).model)
+    paths = [part.path for part in plan.parts]
+    if len(theirs) not in (1, len(paths)):
+        raise UomhError(f"{source!r} has {len(theirs)} parts, and this run {len(paths)}")
+    for path, part in parts.items():
+        if not isinstance(part, TwoStep):
             raise UomhError("two_step.autoencoder_run is for two-step models; add a density")
-        other = theirs[k if len(theirs) > 1 else 0]
+        other = theirs[paths.index(path) if len(theirs) > 1 else 0]
         other = other.autoencoder if isinstance(other, TwoStep) else other
         try:
-            each.autoencoder.load_state_dict(other.state_dict())
+            part.autoencoder.load_state_dict(other.state_dict())
         except RuntimeError:
             raise UomhError(
                 f"the autoencoder of {source!r} has other settings than this run's; repeat them"

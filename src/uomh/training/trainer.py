@@ -15,7 +15,7 @@ from uomh.models.core import Generative, Model
 from uomh.progress import Progress
 from uomh.training.checkpoints import Checkpoints
 from uomh.training.fit import Leaf
-from uomh.training.parallel import computing_with
+from uomh.training.parallel import Outcome, computing_with, raise_failures
 
 
 class Trainer:
@@ -73,25 +73,24 @@ class Trainer:
             for name, (part, _) in parts.items():
                 self.child(name).recall(part)
             return
-        failed = {}
+        outcomes: list[Outcome[None]] = []
         for name, (part, piece) in parts.items():
             try:
                 with computing_with(self.part_threads or torch.get_num_threads()):
                     part.fit(piece, self.child(name))
+                outcomes.append(Outcome())
             except UomhError as error:
-                failed[piece.name] = str(error)
+                outcomes.append(Outcome(error=str(error)))
             part.to("cpu")  # one part at a time on the device
-        if failed:
-            first = "; ".join(f"{name}: {why}" for name, why in failed.items())
-            kept = len(parts) - len(failed)
-            raise UomhError(
-                f"{len(failed)} of {len(parts)} parts failed ({first}); "
-                f"the other {kept} are trained{' and kept' if self.folder else ''}"
-            )
+        raise_failures(outcomes, [piece.name for _, piece in parts.values()])
 
     def keep(self, model: Model) -> None:
-        """Save a leaf as it is, as the best of its path."""
-        self.checkpoints().save("best", {"epoch": 0, "model": model.state_dict()})
+        """Save a leaf as it is, as the best of its path, or load it from where it was saved."""
+        checkpoints = self.checkpoints()
+        if (best := checkpoints.load("best")) is None:
+            checkpoints.save("best", {"epoch": 0, "model": model.state_dict()})
+        else:
+            model.load_state_dict(best["model"])
         model.to(self.device).eval()
 
     def recall(self, model: Generative) -> None:

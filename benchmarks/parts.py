@@ -1,0 +1,56 @@
+"""Training time of ten parts on MNIST: serially, in two processes, and one model for all data.
+
+    python benchmarks/parts.py --data-root DIR [--epochs 4]
+
+Every run has as many passes over the images, one processor thread a part, and the same networks;
+what is timed is a whole `train`, from the loaded data to the pictures.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from uomh.config import resolve
+from uomh.training.parallel import Parallel
+from uomh.training.run import train
+
+CASES = {
+    "one model": (False, Parallel()),
+    "ten parts, serial": (True, Parallel()),
+    "ten parts, two processes": (True, Parallel("processes", 2)),
+}
+
+
+def seconds(data_root: str, epochs: int, disconnected: bool, parallel: Parallel) -> float:
+    values = {
+        "data": {"dataset": "mnist", "data_root": data_root},
+        "disconnected": disconnected,
+        "threads": 1,
+        "train": {"max_epochs": epochs},
+    }
+    config, data = resolve(values=values)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        train(config, data, Path(folder) / "run", parallel=parallel)
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-root", default="data")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=2)
+    given = parser.parse_args()
+    times: dict[str, list[float]] = {name: [] for name in CASES}
+    for _ in range(given.repeats):
+        for name, (disconnected, parallel) in CASES.items():
+            times[name].append(seconds(given.data_root, given.epochs, disconnected, parallel))
+            print(f"{name}: {times[name][-1]:.1f} s", flush=True)
+    one, serial, two = (min(each) for each in times.values())
+    print(f"ten parts, serial / one model: {serial / one:.2f}")
+    print(f"ten parts, two processes / serial: {two / serial:.2f}")
+
+
+if __name__ == "__main__":
+    main()
