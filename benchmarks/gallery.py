@@ -28,7 +28,7 @@ MODELS = ["ae", "vae", "avb", "wae", "gan", "bigan", "flow", "flow_matching", "a
 COLUMNS = 5
 PAGE = """# All models side by side
 
-Each trained on the 8x8 digits (1,437 training images) with its defaults by
+Each trained on the 8x8 digits (1,457 training images) with its defaults by
 
 ```
 uomh train --dataset digits --model M

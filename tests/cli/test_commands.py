@@ -204,7 +204,7 @@ def test_conditional_needs_labels(tmp_path):
     run = ["train", "--dataset", tmp_path / "plain.npz", "--run-dir", tmp_path / "run"]
     result = uomh(*run, "--conditional", "class", *SMALL)
     assert result.exit_code == 2
-    assert "needs labels" in result.stderr
+    assert "has no labels" in result.stderr
 
 
 def test_settings_from_a_file_stand_below_options_and_overrides(tmp_path):
