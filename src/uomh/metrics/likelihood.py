@@ -29,7 +29,7 @@ class Loss(Metric):
         losses = evaluation.over_points(
             lambda x, y: model.score(evaluation.dequantized(x) if noisy else x, y)
         )
-        yield self.name, Value.mean(losses, "bound" if _kind(model) == "bound" else "exact")
+        yield self.name, Value.mean(losses, _kind(model))
 
 
 @register("metrics", "log_likelihood")
