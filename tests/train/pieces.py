@@ -73,34 +73,3 @@ if __name__ == "__main__":
     seconds = 2 if backend == "ray" else 0.5
     configs = [piece(root, i, seconds=seconds) for i in range(2)]
     resumable_map(multiply, configs, backend=backend, jobs=2, folder=root)
-
-
-def recorded_part(task, progress):
-    """Train a part of a run, and write down on which node it begins."""
-    from uomh.training.run import train_part
-
-    with (Path(task["run_dir"]) / "nodes").open("a") as nodes:
-        nodes.write(json.dumps({"path": task["path"], "node": node()}) + "\n")
-    train_part(task, progress)
-
-
-def killed_once_part(task, progress):
-    """The same, but the worker of the second part dies once, in the middle of its training."""
-    from uomh.training.fit import Leaf
-    from uomh.training.run import train_part
-
-    marker = Path(task["run_dir"]) / "died"
-    save = Leaf.save
-
-    def dying(self):
-        save(self)
-        if self.epoch == 1 and not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    if task["path"].endswith("part1"):
-        Leaf.save = dying
-    try:
-        train_part(task, progress)
-    finally:
-        Leaf.save = save

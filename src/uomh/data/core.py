@@ -131,15 +131,18 @@ class Data:
     ) -> Data:
         """The data set of the float vectors f(x, y), y the labels of the batch, or None."""
 
-        def mapped(split: Split) -> Split:
-            if not len(split):
-                return Split(f(split.x, split.y), split.y)
+        def values(split: Split) -> Tensor:
             with torch.no_grad():
-                return Split(torch.cat([f(x, y) for x, y in split.batches(batch_size)]), split.y)
+                return torch.cat([f(x, y) for x, y in split.batches(batch_size)])
+
+        train = values(self.train)
+
+        def mapped(split: Split) -> Split:  # f need not know what to do with no points
+            return Split(values(split) if len(split) else train[:0], split.y)
 
         return replace(
             self,
-            train=mapped(self.train),
+            train=Split(train, self.train.y),
             valid=mapped(self.valid),
             test=mapped(self.test),
             levels=None,

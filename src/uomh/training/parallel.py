@@ -140,7 +140,7 @@ def resumable_map(
                 if error is None:
                     outcomes[i] = future.result()
                 elif not isinstance(error, workers.death):
-                    outcomes[i] = _failed(error)
+                    outcomes[i] = failure(error)
                 elif deaths[i] == retries:
                     outcomes[i] = Outcome(
                         error=f"its worker died {retries + 1} times, as when memory runs out",
@@ -173,10 +173,13 @@ def raise_failures(outcomes: Sequence[Outcome[Any]], names: Sequence[str]) -> No
         more = len(failed) - SHOWN_FAILURES
         shown += f"; and {more} more" if more > 0 else ""
         kept = "the others finished and are kept, " if len(failed) < len(outcomes) else ""
-        raise UomhError(
+        raised = UomhError(
             f"{len(failed)} of {len(outcomes)} failed: {shown}; {kept}"
             "repeat the command to go on once the cause is mended"
         )
+        for trace in filter(None, (each.trace for each in outcomes)):
+            raised.add_note(trace)  # a traceback shows it, the sentence does not
+        raise raised
 
 
 @contextmanager
@@ -208,10 +211,11 @@ def _attempt(
         with computing_with(threads):
             return Outcome(function(config, progress))
     except Exception as error:
-        return _failed(error)
+        return failure(error)
 
 
-def _failed(error: BaseException) -> Outcome[Any]:
+def failure(error: BaseException) -> Outcome[Any]:
+    """How a piece ended that raised this."""
     text = " ".join(str(error).split())
     if not isinstance(error, UomhError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__

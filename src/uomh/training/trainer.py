@@ -15,7 +15,7 @@ from uomh.models.core import Generative, Model
 from uomh.progress import Progress
 from uomh.training.checkpoints import Checkpoints
 from uomh.training.fit import Leaf
-from uomh.training.parallel import Outcome, computing_with, raise_failures
+from uomh.training.parallel import Outcome, computing_with, failure, raise_failures
 
 
 class Trainer:
@@ -79,8 +79,8 @@ class Trainer:
                 with computing_with(self.part_threads or torch.get_num_threads()):
                     part.fit(piece, self.child(name))
                 outcomes.append(Outcome())
-            except UomhError as error:
-                outcomes.append(Outcome(error=str(error)))
+            except Exception as error:  # as of a part in another process
+                outcomes.append(failure(error))
             part.to("cpu")  # one part at a time on the device
         raise_failures(outcomes, [piece.name for _, piece in parts.values()])
 
