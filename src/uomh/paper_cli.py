@@ -149,6 +149,12 @@ def _load(given: argparse.Namespace, missing: Mapping[str, str]) -> None:
     if record is None:
         raise UomhError(f"there is no run in {given.load_dir!r}; check --load-dir")
     config = record["config"]
+    gae, de = (getattr(given, f"max_epochs_loaded_{step}", None) for step in ("gae", "de"))
+    if gae is not None and de is None and given.max_epochs_loaded is None:
+        raise UomhError(
+            "codes change with the first step, so the second must go on, too; "
+            "give --max-epochs-loaded-de"
+        )
     if given.only_test:
         _test(folder)
     else:

@@ -78,6 +78,8 @@ def test_a_run_is_tested_and_given_more_epochs(start, capsys):
     start("single_main", *load, "--max-epochs-loaded", "3", dataset=False)
     lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert max(json.loads(line)["epoch"] for line in lines) == 3
+    with pytest.raises(SystemExit):
+        start("main", *load, "--max-epochs-loaded-gae", "9", dataset=False)
     frozen = [*load, "--load-pretrained-gae", "--freeze-pretrained-gae", "--de-model", "vae"]
     second = start("main", "--gae-model", "ae", *frozen, "--shared-config", *FEW, run="second")
     assert config(second)["two_step"]["freeze"]
