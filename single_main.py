@@ -5,13 +5,19 @@ import os
 import sys
 from pathlib import Path
 
-try:
-    from uomh.paper_cli import single_main
-except ModuleNotFoundError as missing:
-    here = Path(__file__).resolve().parent
-    python = here / ".venv" / "bin" / "python"
-    if missing.name != "uomh" or not python.exists():
-        sys.exit(f"{missing}; type `make .venv` in {here} first")
-    os.execv(python, [str(python), *sys.argv])
 
-single_main()
+def start(command: str) -> None:
+    """Run a command of `uomh.paper_cli`, by the Python of .venv where this one has no uomh."""
+    try:
+        from uomh import paper_cli
+    except ModuleNotFoundError as missing:
+        here = Path(__file__).resolve().parent
+        python = here / ".venv" / "bin" / "python"
+        if missing.name != "uomh" or not python.exists():
+            sys.exit(f"{missing}; type `make .venv` in {here} first")
+        os.execv(python, [str(python), *sys.argv])
+    getattr(paper_cli, command)()
+
+
+if __name__ == "__main__":
+    start("single_main")

@@ -10,17 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uomh.cli.console import metrics_table, out, prepare_process, say, sentences
+from uomh.cli.console import prepare_process, say, sentences
+from uomh.cli.runs import evaluate
 from uomh.cli.train import run
 from uomh.errors import UomhError
 from uomh.files import write_json
-from uomh.paper_options import (
-    cluster_values,
-    density_values,
-    missing_metrics,
-    paper_values,
-    shared_values,
-)
+from uomh.paper_clusters import cluster_values, shared_values
+from uomh.paper_metrics import missing_metrics
+from uomh.paper_options import density_values, paper_values
 from uomh.settings import merged
 
 
@@ -156,7 +153,7 @@ def _load(given: argparse.Namespace, missing: Mapping[str, str]) -> None:
             "give --max-epochs-loaded-de"
         )
     if given.only_test:
-        _test(folder)
+        evaluate([folder])
     else:
         epochs = {"train": ("max_epochs_loaded", "max_epochs_loaded_gae")}
         epochs["density_train"] = ("max_epochs_loaded", "max_epochs_loaded_de")
@@ -167,18 +164,6 @@ def _load(given: argparse.Namespace, missing: Mapping[str, str]) -> None:
         write_json(folder / "config.json", record)
         run(config, [], None, folder, quiet=False)
     _add_missing(folder, missing)
-
-
-def _test(folder: Path) -> None:
-    """Measure a run on the test split of its data."""
-    from uomh.data import load_data
-    from uomh.training.plan import grouped
-    from uomh.training.run import load_run, measure
-
-    found = load_run(folder)
-    data = grouped(found.config, load_data(found.config.data), folder)
-    values = measure(found.model, data, found.config, run_dir=folder)
-    out.print(metrics_table(values, f"{folder}: test split of {data.name}"))
 
 
 def _add_missing(run_dir: Path, reasons: Mapping[str, str]) -> None:

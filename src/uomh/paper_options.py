@@ -11,6 +11,7 @@ from typing import Any
 
 from uomh import registry
 from uomh.errors import UomhError, unknown
+from uomh.paper_metrics import early_stopping, metrics
 from uomh.settings import merged, parse_value, place
 
 Values = dict[str, Any]
@@ -48,7 +49,7 @@ def _rate(paper: str, group: str) -> dict[str, Meaning]:
     }
 
 
-def _only(name: str, value: Any, why: str) -> Callable[[Any], Values]:
+def only(name: str, value: Any, why: str) -> Callable[[Any], Values]:
     """An option of which only one value has a meaning here."""
 
     def check(given: Any) -> Values:
@@ -120,31 +121,6 @@ def _class_ind(index: Any) -> Values:
     return {"data": {"class_ind": [index] if isinstance(index, int) else index}}
 
 
-def _early_stopping(name: Any) -> Values:
-    if reason := _missing(str(name)):
-        raise UomhError(f"early_stopping_metric={name} cannot choose the best weights: {reason}")
-    return {"train": {"early_stopping_metric": name}}
-
-
-def _metrics(section: str, member: str) -> Callable[[Any], Values]:
-    """Metrics that are measured; `missing_metrics` has those that do not exist."""
-
-    def present(names: Any) -> Values:
-        return {section: {member: [each for each in _names(names) if not _missing(each)]}}
-
-    return present
-
-
-def _missing(metric: str) -> str | None:
-    """Why a metric of the paper has no value here; None where it has, or is none of the paper's."""
-    known = registry.entries("metrics")
-    return None if metric in known else MISSING_METRICS.get(metric)
-
-
-def _names(names: Any) -> list[str]:
-    return [names] if isinstance(names, str) else [str(each) for each in names or ()]
-
-
 def _latent_dim(size: Any) -> Values:
     """A number, or the dimension of each cluster, "fitted"."""
     fitted = size in (None, "fitted", "dimension")
@@ -154,20 +130,6 @@ def _latent_dim(size: Any) -> Values:
 def _max_grad_norm(norm: Any) -> Values:
     return {"train": {"max_grad_norm": norm or None}}
 
-
-MISSING_METRICS = {
-    name: f"{what} is not measured by this version"
-    for name, what in {
-        "fid": "the Frechet distance of samples and data",
-        "precision_recall_density_coverage": "precision, recall, density and coverage of samples",
-        "disc_loss": "the loss of the discriminator",
-        "likelihood_ood_acc": "detection of other data by likelihood",
-        "likelihood_ood_acc_low_dim": "detection of other data by the likelihood of codes",
-        "id": "the dimension of samples",
-        "clustered_id": "the dimension of samples by cluster",
-    }.items()
-}
-"""Metrics of the paper's code that do not exist here, and why there is no value."""
 
 OPTIONS: dict[str, Meaning] = {
     "data_root": "data.data_root",
@@ -190,10 +152,10 @@ OPTIONS: dict[str, Meaning] = {
     "lr_scheduler_gamma": "train.gamma",
     "scheduler_args": _scheduler_args,
     "max_grad_norm": _max_grad_norm,
-    "early_stopping_metric": _early_stopping,
+    "early_stopping_metric": early_stopping,
     "max_bad_valid_epochs": "train.patience",
-    "valid_metrics": _metrics("train", "valid_metrics"),
-    "test_metrics": _metrics("evaluate", "metrics"),
+    "valid_metrics": metrics("train", "valid_metrics"),
+    "test_metrics": metrics("evaluate", "metrics"),
     "epoch_sample_every": "train.sample_every",
     "latent_dim": _latent_dim,
     "single_sigma": _single_sigma,
@@ -265,13 +227,13 @@ BY_MODEL: dict[str, dict[str, Meaning]] = {
     "wae": {
         **_DISCRIMINATOR,
         "_lambda": "model.lambda_",
-        "sigma": _only("sigma", 1, "the prior is standard; scale it by model.prior.spacing"),
+        "sigma": only("sigma", 1, "the prior is standard; scale it by model.prior.spacing"),
     },
     "avb": {
         **_DISCRIMINATOR,
         "noise_dim": "model.noise_dim",
         "input_sigma": "model.input_sigma",
-        "prior_sigma": _only("prior_sigma", 1, "the prior's deviation is 1"),
+        "prior_sigma": only("prior_sigma", 1, "the prior's deviation is 1"),
     },
     "flow": {
         "transform": _flow_transform,
@@ -314,55 +276,6 @@ NOT_NEEDED = {
 """Options that are accepted and change nothing, and why."""
 
 
-def _sequential(sequential: Any) -> Values:
-    return {} if sequential else {"two_step": {"alternate": "step"}}
-
-
-def _by_epoch(by_epoch: Any) -> Values:
-    return {"two_step": {"alternate": "epoch"}} if by_epoch else {}
-
-
-def _cluster_method(name: Any) -> Values:
-    name = "saved" if name == "id" else name
-    if name not in (known := registry.entries("clusterers")):
-        raise unknown("cluster_method", str(name), [*known, "id"])
-    return {"clusters": {"name": name}}
-
-
-SHARED: dict[str, Meaning] = {"sequential_training": _sequential, "alternate_by_epoch": _by_epoch}
-"""What an option means for a two-step model."""
-
-CLUSTER: dict[str, Meaning] = {
-    "cluster_method": _cluster_method,
-    "num_clusters": "clusters.num_clusters",
-    "partitions_save": "clusters.file",
-    "cluster_partitions_save": "clusters.file",
-    "latent_k": "latent_k",
-    "id_estimator": _only("id_estimator", "mle", "the size of codes is by maximum likelihood"),
-    "pfix": _only("pfix", True, "the normaliser of the estimate is k - 1"),
-    "valid_metrics": _metrics("train", "valid_metrics"),
-    "test_metrics": _metrics("evaluate", "metrics"),
-}
-"""What an option of clustering means."""
-
-NO_CLUSTER = {
-    "trainer": "parts are always trained one by one, or in parallel by `uomh train --backend`",
-    "cluster_norm": "points are clustered as they are",
-    "id_estimates_save": "sizes of codes stand in the run's plan.json",
-    "id_estimate_num_datapoints_per_class": "all training points are used",
-    "max_k": "latent_k alone is needed",
-    "id_est_batch_size": "memory is bounded by the search",
-    "n_id_est_workers": "the search uses all threads",
-    "eval_every_k": "latent_k alone is needed",
-    "metric_dataset_save": "metrics read the data themselves",
-    "cluster_id_metric_dataset_save": "metrics read the data themselves",
-    "clustered_id_samples_save": "metrics draw the samples themselves",
-    "memory_efficient": "one part at a time is on the device",
-    "module_save_dir": "parts stand in the run's checkpoints",
-}
-"""Options of clustering that are accepted and change nothing, and why."""
-
-
 def meanings(model: str) -> dict[str, Meaning]:
     """Every option that a model takes, and what it means."""
     return {**OPTIONS, **BY_MODEL.get(model, {})}
@@ -388,7 +301,7 @@ def paper_values(options: Sequence[str], model: str, flag: str = "--config") -> 
             others = [other for other, table in BY_MODEL.items() if name in table]
             if others:
                 raise UomhError(f"option {name} is not one of {model}'s, but of {others[0]}'s")
-    return _read(options, meanings(model), NOT_NEEDED, flag)
+    return read(options, meanings(model), NOT_NEEDED, flag)
 
 
 def density_values(options: Sequence[str], model: str) -> Values:
@@ -402,42 +315,7 @@ def density_values(options: Sequence[str], model: str) -> Values:
     return {homes.get(key, key): value for key, value in values.items()}
 
 
-def shared_values(options: Sequence[str]) -> Values:
-    """Options of both steps: those of training stand for each, and how they take turns."""
-    training = {
-        name: meaning
-        for name, meaning in OPTIONS.items()
-        if not (isinstance(meaning, str) and meaning.startswith("model."))
-    }
-    ordered = sorted(options, key=lambda option: option.startswith("alternate_by_epoch"))
-    values = _read(ordered, {**training, **SHARED}, NOT_NEEDED, "--shared-config")
-    if "train" in values:
-        values["density_train"] = values["train"]
-    return values
-
-
-def cluster_values(options: Sequence[str]) -> Values:
-    """Options of clustering; Ward's hierarchy where no method is named.
-
-    Raises:
-        UomhError: an option is unknown, or the partitions of the method ``id`` are not named.
-
-    >>> cluster_values(["cluster_method=kmeans", "num_clusters=5"])
-    {'clusters': {'name': 'kmeans', 'num_clusters': 5}}
-    """
-    named = _read(options, CLUSTER, NO_CLUSTER, "--cluster-config")
-    values = merged({"clusters": {"name": "agglomerative"}}, named)
-    clusters = values["clusters"]
-    if clusters["name"] == "class":
-        clusters.pop("num_clusters", None)
-    if clusters["name"] != "saved":
-        clusters.pop("file", None)
-    elif "file" not in clusters:
-        raise UomhError("cluster_method=id: name the partition by partitions_save=FILE")
-    return values
-
-
-def _read(
+def read(
     options: Sequence[str], known: Mapping[str, Meaning], accepted: Mapping[str, str], flag: str
 ) -> Values:
     """Nested values of ``NAME=VALUE`` options by a table of meanings."""
@@ -457,19 +335,3 @@ def _read(
         elif name not in accepted:
             raise unknown("option", name, [*known, *accepted])
     return values
-
-
-def missing_metrics(options: Sequence[str], test_ood: bool = False) -> dict[str, str]:
-    """Metrics that ``NAME=VALUE`` options ask for and that do not exist here, with the reason.
-
-    Args:
-        options: as typed.
-        test_ood: whether ``--test-ood`` asks for the detection of other data.
-    """
-    asked = ["likelihood_ood_acc"] if test_ood else []
-    for option in options:
-        name, _, text = option.partition("=")
-        if name in ("test_metrics", "valid_metrics"):
-            asked += _names(parse_value(text))
-    reasons = {each: _missing(each) for each in asked}
-    return {each: reason for each, reason in reasons.items() if reason}

@@ -299,7 +299,7 @@ def test_single_main_trains_by_the_options_of_the_paper(tmp_path):
 
 def test_metrics_of_the_paper_that_do_not_exist_are_not_available(tmp_path, monkeypatch):
     registry = SimpleNamespace(entries=lambda kind: ["loss"])  # however many there are by now
-    monkeypatch.setattr("uomh.paper_options.registry", registry)
+    monkeypatch.setattr("uomh.paper_metrics.registry", registry)
     run = tmp_path / "run"
     options = ["max_epochs=1", "limit=100", "encoder_hidden_dims=[16]", "valid_metrics=[loss,fid]"]
     options += ["test_metrics=[loss,precision_recall_density_coverage]"]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from uomh import paper_cli
-from uomh.paper_options import cluster_values, shared_values
+from uomh.paper_clusters import cluster_values, shared_values
 
 FEW = ["limit=200", "max_epochs=1", "device=cpu"]
 
