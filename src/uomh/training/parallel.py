@@ -6,19 +6,10 @@ writes to the folder that its configuration names, and going on is calling again
 function resumes from its folder. A piece whose worker died is therefore just submitted again, and
 there is no state here to save. Every piece computes with the same number of threads wherever it
 runs, so that sums are taken in the same order and results are the same to the bit.
-
-Each process takes one piece at a time and is a pool of its own: loky gives up every piece of a pool
-when one of its processes is killed, and cannot say which piece did it.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import socket
-import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +24,7 @@ import torch
 from uomh.errors import UomhError, unknown
 from uomh.progress import Progress
 from uomh.training.relay import Relay
+from uomh.training.workers import processes, ray_cluster
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -41,8 +33,7 @@ BACKENDS = ("serial", "processes", "ray")
 POLL_SECONDS = 0.2
 """between two looks at what workers tell"""
 SHOWN_FAILURES = 3
-OBJECT_STORE_BYTES = 78 * 2**20
-"""the least that Ray takes, for what travels is small"""
+"""named in the one sentence of several"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +49,26 @@ class Parallel:
     backend: str = "serial"
     jobs: int | None = None
     address: str | None = None
+
+    def __post_init__(self) -> None:
+        """See that they have a meaning.
+
+        Raises:
+            UomhError: they have none.
+        """
+        if self.backend not in BACKENDS:
+            raise unknown("backend", self.backend, BACKENDS)
+        if self.jobs is not None and self.jobs < 1:
+            raise UomhError(f"jobs is {self.jobs}; it must be at least 1")
+        if self.backend == "serial" and (self.jobs or 1) > 1:
+            raise UomhError(
+                "the backend 'serial' does one piece at a time; for several choose the backend "
+                "'processes' or 'ray'"
+            )
+        if self.address is not None and self.backend != "ray":
+            raise UomhError(
+                f"the address of a Ray cluster has no meaning to the backend {self.backend!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,9 @@ def resumable_map(
     Raises:
         UomhError: an argument has no meaning, Ray is missing or its cluster cannot be reached.
     """
-    _check(backend, jobs, threads, address)
+    Parallel(backend, jobs, address)  # raises what is wrong with them
+    if threads < 1:
+        raise UomhError(f"threads is {threads}; it must be at least 1")
     told = progress or Progress()
     if backend == "serial":
         return [_attempt(function, config, threads, told) for config in configs]
@@ -120,9 +133,9 @@ def resumable_map(
     if not configs:
         return outcomes
     open_workers = (
-        _processes(jobs, threads, len(configs))
+        processes(_attempt, jobs, threads, len(configs))
         if backend == "processes"
-        else _ray(jobs, threads, address, len(configs))
+        else ray_cluster(_attempt, jobs, threads, address, len(configs))
     )
     with Relay(folder, told) as relay, open_workers as workers:
         waiting, running = deque(range(len(configs))), dict[Future[Outcome[R]], int]()
@@ -193,16 +206,6 @@ def computing_with(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _check(backend: str, jobs: int | None, threads: int, address: str | None) -> None:
-    if backend not in BACKENDS:
-        raise unknown("backend", backend, BACKENDS)
-    for name, value in (("jobs", jobs), ("threads", threads)):
-        if value is not None and value < 1:
-            raise UomhError(f"{name} is {value}; it must be at least 1")
-    if address is not None and backend != "ray":
-        raise UomhError(f"the address of a Ray cluster has no meaning to the backend {backend!r}")
-
-
 def _attempt(
     function: Callable[[C, Progress], R], config: C, threads: int, progress: Progress
 ) -> Outcome[R]:
@@ -220,160 +223,3 @@ def failure(error: BaseException) -> Outcome[Any]:
     if not isinstance(error, UomhError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return Outcome(error=text, trace="".join(traceback.format_exception(error)))
-
-
-@dataclass(frozen=True)
-class _Workers:
-    """Who takes pieces.
-
-    Attributes:
-        room: pieces at a time.
-        submit: begins a piece, given the arguments of `_attempt`.
-        death: what the future of a piece raises whose worker died.
-    """
-
-    room: float
-    submit: Callable[..., Future[Outcome[Any]]]
-    death: tuple[type[BaseException], ...]
-
-
-def _environment(threads: int) -> dict[str, str]:
-    """Of a worker, before it loads anything; torch itself is told by `computing_with`."""
-    spin = os.environ.get("GOMP_SPINCOUNT", "10000")  # as the command line sets it
-    return {"OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": spin}
-
-
-def _processors(threads: int) -> int:
-    import joblib
-
-    return max(1, int(joblib.cpu_count()) // threads)  # those that this process may use
-
-
-@contextmanager
-def _processes(jobs: int | None, threads: int, pieces: int) -> Iterator[_Workers]:
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    room = min(jobs or _processors(threads), pieces)
-    processes = [_Process(_environment(threads)) for _ in range(room)]
-
-    def submit(*arguments: Any) -> Future[Outcome[Any]]:
-        return next(each for each in processes if each.free()).submit(*arguments)
-
-    try:
-        yield _Workers(room, submit, (BrokenProcessPool,))
-    finally:
-        for process in processes:
-            process.kill()
-
-
-class _Process:
-    """A process that takes one piece at a time, and is replaced when it died."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
-        self.pool: Any = None
-        self.future: Future[Outcome[Any]] | None = None
-
-    def free(self) -> bool:
-        return self.future is None or self.future.done()
-
-    def submit(self, *arguments: Any) -> Future[Outcome[Any]]:
-        from joblib.externals.loky import ProcessPoolExecutor
-
-        if self.future is not None and self.future.exception() is not None:
-            self.kill()
-        if self.pool is None:
-            self.pool = ProcessPoolExecutor(
-                1, initializer=_begin_process, initargs=(os.getpid(),), env=self.environment
-            )
-        self.future = self.pool.submit(_attempt, *arguments)
-        return self.future
-
-    def kill(self) -> None:
-        if self.pool is not None:
-            self.pool.shutdown(wait=True, kill_workers=True)
-            self.pool = None
-
-
-def _begin_process(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it: the next run wants the folder alone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def follow() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-@contextmanager
-def _ray(jobs: int | None, threads: int, address: str | None, pieces: int) -> Iterator[_Workers]:
-    try:
-        import ray
-    except ImportError:
-        raise UomhError(
-            "the backend 'ray' needs Ray; install it by `pip install 'uomh[ray]'`"
-        ) from None
-    ours = not ray.is_initialized()
-    if ours:
-        _connect(ray, jobs or min(_processors(threads), pieces), threads, address)
-    refs = []
-    try:
-        most = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
-        if most < threads:
-            raise UomhError(
-                f"no node of the Ray cluster has the {threads} processors that each piece asks "
-                f"for; the largest has {most:g}; lower the number of threads"
-            )
-        remote = ray.remote(_attempt).options(
-            num_cpus=threads,
-            scheduling_strategy="SPREAD",
-            max_retries=0,  # deaths are counted by `resumable_map`, alike for all backends
-            runtime_env={"env_vars": _environment(threads)},
-        )
-
-        def submit(*arguments: Any) -> Future[Outcome[Any]]:
-            refs.append(remote.remote(*arguments))
-            future: Future[Outcome[Any]] = refs[-1].future()
-            return future
-
-        errors = ray.exceptions
-        death = (
-            errors.WorkerCrashedError,
-            errors.NodeDiedError,
-            errors.OutOfMemoryError,
-            errors.ObjectLostError,
-        )
-        yield _Workers(jobs or float("inf"), submit, death)
-    except BaseException:
-        for ref in refs:
-            ray.cancel(ref, force=True)
-        raise
-    finally:
-        if ours:
-            ray.shutdown()
-
-
-def _connect(ray: Any, jobs: int, threads: int, address: str | None) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(
-            "local",
-            num_cpus=jobs * threads,
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=False,
-            **quiet,
-        )
-        return
-    try:
-        host, colon, port = address.rpartition(":")
-        if colon and "/" not in address:  # Ray itself tries for minutes
-            socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(address, **quiet)
-    except Exception as error:  # whatever layer notices
-        raise UomhError(
-            f"there is no Ray cluster at {address!r} ({' '.join(str(error).split())}); start one "
-            "by `ray start --head`, or leave out its address to use this machine"
-        ) from error

@@ -68,6 +68,11 @@ def train(
     Raises:
         UomhError: as `fit`; the data cannot be grouped so.
     """
+    if parallel and parallel.backend != "serial" and not config.disconnected:
+        raise UomhError(
+            f"there is one model to train, so the backend {parallel.backend!r} has nothing to "
+            "share out; add --disconnected HOW, or leave it"
+        )
     folder = None if run_dir is None else Path(run_dir)
     if folder is not None:
         claim(folder, config, data)
