@@ -14,7 +14,6 @@ from uomh.errors import UomhError
 
 if TYPE_CHECKING:
     from uomh.config import RunConfig
-    from uomh.data import Data
     from uomh.training.parallel import Parallel
 
 HOW = "class, a clusterer (see `uomh list clusterers`), or a file of labels"
@@ -97,7 +96,8 @@ def train(
         values |= given(disconnected=True if disconnected else None)
     from uomh.training.parallel import Parallel
 
-    run(values, overrides or [], config, run_dir, quiet, Parallel(backend, jobs, ray_address))
+    parallel = Parallel(backend, jobs, ray_address)
+    run(values, overrides or [], config, run_dir, quiet, parallel)
 
 
 def run(
@@ -129,7 +129,9 @@ def run(
     with TrainingDisplay(quiet) as display:
         model, grouped = train_run(config, data, run_dir, display, parallel)
     if config.clusters is not None:
-        say(groups_line(data, grouped), quiet)
+        from uomh.clusters import compare
+
+        say(f"{config.clusters.name}: {compare(grouped, data).sentence()}", quiet)
     shown = measured(run_dir, config.evaluate.metrics)
     if shown is None:
         shown = measure(model, grouped, config, run_dir=run_dir)
@@ -154,18 +156,3 @@ def run(
 def names_of(config: RunConfig) -> list[str]:
     """The models of a run: one, or those of two steps."""
     return [each.name for each in (config.model, config.density) if each is not None]
-
-
-def groups_line(before: Data, after: Data) -> str:
-    """The sizes of groups, and how they agree with the classes, where there are some."""
-    from uomh.clusters import compare
-
-    found = compare(after, before)
-    least, most = min(found.sizes), max(found.sizes)
-    line = f"{len(found.sizes)} groups of {least} to {most} training points"
-    if found.purity is None or before.classes == after.classes:
-        return line
-    return (
-        f"{line}; against the classes: purity {found.purity:.3f}, adjusted Rand index "
-        f"{found.adjusted_rand:.3f}, normalised mutual information {found.mutual_information:.3f}"
-    )

@@ -279,14 +279,5 @@ def _grouped(data: Data, by: str, seed: int, settings: dict[str, Any], silent: b
     from uomh.clusters import cluster, compare
 
     grouped = cluster(data, by, seed=seed, **settings)
-    found = compare(grouped, data)
-    sizes = f"{min(found.sizes):,} to {max(found.sizes):,} points"
-    against = ""
-    if found.purity is not None:
-        against = (
-            f"; against the classes: purity {found.purity:.3f}, adjusted Rand index "
-            f"{found.adjusted_rand:.3f}, normalised mutual information "
-            f"{found.mutual_information:.3f}"
-        )
-    say(f"{by}: {len(found.sizes)} groups of {sizes}{against}", silent)
+    say(f"{by}: {compare(grouped, data).sentence()}", silent)
     return grouped

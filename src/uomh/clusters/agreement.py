@@ -34,6 +34,20 @@ class Agreement:
     adjusted_rand: float | None = None
     mutual_information: float | None = None
 
+    def sentence(self) -> str:
+        """How many groups of what size, and how they agree with the classes.
+
+        >>> Agreement((30, 70), 0.9, 0.5, 0.4).sentence()[:46]
+        '2 groups of 30 to 70 points; against the class'
+        """
+        sizes = f"{len(self.sizes)} groups of {min(self.sizes):,} to {max(self.sizes):,} points"
+        if self.purity is None:
+            return sizes
+        return (
+            f"{sizes}; against the classes: purity {self.purity:.3f}, adjusted Rand index "
+            f"{self.adjusted_rand:.3f}, normalised mutual information {self.mutual_information:.3f}"
+        )
+
 
 def compare(clustered: Data, original: Data) -> Agreement:
     """Groups against classes, over the training split.

@@ -44,6 +44,7 @@ from uomh.models.core import (
 )
 from uomh.models.gaussian import GaussianDecoderModel
 from uomh.models.joint import Joint
+from uomh.nn.transforms import Cells
 from uomh.seeds import seeded
 
 KINDS: tuple[Likelihood, ...] = ("exact", "bound", "estimate")
@@ -188,7 +189,7 @@ class TwoStep(Generative):
         The Jacobian is taken forward, one direction of the codes after the other in one call.
         """
         z = self.encode(x, y)
-        points = x.to(z.dtype) + 0.5 if x.dtype == torch.uint8 else x
+        points = Cells(dequantize=False)(x)
 
         def decode(code: Tensor) -> Tensor:
             return self.decode(code, y).flatten(1)
