@@ -84,6 +84,7 @@ def test_the_density_on_the_manifold_is_the_gaussian_on_its_subspace(linear):
     basis, _ = torch.linalg.qr(w)
     inner = basis.T @ w
     plane = MultivariateNormal(inner @ mean, (inner * deviation**2) @ inner.T)
+    # 1e-4: Jacobian and densities are float32 of order ten.
     assert torch.allclose(found.log_prob, plane.log_prob((on - b) @ basis), atol=1e-4)
     assert torch.allclose(found.distance, off.norm(dim=1), atol=1e-4)
     assert torch.allclose(model.low_dim_log_prob(on + off), model.density.log_prob(z), atol=1e-4)
@@ -137,6 +138,25 @@ def test_one_part_alone_scores_and_samples_as_itself(digits):
             results.append((each.log_prob(digits.test.x), each.sample(5)))
     for ours, theirs in zip(*results, strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_a_conditional_two_step_model_is_the_mixture_of_its_labels():
+    import uomh
+
+    names = ["model.conditional=true", "density.name=flow", "density.num_layers=1"]
+    few = ["data.limit=200", "train.max_epochs=1", "density_train.max_epochs=1", "threads=1"]
+    config, data = uomh.resolve(overrides=[*names, *few])
+    model, data = uomh.train(config, data)
+    x = data.test.x[:6]
+    with torch.no_grad():
+        torch.manual_seed(0)
+        given = [model.log_prob(x, torch.full((6,), k)) for k in range(10)]
+        torch.manual_seed(0)  # the draws of the bounds come in the order of the labels
+        mixed = model.log_prob(x)
+    weights = data.weights.log().float()
+    expected = torch.logsumexp(torch.stack(given, 1) + weights, 1)
+    assert torch.allclose(mixed, expected, rtol=1e-6)
+    assert model.sample(4, torch.tensor([0, 1, 2, 3])).shape == (4, 1, 8, 8)
 
 
 def test_densities_on_several_manifolds_are_not_mixed(linear):
