@@ -1,6 +1,6 @@
 """Training time of ten parts on MNIST: serially, in two processes, and one model for all data.
 
-    python benchmarks/parts.py --data-root DIR [--epochs 4]
+    python benchmarks/parts.py --data-root DIR [--epochs 20]
 
 Every run has as many passes over the images, one processor thread a part, and the same networks;
 what is timed is a whole `train`, from the loaded data to the pictures.
@@ -39,7 +39,7 @@ def seconds(data_root: str, epochs: int, disconnected: bool, parallel: Parallel)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-root", default="data")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=2)
     given = parser.parse_args()
     times: dict[str, list[float]] = {name: [] for name in CASES}

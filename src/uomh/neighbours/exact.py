@@ -22,7 +22,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import binom
 from torch import Tensor
 
 from uomh.neighbours.bounds import as_estimates, as_rows, make_sketch
@@ -229,6 +228,8 @@ def _rank(k: int, share: float, miss: float) -> int:
     """The neighbour in a random share of a set that lies within the k-th of the set that rarely."""
     if share == 1:
         return k + math.isqrt(k) + 1
+    from scipy.stats import binom  # half a second to import, which training does without
+
     return int(binom.isf(miss, k, share)) + 1
 
 

@@ -23,7 +23,6 @@ from uomh.clusters.core import Clusterer, Features
 from uomh.clusters.partition import load_partition, save_partition
 from uomh.config import RunConfig, TrainConfig
 from uomh.data.core import Data, DataSpec
-from uomh.dimension.mle import MLE
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.models.compose import Disconnected, TwoStep
@@ -147,6 +146,8 @@ def latent_dim(data: Data, k: int) -> int:
             f"{data.name} has {len(x)} points, too few for a dimension at latent_k={k}; lower "
             "latent_k, give more points, or set model.latent_dim"
         )
+    from uomh.dimension.mle import MLE  # brings scikit-learn, which training does without
+
     return math.ceil(MLE(k, splits=0).fit(x).dimension_)
 
 
