@@ -42,8 +42,8 @@ The pictures are the `samples.png` of each run, of `ae`, which has no density to
 {table}
 
 Bits/dim are those of the test split with their 95% interval ([likelihoods](likelihoods.md)); a
-model without a likelihood has none. Seconds are those of the whole command, with measuring and
-drawing: of processors (user and system){threads}, while other work ran on the machine.
+model without a likelihood has none. Seconds are those of the whole command on the clock, with
+measuring and drawing,{threads} of AMD EPYC cores that had nothing else to do.
 
 `python benchmarks/gallery.py --threads {count}` trains what is missing and writes this page.
 """
@@ -84,7 +84,7 @@ def row(model: str, record: dict[str, Any]) -> str:
     if bits is not None and bits["value"] is not None:
         value, kind = "{value:.2f} ({low:.2f} to {high:.2f})".format_map(bits), bits["kind"]
     link = f"[{model}](models/{model}.md)"
-    return f"| {link} | {value} | {kind} | {record['cpu_seconds']:.0f} |"
+    return f"| {link} | {value} | {kind} | {record['wall_seconds']:.0f} |"
 
 
 def page(records: dict[str, dict[str, Any]], threads: int) -> str:
@@ -96,9 +96,9 @@ def page(records: dict[str, dict[str, Any]], threads: int) -> str:
         images = [f"![{name} on digits](figures/{name}_digits.png)" for name in names]
         lines += [f"| {' | '.join(titles)} |", "|---" * len(names) + "|"]
         lines += [f"| {' | '.join(images)} |", ""]
-    table = ["| model | bits/dim | kind | processor seconds |", "|---|---|---|---|"]
+    table = ["| model | bits/dim | kind | seconds |", "|---|---|---|---|"]
     table += [row(name, records[name]) for name in MODELS if name in records]
-    words = " at one thread" if threads == 1 else f" at {threads} threads"
+    words = " at one thread" if threads == 1 else f" on {threads} threads"
     return PAGE.format(
         pictures="\n".join(lines).strip(), table="\n".join(table), threads=words, count=threads
     )

@@ -270,22 +270,31 @@ def _type_name(annotation: Any) -> str:
 
 def _readable(cls: type[Settings], error: ValidationError, where: str) -> UomhError:
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
+    path, owner, expected = _location(cls, [str(part) for part in first["loc"]])
     key = ".".join(part for part in (where, *path) if part)
     if first["type"] == "extra_forbidden":
-        owner: Any = cls
-        for part in path[:-1]:
-            owner = owner.model_fields[part].annotation
         prefix = key[: len(key) - len(path[-1])]
         return unknown("setting", key, [prefix + field for field in owner.model_fields])
-    field: Any = cls
-    expected = ""
-    for part in path:
-        fields = getattr(field, "model_fields", {})
-        if part not in fields:
-            break
-        expected = f" (expected {_type_name(fields[part].annotation)})"
-        field = fields[part].annotation
     value = json.dumps(first["input"], default=str)
     message = first["msg"].removeprefix("Value error, ")
+    if len(path) < len(first["loc"]):  # of the first of several types
+        message = "does not fit"
+    expected = f" (expected {expected})" if expected else ""
     return UomhError(f"setting {key}={value}: {message[0].lower()}{message[1:]}{expected}")
+
+
+def _location(cls: type[Settings], path: list[str]) -> tuple[list[str], Any, str]:
+    """The path of a setting without pydantic's names of types, its class and its type."""
+    owner: Any = cls
+    expected = ""
+    for depth, part in enumerate(path):
+        fields = getattr(owner, "model_fields", {})
+        if part not in fields:
+            break
+        annotation = fields[part].annotation
+        expected = _type_name(annotation)
+        if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+            return path[: depth + 1], owner, expected
+        if depth + 1 < len(path):
+            owner = annotation
+    return path, owner, expected

@@ -137,6 +137,9 @@ BAD = {
     ],
     "setting train.max_epochs=true": ["train", "train.max_epochs=true"],
     "setting model.latent_dim=0": ["train", "model.latent_dim=0"],
+    'setting clusters.num_clusters="outo": does not fit (expected int or auto or null)': [
+        *("train", "--disconnected", "kmeans", "clusters.num_clusters=outo"),
+    ],
     "setting model.decoder_sigma": ["train", "model.decoder_sigma=big"],
     "setting train.groups.model.lr": ["train", "train.groups.model.lr=-1"],
     "is not of the form key=value": ["train", "oops"],
