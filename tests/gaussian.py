@@ -23,16 +23,12 @@ class Gaussian(Model):
         self.mean = nn.Parameter(torch.zeros(max(self.num_classes, 1), spec.dim))
         self.log_std = nn.Parameter(torch.zeros(max(self.num_classes, 1), spec.dim))
 
-    def score(self, x, y):
+    def log_density(self, x, y):
         z, log_det = self.preprocess(x)
-        y = self.labels_of(y)
         k = torch.zeros(len(x), dtype=torch.long) if y is None else y
         standard = (z.flatten(1) - self.mean[k]) * (-self.log_std[k]).exp()
         terms = 0.5 * (standard.square() + math.log(2 * math.pi)) + self.log_std[k]
-        return terms.sum(1) - log_det
-
-    def log_density(self, x, y):
-        return -self.score(x, y)
+        return log_det - terms.sum(1)
 
     def draw(self, n, y):
         k = torch.zeros(n, dtype=torch.long) if y is None else y

@@ -142,6 +142,21 @@ def test_gaussian_reaches_the_closed_form(vectors):
     assert got.low < got.value < got.high
 
 
+@pytest.mark.parametrize("conditional", [False, True])
+def test_an_exact_model_is_scored_once(digits, conditional):
+    """Its loss is its likelihood; conditional on labels it is another number, of its own pass."""
+    model = Gaussian(Gaussian.Config(conditional=conditional, scale_data=True), digits.spec)
+    model.prepare(digits)
+    model.mean.data += torch.rand_like(model.mean)
+    passes = []
+    model.preprocess = lambda x, own=model.preprocess: passes.append(len(x)) or own(x)
+    evaluation = Evaluation(model, digits, digits.test, batch_size=len(digits.test.x))
+    values = evaluate(["log_likelihood", "loss", "bits_per_dim"], evaluation)
+    same = values["loss"].value == -values["log_likelihood"].value
+    assert same is not conditional
+    assert len(passes) == (11 if conditional else 1)  # a pass for each class, and the loss
+
+
 def test_conditional_gaussian_is_the_mixture(vectors):
     config, _ = uomh.resolve(overrides=["train.max_epochs=200", "train.lr=0.02"])
     chosen = {"name": "gaussian", "conditional": True}

@@ -26,9 +26,12 @@ class Loss(Metric):
             raise UomhError("a composed model has no loss of its own; see its parts")
 
         noisy = model.cells.dequantize
-        losses = evaluation.over_points(
-            lambda x, y: model.score(evaluation.dequantized(x) if noisy else x, y)
-        )
+        if type(model).score is Model.score and noisy and not model.num_classes:
+            losses = -evaluation.log_prob  # which other metrics ask for as well
+        else:
+            losses = evaluation.over_points(
+                lambda x, y: model.score(evaluation.dequantized(x) if noisy else x, y)
+            )
         yield self.name, Value.mean(losses, _kind(model))
 
 

@@ -80,10 +80,6 @@ class ARM(Model):
         means.copy_(torch.linspace(-1, 1, config.k_mixture))
         log_stds.fill_(math.log(2 / config.k_mixture))
 
-    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Negative log-density in nats in data space."""
-        return -self.log_density(x, self.labels_of(y))
-
     def log_density(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Exact log-density in nats in data space, (B,)."""
         x, log_det = self.preprocess(x)

@@ -175,11 +175,14 @@ class Model(Generative):
     def score(self, x: Tensor, y: Tensor | None) -> Tensor:
         """The training objective of each point, (B,), lower is better; for validation.
 
+        By default, where the likelihood is exact, the negative log-density in nats in data space.
+
         Raises:
             UomhError: the model has no objective that says how good it is.
         """
-        del x, y
-        raise UomhError(f"{type(self).__name__} has no loss that measures quality")
+        if self.likelihood != "exact":
+            raise UomhError(f"{type(self).__name__} has no loss that measures quality")
+        return -self.log_density(x, self.labels_of(y))
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Points of data space (n, ...); labels y (n,) where the model is conditional."""

@@ -79,10 +79,6 @@ class Flow(Model):
                 steps.append(Autoregressive(dim, self.num_classes, config))
         return Steps(*steps, Mix(dim, permute=False))
 
-    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Negative log-density in nats in data space."""
-        return -self.log_density(x, self.labels_of(y))
-
     def log_density(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Exact log-density in nats in data space, (B,)."""
         x, outer = self.preprocess(x)
