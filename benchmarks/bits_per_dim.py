@@ -24,13 +24,15 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "out/bits_per_dim.json"
 WIDE = ["model.encoder_hidden_dims=[512,512]", "model.decoder_hidden_dims=[512,512]"]
 WIDE += ["model.importance_samples=100"]
+MATCHING = ["model.name=flow_matching", "train.max_epochs=16", "data.test_limit=500"]
 CASES: dict[str, list[str]] = {
     "vae, one deviation": ["model.name=vae", *WIDE, "train.max_epochs=200"],
     "vae, a deviation for each pixel": [
         *("model.name=vae", *WIDE, "model.decoder_sigma=per_pixel", "train.max_epochs=200")
     ],
     "flow": ["model.name=flow", "train.max_epochs=25", "train.schedule=cosine"],
-    "flow_matching": ["model.name=flow_matching", "train.max_epochs=16", "data.test_limit=500"],
+    "flow_matching": [*MATCHING],
+    "flow_matching, logit": [*MATCHING, "model.logit_transform=true"],
     "arm": [
         *("model.name=arm", "model.hidden_size=128", "model.num_layers=1", "train.max_epochs=12"),
         *("train.lr=3e-3",),

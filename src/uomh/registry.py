@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -147,10 +148,11 @@ def _first_line(doc: str | None) -> str:
 def _from_file(path: Path, class_name: str) -> Any:
     if not path.is_file():
         raise UomhError(f"there is no file {str(path)!r} to take the class {class_name!r} from")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(str(path.resolve()), path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where pydantic looks for the names of postponed annotations
     spec.loader.exec_module(module)
     if not hasattr(module, class_name):
         raise UomhError(f"{str(path)!r} has no class {class_name!r}")
