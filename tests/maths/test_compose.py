@@ -90,6 +90,22 @@ def test_the_density_on_the_manifold_is_the_gaussian_on_its_subspace(linear):
     assert torch.allclose(model.low_dim_log_prob(on + off), model.density.log_prob(z), atol=1e-4)
 
 
+def test_areas_are_those_of_each_point_alone():
+    """Points are taken in pieces, here of two and one; labels go with them."""
+    torch.manual_seed(0)
+    config = VAE.Config.of({"name": "vae", "latent_dim": 2, "conditional": True, **PLAIN})
+    model = TwoStep(VAE(config, DataSpec((DIM,), None, 3)).double().eval(), gaussian(2).double())
+    x, y = torch.randn(5, DIM, dtype=torch.float64), torch.tensor([0, 2, 1, 1, 0])
+    together = model.manifold_log_prob(x, y)
+    for i, label in enumerate(y):
+        z = model.encode(x[i : i + 1], label[None])
+        decode = lambda code, own=label: model.decode(code[None], own[None])[0]  # noqa: E731
+        jacobian = torch.autograd.functional.jacobian(decode, z[0])
+        area = 0.5 * torch.logdet(jacobian.T @ jacobian)
+        expected = model.density.log_prob(z)[0] - area
+        torch.testing.assert_close(together.log_prob[i], expected)
+
+
 def test_codes_without_a_gaussian_decoder_give_no_density(digits):
     from tests.fitted import fitted
 

@@ -104,11 +104,19 @@ class Evaluation:
         self.device = model.device
         self._uniform = Cells(dequantize=True).train()
 
-    def over_points(self, f: Callable[[Tensor, Tensor | None], Tensor]) -> Tensor:
-        """F of every batch as it stands in the data, joined: (n,) float64 on the processor."""
+    def over_points(
+        self, f: Callable[[Tensor, Tensor | None], Tensor], most: int | None = None
+    ) -> Tensor:
+        """F of every batch as it stands in the data, joined: (n,) float64 on the processor.
+
+        Args:
+            f: of points (B, ...) and labels (B,), on the model's device.
+            most: how many points are enough; they are spread evenly over the split.
+        """
+        step = math.ceil(len(self.split) / most) if most else 1
         results = []
         with torch.no_grad():
-            for x, y in self.split.batches(self.batch_size):
+            for x, y in self.split[::step].batches(self.batch_size):
                 labels = None if y is None else y.to(self.device)
                 results.append(f(x.to(self.device), labels).double().cpu())
                 self.advance(len(x))

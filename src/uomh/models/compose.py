@@ -25,6 +25,7 @@ common measure to mix them in, and `Disconnected` refuses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 import torch
@@ -49,6 +50,20 @@ from uomh.seeds import seeded
 
 KINDS: tuple[Likelihood, ...] = ("exact", "bound", "estimate")
 """of likelihoods, the strongest first"""
+
+
+def log_area(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """1/2 log det J^T J, (B,), of the Jacobians J of a map at codes z (B, d)."""
+
+    def slope(direction: Tensor) -> Tensor:
+        pushed: Tensor = jvp(decode, (z,), (direction.expand_as(z),))[1]
+        return pushed.flatten(1)
+
+    directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+    jacobian = vmap(slope)(directions).double()  # (d, B, D)
+    gram = torch.einsum("ibk,jbk->bij", jacobian, jacobian)
+    area: Tensor = 0.5 * torch.linalg.slogdet(gram)[1]
+    return area.to(z.dtype)
 
 
 class OnManifold(NamedTuple):
@@ -186,24 +201,18 @@ class TwoStep(Generative):
     def manifold_log_prob(self, x: Tensor, y: Tensor | None = None) -> OnManifold:
         """Log-density on the manifold by its area, at the point restored from x; and its distance.
 
-        The Jacobian is taken forward, one direction of the codes after the other in one call.
+        It costs as much as decoding the points ``latent_dim`` times.
         """
         z = self.encode(x, y)
-        points = Cells(dequantize=False)(x)
-
-        def decode(code: Tensor) -> Tensor:
-            return self.decode(code, y).flatten(1)
-
-        def slope(direction: Tensor) -> Tensor:
-            pushed: Tensor = jvp(decode, (z,), (direction.expand_as(z),))[1]
-            return pushed
-
-        directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-        jacobian = vmap(slope)(directions).double()  # (d, B, D)
-        gram = torch.einsum("ibk,jbk->bij", jacobian, jacobian)
-        area = 0.5 * torch.linalg.slogdet(gram)[1]
-        distance = torch.linalg.vector_norm(points.flatten(1) - decode(z), dim=1)
-        return OnManifold(self.density.log_prob(z, y) - area.to(z.dtype), distance)
+        distance = (Cells(dequantize=False)(x) - self.decode(z, y)).flatten(1).norm(dim=1)
+        # As many directions at once as there are points, in the memory of decoding these.
+        rows = max(1, len(z) // z.shape[1])
+        areas = []
+        for start in range(0, len(z), rows):
+            piece = slice(start, start + rows)
+            decode = partial(self.decode, y=None if y is None else y[piece])
+            areas.append(log_area(decode, z[piece]))
+        return OnManifold(self.density.log_prob(z, y) - torch.cat(areas), distance)
 
     def _label_weights(self) -> Tensor:
         conditional = self.density if self.density.num_classes else self.autoencoder
