@@ -31,8 +31,8 @@ CASES: dict[str, list[str]] = {
         *("model.name=vae", *WIDE, "model.decoder_sigma=per_pixel", "train.max_epochs=200")
     ],
     "flow": ["model.name=flow", "train.max_epochs=25", "train.schedule=cosine"],
-    "flow_matching": [*MATCHING],
-    "flow_matching, logit": [*MATCHING, "model.logit_transform=true"],
+    "flow_matching": MATCHING,
+    "flow_matching, grey levels": [*MATCHING, "model.logit_transform=false"],
     "arm": [
         *("model.name=arm", "model.hidden_size=128", "model.num_layers=1", "train.max_epochs=12"),
         *("train.lr=3e-3",),

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from uomh.data import DataSpec, Split
+from uomh.errors import UomhError
 from uomh.nn.transforms import (
     Cells,
     Chain,
@@ -52,6 +53,12 @@ def test_log_determinant_is_that_of_the_jacobian(name):
         expected = torch.linalg.slogdet(jacobian.reshape(spec.dim, spec.dim)).logabsdet
         # Both are sums of six float64 logarithms.
         assert value.item() == pytest.approx(expected.item(), abs=1e-9)
+
+
+@pytest.mark.parametrize(("whiten", "spec"), [(True, IMAGE), (True, VECTOR), (False, VECTOR)])
+def test_logits_of_values_without_a_range_are_refused(whiten, spec):
+    with pytest.raises(UomhError, match="logit_transform takes grey levels"):
+        build_transform(TransformSettings(logit_transform=True, whitening_transform=whiten), spec)
 
 
 @pytest.mark.parametrize("name", CASES)

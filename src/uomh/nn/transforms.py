@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from uomh.data.core import DataSpec, Split
+from uomh.errors import UomhError
 from uomh.settings import Settings
 
 
@@ -191,7 +192,11 @@ class Chain(Transform):
 
 
 def build_transform(settings: TransformSettings, spec: DataSpec) -> Chain:
-    """The chain that the settings ask for, for data of this shape."""
+    """The chain that the settings ask for, for data of this shape.
+
+    Raises:
+        UomhError: a logit is to be taken of vectors or standardised values, which have no range.
+    """
     parts: list[Transform] = []
     upper = float(spec.levels or 1)
     scale = spec.is_image if settings.scale_data is None else settings.scale_data
@@ -204,6 +209,11 @@ def build_transform(settings: TransformSettings, spec: DataSpec) -> Chain:
         parts.append(Scale(spec))
         upper /= max((spec.levels or 2) - 1, 1)
     if settings.logit_transform:
+        if whiten or spec.levels is None:
+            raise UomhError(
+                "logit_transform takes grey levels, which have a known range: leave it out for "
+                "vectors, and where whitening_transform is set"
+            )
         parts.append(Logit(settings.logit_transform_alpha, upper))
     return Chain(*parts)
 
