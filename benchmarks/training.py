@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from uomh import registry
 from uomh.data import Data, DataSpec, Split
+from uomh.memory import keeping_freed_memory
 from uomh.models.core import Model
 from uomh.settings import Nested
 from uomh.training import TrainConfig, Trainer
@@ -95,14 +96,15 @@ def loop(case: Case, feed: Callable[[Tensor], Iterable[Tensor]]) -> Callable[[],
     batches = feed(data.train.x)
 
     def epoch() -> None:
-        for step, x in enumerate(batches):
-            for name, loss in model.losses(x, None, step):
-                optimizers[name].zero_grad()
-                loss.backward(inputs=groups[name])
-                clip = settings[name].max_grad_norm
-                if clip is not None:
-                    clip_grad_norm_(groups[name], clip)
-                optimizers[name].step()
+        with keeping_freed_memory():  # as the trainer does
+            for step, x in enumerate(batches):
+                for name, loss in model.losses(x, None, step):
+                    optimizers[name].zero_grad()
+                    loss.backward(inputs=groups[name])
+                    clip = settings[name].max_grad_norm
+                    if clip is not None:
+                        clip_grad_norm_(groups[name], clip)
+                    optimizers[name].step()
 
     return epoch
 

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 from uomh import registry
 from uomh.data.core import Data, Split
 from uomh.errors import UomhError
+from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, evaluate
 from uomh.models.core import Model
 from uomh.seeds import derived_seed, seeded
@@ -81,8 +82,9 @@ class Leaf:
         else:
             self.log.start(self.epoch, self.step)
             try:
-                while not self.done:
-                    self.one_epoch()
+                with keeping_freed_memory():
+                    while not self.done:
+                        self.one_epoch()
             finally:
                 self.log.close()
             early = self.epoch < self.config.max_epochs

@@ -20,6 +20,7 @@ from uomh.data import load_data
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
 from uomh.files import write_json
+from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Value, evaluate
 from uomh.models.compose import Disconnected, TwoStep, parts_of
 from uomh.models.core import Codec, Generative
@@ -277,7 +278,7 @@ def measure(
         evaluation = Evaluation(model, data, data.test, config.seed, size, advance)
         return evaluate(names, evaluation)
 
-    with computing_with(config.threads):
+    with computing_with(config.threads), keeping_freed_memory():
         model.to(config.device)
         values = on(model, data)
         if isinstance(model, Disconnected):
