@@ -16,7 +16,8 @@ from contextlib import contextmanager
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGEST = 2**31 - 1
 _USUAL_MMAP = 32 * 2**20
-"""where glibc's own rule, which follows the blocks that a program frees, ends"""
+"""where glibc's own rule, which follows the blocks that a program frees, ends; the most that
+older versions can be told"""
 
 
 @contextmanager
@@ -47,5 +48,6 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def _limits(libc: ctypes.CDLL, mmap: int, trim: int) -> None:
-    libc.mallopt(_MMAP_THRESHOLD, mmap)
+    if not libc.mallopt(_MMAP_THRESHOLD, mmap):
+        libc.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
     libc.mallopt(_TRIM_THRESHOLD, trim)

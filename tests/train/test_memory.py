@@ -1,6 +1,7 @@
 """Freed memory is reused in a block that asks for it, and given back at its end."""
 
 import resource
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -33,7 +34,28 @@ def test_freed_memory_is_kept_in_the_block_and_returned_after_it():
     assert faults() > usual / 2
 
 
-def test_another_c_library_is_left_alone(monkeypatch):
-    monkeypatch.setattr(memory, "_glibc", lambda: None)
+def test_an_older_glibc_is_told_the_most_that_it_takes(monkeypatch):
+    told = []
+
+    def mallopt(parameter, value):
+        told.append((parameter, value))
+        return int(parameter != memory._MMAP_THRESHOLD or value <= 32 * 2**20)
+
+    stub = SimpleNamespace(mallopt=mallopt, malloc_trim=lambda pad: told.append("trim"))
+    monkeypatch.setattr(memory, "_glibc", lambda: stub)
     with memory.keeping_freed_memory():
-        torch.zeros(2**20)
+        assert told == [(-3, 2**31 - 1), (-3, 2**25), (-1, 2**31 - 1)]
+    assert told[3:] == [(-3, 2**25), (-1, 2**26), "trim"]
+
+
+@pytest.mark.parametrize("handle", [TypeError, SimpleNamespace], ids=["none", "of another library"])
+def test_without_glibc_nothing_is_told(handle, monkeypatch):
+    def library(name):
+        if handle is TypeError:
+            raise TypeError
+        return handle()
+
+    monkeypatch.setattr("ctypes.CDLL", library)
+    assert memory._glibc() is None
+    with memory.keeping_freed_memory():
+        pass
