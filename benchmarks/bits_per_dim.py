@@ -97,9 +97,7 @@ def main() -> None:
         columns += [f"{record['parameters']:,}", f"{record['cpu_seconds'] / 60:.1f}"]
         print(f"| {' | '.join(columns)} |", flush=True)
         if (moved := record.get("halved_tolerance")) is not None:
-            remarks.append(
-                f"{name}: half the tolerance moves 64 log-densities' mean by {moved:.3%}"
-            )
+            remarks.append(f"{name}: half the tolerance moves the mean of 64 by {moved:.3%}")
     print("", *remarks, sep="\n")
 
 
