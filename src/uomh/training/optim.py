@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable
+from functools import cache
+from typing import TypeVar, cast
 
 import torch
 from torch.nn import Parameter
+from torch.optim import SGD, Adam, Optimizer, RMSprop
 
 from uomh.config import OptimizerConfig
+
+O = TypeVar("O", bound=Optimizer)
 
 
 def learning_rate(config: OptimizerConfig, epoch: float, max_epochs: int) -> float:
@@ -31,19 +37,28 @@ def learning_rate(config: OptimizerConfig, epoch: float, max_epochs: int) -> flo
             return config.lr * config.gamma ** math.floor(epoch / config.lr_step)
 
 
-def build_optimizer(
-    config: OptimizerConfig, parameters: Iterable[Parameter]
-) -> torch.optim.Optimizer:
+def build_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) -> Optimizer:
     """The optimiser, in its fused form where there is one."""
     lr, decay, momentum = config.lr, config.weight_decay, config.momentum
     match config.optimizer:
         case "adam":
-            return torch.optim.Adam(
-                parameters, lr, betas=config.betas, weight_decay=decay, fused=True
-            )
+            adam = _uncompiled(Adam)
+            return adam(parameters, lr, betas=config.betas, weight_decay=decay, fused=True)
         case "sgd":
-            return torch.optim.SGD(
-                parameters, lr, momentum=momentum, weight_decay=decay, fused=True
-            )
+            sgd = _uncompiled(SGD)
+            return sgd(parameters, lr, momentum=momentum, weight_decay=decay, fused=True)
         case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr, momentum=momentum, weight_decay=decay)
+            rmsprop = _uncompiled(RMSprop)
+            return rmsprop(parameters, lr, momentum=momentum, weight_decay=decay)
+
+
+@cache
+def _uncompiled(optimizer: type[O]) -> type[O]:
+    """An optimiser without the wrappers that keep torch's compiler out of its methods.
+
+    They import the compiler, which takes a second, and nothing here is compiled.
+    """
+    wrapped = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in wrapped}
+    methods["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
+    return cast(type[O], type(optimizer.__name__, (optimizer,), methods))

@@ -6,6 +6,7 @@ when one of its processes is killed, and cannot say which piece did it.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -111,6 +112,7 @@ class _Process:
 def _begin_process(parent: int) -> None:
     """Leave Ctrl-C to the parent, and do not outlive it: the next run wants the folder alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # modules stay, and loky collects garbage after each piece
 
     def follow() -> None:
         while os.getppid() == parent:
