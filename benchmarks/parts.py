@@ -3,10 +3,12 @@
     python benchmarks/parts.py --data-root DIR [--epochs 20]
 
 Every run has as many passes over the images, one processor thread a part, and the same networks;
-what is timed is a whole `train`, from the loaded data to the pictures.
+what is timed is a whole `train`, from the loaded data to the pictures. The three take turns, and
+the ratios are medians over the turns.
 """
 
 import argparse
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -40,16 +42,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-root", default="data")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     times: dict[str, list[float]] = {name: [] for name in CASES}
     for _ in range(given.repeats):
         for name, (disconnected, parallel) in CASES.items():
             times[name].append(seconds(given.data_root, given.epochs, disconnected, parallel))
             print(f"{name}: {times[name][-1]:.1f} s", flush=True)
-    one, serial, two = (min(each) for each in times.values())
-    print(f"ten parts, serial / one model: {serial / one:.2f}")
-    print(f"ten parts, two processes / serial: {two / serial:.2f}")
+    for name, base in (
+        ("ten parts, serial", "one model"),
+        ("ten parts, two processes", "ten parts, serial"),
+    ):
+        ratios = [own / other for own, other in zip(times[name], times[base], strict=True)]
+        print(f"{name} / {base}: {statistics.median(ratios):.2f}")
 
 
 if __name__ == "__main__":

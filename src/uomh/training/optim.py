@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable
-from functools import cache
 from typing import TypeVar, cast
 
 import torch
@@ -14,7 +13,7 @@ from torch.optim import SGD, Adam, Optimizer, RMSprop
 
 from uomh.config import OptimizerConfig
 
-O = TypeVar("O", bound=Optimizer)
+Opt = TypeVar("Opt", bound=Optimizer)
 
 
 def learning_rate(config: OptimizerConfig, epoch: float, max_epochs: int) -> float:
@@ -52,8 +51,7 @@ def build_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) ->
             return rmsprop(parameters, lr, momentum=momentum, weight_decay=decay)
 
 
-@cache
-def _uncompiled(optimizer: type[O]) -> type[O]:
+def _uncompiled(optimizer: type[Opt]) -> type[Opt]:
     """An optimiser without the wrappers that keep torch's compiler out of its methods.
 
     They import the compiler, which takes a second, and nothing here is compiled.
@@ -61,4 +59,4 @@ def _uncompiled(optimizer: type[O]) -> type[O]:
     wrapped = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
     methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in wrapped}
     methods["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
-    return cast(type[O], type(optimizer.__name__, (optimizer,), methods))
+    return cast(type[Opt], type(optimizer.__name__, (optimizer,), methods))
