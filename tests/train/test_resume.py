@@ -4,12 +4,15 @@ import multiprocessing
 import random
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tests.train import child
+from uomh.training.checkpoints import Checkpoints
 
 EPOCHS = 12
 CASES = {
@@ -122,3 +125,24 @@ def test_early_stopping_stopped_early(reference):
     last = torch.load(run / "checkpoints" / "model" / "last.pt", weights_only=True)
     assert last["done"]
     assert (last["epoch"] < EPOCHS) == ("train.patience=1" in overrides)
+
+
+@pytest.mark.parametrize("writes", range(1, 7))
+def test_ctrl_c_within_the_writing_of_a_checkpoint_is_ctrl_c(writes, tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save("last", {"epoch": 1})
+    told = []
+
+    def write(data):
+        told.append(data)
+        if len(told) == writes:
+            raise KeyboardInterrupt
+        return len(data)
+
+    file = SimpleNamespace(write=write, flush=lambda: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", lambda path, mode: nullcontext(file))
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save("last", {"epoch": 2, "model": {"weight": torch.zeros(100)}})
+    assert checkpoints.load("last") == {"epoch": 1}
+    assert not list(tmp_path.glob(".*"))

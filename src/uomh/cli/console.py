@@ -58,20 +58,11 @@ def sentences(command: Callable[P, R]) -> Callable[P, R]:
         except OSError as error:
             err.print(f"uomh: {error.filename or 'file'}: {error.strerror or error}", markup=False)
             raise SystemExit(2) from None
-        except BaseException as error:
-            if not _interrupted(error):
-                raise
+        except KeyboardInterrupt:
             err.print("uomh: interrupted; the same command goes on from what was saved")
             raise SystemExit(130) from None
 
     return guarded
-
-
-def _interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is at the root; an archive that torch was writing fails in its own way."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
 
 
 class TrainingDisplay(Progress):

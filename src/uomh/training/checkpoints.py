@@ -34,7 +34,13 @@ class Checkpoints:
         path = self.folder / f"{name}.pt"
         # To a file, not a path, whose random name torch would write into the archive.
         with replacing(path) as temporary, temporary.open("wb") as file:
-            torch.save(state, file)
+            try:
+                torch.save(state, file)
+            except RuntimeError as error:
+                # Of the half-written archive: it must not pass for a failure of one part alone.
+                if isinstance(error.__context__, KeyboardInterrupt):
+                    raise KeyboardInterrupt from None
+                raise
 
     def load(self, name: str) -> State | None:
         """The state of a name, or None where there is none.
