@@ -51,16 +51,20 @@ class Split:
     Attributes:
         x: uint8 (N, C, H, W) or float (N, D); may be a view of a memory-mapped file.
         y: int64 (N,), or None.
+        rows: int64 (N,), each point's row in the split of the source that it is from; None where
+            the points are not rows of a source.
     """
 
     x: Tensor
     y: Tensor | None = None
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, rows: slice | Tensor) -> Split:
-        return Split(self.x[rows], None if self.y is None else self.y[rows])
+        y, places = (None if each is None else each[rows] for each in (self.y, self.rows))
+        return Split(self.x[rows], y, places)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Consecutive batches (x, y) of at most ``size`` points, in order."""
@@ -74,6 +78,8 @@ class Data:
     """A data set: three splits, the names of its classes, its grey levels, its fingerprint.
 
     ``levels`` is None for vectors; ``classes`` is empty without labels. ``valid`` may be empty.
+    ``notes`` are sentences on what was left out or changed when the data were read, to be shown;
+    ``unlabelled`` counts the training rows that were left out because they have no label.
     """
 
     name: str
@@ -83,6 +89,8 @@ class Data:
     classes: tuple[str, ...] = ()
     levels: int | None = None
     fingerprint: str = ""
+    notes: tuple[str, ...] = ()
+    unlabelled: int = 0
 
     @property
     def spec(self) -> DataSpec:
