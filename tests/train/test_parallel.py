@@ -215,11 +215,14 @@ def test_a_command_that_ends_takes_its_workers_along(tmp_path, backend, how, mon
             process.kill()
         process.wait(15)
     pids = [starts(tmp_path, i)[0]["pid"] for i in range(2)]
-    # After Ctrl-C they end before the command does, after its death as soon as they notice.
-    wait_for(lambda: not any(map(alive, pids)), seconds=0 if how == signal.SIGINT else 20)
+    # After Ctrl-C they end before the command does (those of Ray are children of its own server,
+    # which follows a moment later), after its death as soon as they notice.
+    seconds = 20 if how == signal.SIGKILL else 5 if backend == "ray" else 0
+    wait_for(lambda: not any(map(alive, pids)), seconds)
     for root in (tmp_path, tmp_path / "undisturbed"):
         resumable_map(multiply, [piece(root, i) for i in range(2)])
-    assert 0 < starts(tmp_path, 0)[-1]["step"] < STEPS
+    # A slow machine may have ended one piece before the other's worker was there.
+    assert 0 < min(starts(tmp_path, i)[-1]["step"] for i in range(2)) < STEPS
     assert all(map(torch.equal, products(tmp_path, 2), products(tmp_path / "undisturbed", 2)))
 
 
