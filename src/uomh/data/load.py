@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -91,6 +92,8 @@ def load_data(dataset: str | DataConfig = "digits", **settings: object) -> Data:
         classes=classes,
         levels=full.levels,
         fingerprint=full.fingerprint,
+        notes=full.notes,
+        unlabelled=full.unlabelled,
     )
 
 
@@ -110,7 +113,7 @@ def _only(
     def keep(split: Split) -> Split:
         assert split.y is not None
         new = number[split.y]
-        return Split(split.x[new >= 0], new[new >= 0])
+        return replace(split[new >= 0], y=new[new >= 0])
 
     return keep, tuple(full.classes[label] for label in wanted)
 

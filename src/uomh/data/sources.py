@@ -222,7 +222,7 @@ def _image_rows(
                 labels = None
                 if label is not None:
                     labels = np.array([number(cell) for cell in cells[label]], dtype=np.int64)
-                yield np.stack(decoded), labels
+                yield Block(np.stack(decoded), labels)
 
     return Rows(len(table), blocks)
 
