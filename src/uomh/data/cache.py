@@ -99,6 +99,7 @@ class Decoded:
         fingerprint: digest of the points and labels.
         notes: what was changed or left out.
         unlabelled: training rows left out because they have no label.
+        source_rows: training rows of the source, with those that are left out.
     """
 
     train: Split
@@ -108,6 +109,7 @@ class Decoded:
     fingerprint: str
     notes: tuple[str, ...] = ()
     unlabelled: int = 0
+    source_rows: int = 0
 
 
 def cache_root() -> Path:
@@ -157,6 +159,7 @@ def _read(folder: Path) -> Decoded | None:
             fingerprint=meta["fingerprint"],
             notes=tuple(meta["notes"]),
             unlabelled=meta["unlabelled"],
+            source_rows=meta["source_rows"],
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
@@ -183,7 +186,10 @@ def _write(source: Source, folder: Path, name: str) -> None:
         kept, unlabelled = _scatter(source.train, partial, "train")
         if not kept:
             raise UomhError(f"{name} has no training row{' with a label' if unlabelled else ''}")
+        labelled = (partial / "train_y.npy").is_file()
         tested, untold = (0, 0) if source.test is None else _scatter(source.test, partial, "test")
+        if tested and (partial / "test_y.npy").is_file() != labelled:
+            raise UomhError(f"{name}: one of the training and test points has labels, one has none")
         notes = [*source.notes]
         for count, what in ((unlabelled, "training"), (untold, "test")):
             if count:
@@ -193,10 +199,11 @@ def _write(source: Source, folder: Path, name: str) -> None:
         meta = {
             "classes": source.classes,
             "levels": source.levels,
-            "labelled": (partial / "train_y.npy").is_file(),
+            "labelled": labelled,
             "tested": tested > 0,
             "notes": notes,
             "unlabelled": unlabelled,
+            "source_rows": source.train.n,
             "fingerprint": _fingerprint(partial),
         }
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
