@@ -1,5 +1,7 @@
 """Every clusterer: all splits are labelled, the same again, points untouched, errors are clear."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
