@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +81,14 @@ def array(path: Path) -> Source:
     Raises:
         UomhError: the file cannot be read, or does not hold points.
     """
-    read = reading({path.name: load_array(path, mmap_mode="r")})
+    read = reading({path.name: load_array(path)})
     return Source(read.rows(path.name, None), None, (), read.levels, read.notes)
 
 
 def _read_npz(path: Path) -> tuple[dict[str, tuple[str, Array]], list[str]]:
     """The key and the array of each role, and the keys that have none."""
-    file = load_array(path)
-    if not isinstance(file, np.lib.npyio.NpzFile):
-        raise UomhError(f"{str(path)!r} is one array, not a file of arrays; call it .npy")
-    with file:
+    found = {}
+    with _opened(path) as file:
         keys = {
             role: [key for key in file.files if key.lower() in known]
             for role, known in ROLES.items()
@@ -105,31 +106,43 @@ def _read_npz(path: Path) -> tuple[dict[str, tuple[str, Array]], list[str]]:
                 f"{str(path)!r} has the arrays {', '.join(file.files) or '(none)'}; "
                 "call the points x, and what else there is y, x_test, y_test, classes, levels"
             )
-        found = {}
         for role, several in keys.items():
             for key in several:
                 try:
                     found[role] = (key, np.asarray(file[key]))
                 except Exception as error:  # zip, zlib and numpy raise of damage what they like
-                    raise _unreadable(path, f"array {key!r}: ", error) from None
+                    raise _unreadable(path, f"array {key!r} of ", error) from None
     return found, unused
 
 
-def load_array(path: Path, mmap_mode: Any = None) -> Any:
-    """What `numpy.load` gives of a file, never a pickle.
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with contextlib.ExitStack() as stack:
+        try:
+            # Opened here: numpy leaves a file that is no archive open.
+            file = np.load(stack.enter_context(path.open("rb")), allow_pickle=False)
+        except Exception as error:  # zip, zlib and numpy raise of damage what they like
+            raise _unreadable(path, "", error) from None
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise UomhError(f"{str(path)!r} is one array, not a file of arrays; call it .npy")
+        yield stack.enter_context(file)
+
+
+def load_array(path: Path) -> Array:
+    """The array of an ``.npy`` file, memory-mapped; never a pickle.
 
     Raises:
-        UomhError: the file cannot be read.
+        UomhError: the file cannot be read as one.
     """
     try:
-        return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
-    except Exception as error:  # zip, zlib and numpy raise of damage what they like
+        return np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # numpy raises of damage what it likes
         raise _unreadable(path, "", error) from None
 
 
 def _unreadable(path: Path, what: str, error: Exception) -> UomhError:
     reason = str(error).strip().split("\n")[0] or type(error).__name__
-    if "pickle" in reason:
+    if "pickle" in reason or "Python objects" in reason:
         return UomhError(
             f"cannot read {what}{str(path)!r}: it holds Python objects, which are never unpickled; "
             "save numbers, or text as y.astype(str)"

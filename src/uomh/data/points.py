@@ -186,8 +186,9 @@ class _Range:
 
 def _grey_levels(ranges: list[_Range], levels: int | None) -> tuple[int, int, list[str]]:
     """What values are multiplied by, the number of levels, and what to say of it."""
-    low, high = min(r.low for r in ranges), max(r.high for r in ranges)
-    name, dtype = ranges[0].name, ranges[0].dtype
+    lowest, highest = min(ranges, key=lambda r: r.low), max(ranges, key=lambda r: r.high)
+    low, high, dtype = lowest.low, highest.high, ranges[0].dtype
+    name = lowest.name if low < 0 else highest.name
     top = (levels or MOST_LEVELS) - 1
     if low < 0 or high > MOST_LEVELS - 1:
         raise UomhError(

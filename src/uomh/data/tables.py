@@ -61,8 +61,8 @@ def table(path: Path, label_column: str | None = None) -> Source:
     if not np.isfinite(x).all():
         line = numbers[int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])]
         raise UomhError(f"{path.name}: line {line} holds NaN or infinity; repair or remove it")
-    if (np.abs(x) > WHOLE_LIMIT).any():
-        line = numbers[int(np.flatnonzero((np.abs(x) > WHOLE_LIMIT).any(axis=1))[0])]
+    if (np.abs(x) >= WHOLE_LIMIT).any():
+        line = numbers[int(np.flatnonzero((np.abs(x) >= WHOLE_LIMIT).any(axis=1))[0])]
         _refuse_rounded(path, line, label)
     points = reading({path.name: x})
     if label is None:
@@ -82,7 +82,7 @@ def csv_rows(path: Path) -> Iterator[Line]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            start = file.readline()
+            start = next((line for line in file if line.strip()), "")
             file.seek(0)
             separator = max(SEPARATORS, key=start.count)
             lines = csv.reader(file, delimiter=separator, strict=True)
