@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,9 @@ from pydantic import Field
 from uomh.data import sources
 from uomh.data.cache import Decoded, decoded
 from uomh.data.core import Data, Split
+from uomh.data.decode import Reading
+from uomh.data.folders import folder
+from uomh.data.layout import state
 from uomh.data.names import HUB
 from uomh.errors import UomhError, unknown
 from uomh.settings import Settings
@@ -47,7 +50,17 @@ class DataConfig(Settings):
     resize: int | None = Field(None, gt=0)
     """bring images to this height and width"""
     label_column: str | None = None
-    """column of the labels, where it cannot be found by itself"""
+    """column of the labels, where it cannot be found by itself; empty: no labels"""
+    point_column: str | None = None
+    """column of the images or vectors, where it cannot be found by itself"""
+    background: str = "white"
+    """colour that transparent images are laid on: a name, or #rrggbb"""
+    skip_broken: bool = False
+    """leave out images that cannot be decoded, and say how many"""
+
+    def reading(self) -> Reading:
+        """How images and tables are read."""
+        return Reading(**{field.name: getattr(self, field.name) for field in fields(Reading)})
 
 
 def load_data(dataset: str | DataConfig = "digits", **settings: object) -> Data:
@@ -119,8 +132,7 @@ def _only(
 
 
 def _decoded(config: DataConfig) -> Decoded:
-    name, resize, column = config.dataset, config.resize, config.label_column
-    how = f"resize={resize} label={column}"
+    name = config.dataset
     if name == "digits":
         return decoded(name, "digits", lambda: nullcontext(sources.digits()))
     if name.startswith("manifold:"):
@@ -131,19 +143,21 @@ def _decoded(config: DataConfig) -> Decoded:
     on_hub = HUB.get(name, (name.removeprefix("hub:"), None))
     local = Path(config.data_root) / name.removeprefix("hub:")
     if (name in HUB or name.startswith("hub:")) and not local.exists():
+        from uomh.data.hub import hub  # Arrow is slow to import
+
         return decoded(
             name,
-            f"hub {on_hub} {how}",
-            lambda: nullcontext(sources.hub(*on_hub, resize=resize, label_column=column)),
+            f"hub {on_hub} {config.reading()}",
+            lambda: nullcontext(hub(*on_hub, config.reading())),
         )
     path = local if local.exists() else Path(name)
     if path.suffix == ".npz" and path.is_file():
-        return decoded(path.stem, _state(path), lambda: nullcontext(sources.arrays(path)))
+        return decoded(path.stem, state(path), lambda: nullcontext(sources.arrays(path)))
     if path.is_dir():
         return decoded(
             path.name,
-            f"{_state(path)} {how}",
-            lambda: sources.folder(path, resize=resize, label_column=column),
+            f"{state(path)} {config.reading()}",
+            lambda: nullcontext(folder(path, config.reading())),
         )
     if "/" in name or "\\" in name or path.suffix:
         raise UomhError(
@@ -151,12 +165,3 @@ def _decoded(config: DataConfig) -> Decoded:
             "a file .npz, or a name from `uomh list datasets`"
         )
     raise unknown("data set", name, ["digits", *HUB])
-
-
-def _state(path: Path) -> str:
-    """What identifies a local source: its place and its files' names, sizes and times."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    stats = [(str(file.relative_to(path)), file.stat()) for file in files if file.is_file()]
-    return f"{path.resolve()} " + " ".join(
-        f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats
-    )
