@@ -23,6 +23,9 @@ Dataset = Annotated[
 ]
 DataRoot = Annotated[str | None, typer.Option(help="folder where data sets are looked for first")]
 Resize = Annotated[int | None, typer.Option(help="bring images to this height and width")]
+SkipBroken = Annotated[
+    bool | None, typer.Option("--skip-broken", help="leave out images that cannot be decoded")
+]
 Seed = Annotated[int | None, typer.Option(help="all randomness follows from it")]
 Device = Annotated[str | None, typer.Option(help="torch device")]
 Threads = Annotated[int | None, typer.Option(help="processor threads")]
@@ -76,6 +79,7 @@ def train(
     config: Annotated[Path | None, typer.Option(help="settings from a file, JSON or YAML")] = None,
     data_root: DataRoot = None,
     resize: Resize = None,
+    skip_broken: SkipBroken = None,
     seed: Seed = None,
     device: Device = None,
     threads: Threads = None,
@@ -83,7 +87,9 @@ def train(
 ) -> None:
     """Train a model, or go on with a run; then measure it and draw samples."""
     values: dict[str, Any] = given(seed=seed, device=device, threads=threads)
-    values["data"] = given(dataset=dataset, data_root=data_root, resize=resize)
+    values["data"] = given(
+        dataset=dataset, data_root=data_root, resize=resize, skip_broken=skip_broken
+    )
     values["model"] = given(name=model, conditional=True if conditional else None)
     if density:
         values["density"] = {"name": density}

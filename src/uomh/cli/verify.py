@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from uomh.cli.console import given, out, say, sentences
-from uomh.cli.train import DataRoot, Device, Quiet, Resize, Threads
+from uomh.cli.train import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
 from uomh.errors import UomhError, unknown
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="print the JSON alone")] = False,
     data_root: DataRoot = None,
     resize: Resize = None,
+    skip_broken: SkipBroken = None,
     seed: Annotated[int, typer.Option(help="of shuffles and cuts")] = 0,
     device: Device = None,
     threads: Threads = None,
@@ -86,7 +87,10 @@ def verify(
     silent = quiet or as_json
     reports = []
     for name in names:
-        options = {**given(data_root=data_root, resize=resize), **settings["data"]}
+        options = {
+            **given(data_root=data_root, resize=resize, skip_broken=skip_broken),
+            **settings["data"],
+        }
         data = load_data(name, **{"valid_fraction": 0.0, "test_fraction": 0.0, **options})
         if by != "class" or settings["clusters"]:
             data = _grouped(data, by, seed, settings["clusters"], silent)

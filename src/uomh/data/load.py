@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +24,9 @@ from uomh.data import sources
 from uomh.data.arrays import array, arrays
 from uomh.data.cache import Decoded, Source, decoded
 from uomh.data.core import Data, Split
+from uomh.data.decode import Reading
+from uomh.data.folders import folder
+from uomh.data.layout import state
 from uomh.data.names import HUB
 from uomh.data.tables import table
 from uomh.errors import UomhError, unknown
@@ -31,7 +34,7 @@ from uomh.settings import Settings
 
 MANIFOLD_POINTS = 5000
 """training points drawn on a manifold where no limit is given"""
-READING_OPTIONS = ("resize", "label_column")
+_READING = tuple(field.name for field in fields(Reading))
 """settings of how a source is read, which not every source knows"""
 
 
@@ -55,7 +58,17 @@ class DataConfig(Settings):
     resize: int | None = Field(None, gt=0)
     """bring images to this height and width"""
     label_column: str | None = None
-    """column of the labels, where it cannot be found by itself"""
+    """column of the labels, where it cannot be found by itself; empty: no labels"""
+    point_column: str | None = None
+    """column of the images or vectors, where it cannot be found by itself"""
+    background: str = "white"
+    """colour that transparent images are laid on: a name, or #rrggbb"""
+    skip_broken: bool = False
+    """leave out images that cannot be decoded, and say how many"""
+
+    def reading(self) -> Reading:
+        """How images and tables are read."""
+        return Reading(**{field.name: getattr(self, field.name) for field in fields(Reading)})
 
     @field_validator("class_ind")
     @classmethod
@@ -187,8 +200,7 @@ def _only(
 
 
 def _decoded(config: DataConfig) -> Decoded:
-    name, resize, column = config.dataset, config.resize, config.label_column
-    how = f"resize={resize} label={column}"
+    name = config.dataset
     if name == "digits":
         _takes(config)
         return decoded(name, "digits", lambda: nullcontext(sources.digits()))
@@ -200,17 +212,19 @@ def _decoded(config: DataConfig) -> Decoded:
         return decoded(name, f"{name} {n}", lambda: nullcontext(sources.manifold(shape, n)))
     path = config.local()
     if path is None and (name in HUB or name.startswith("hub:")):
+        from uomh.data.hub import hub  # Arrow is slow to import
+
         on_hub = HUB.get(name, (name.removeprefix("hub:"), None))
         return decoded(
             name,
-            f"hub {on_hub} {how}",
-            lambda: nullcontext(sources.hub(*on_hub, resize=resize, label_column=column)),
+            f"hub {on_hub} {config.reading()}",
+            lambda: nullcontext(hub(*on_hub, config.reading())),
         )
     if path is not None and path.is_dir():
         return decoded(
             path.name,
-            f"{_state(path)} {how}",
-            lambda: sources.folder(path, resize=resize, label_column=column),
+            f"{state(path)} {config.reading()}",
+            lambda: nullcontext(folder(path, config.reading())),
         )
     if path is not None:
         return _file(path, config)
@@ -237,21 +251,12 @@ def _file(path: Path, config: DataConfig) -> Decoded:
             "images or parquet files are in"
         )
     _takes(config, *(["label_column"] if kind == ".csv" else []))
-    key = f"{_state(path)} label={column}"
+    key = f"{state(path)} label={column}"
     return decoded(path.stem, key, lambda: nullcontext(readers[kind]()))
 
 
 def _takes(config: DataConfig, *options: str) -> None:
     """Refuse settings that mean nothing for the source."""
-    for name in READING_OPTIONS:
+    for name in _READING:
         if name not in options and getattr(config, name) != DataConfig.model_fields[name].default:
             raise UomhError(f"data.{name} means nothing for {config.dataset!r}; leave it out")
-
-
-def _state(path: Path) -> str:
-    """What identifies a local source: its place and its files' names, sizes and times."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    stats = [(str(file.relative_to(path)), file.stat()) for file in files if file.is_file()]
-    return f"{path.resolve()} " + " ".join(
-        f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats
-    )
