@@ -67,6 +67,11 @@ class Points:
         X: n rows of any trailing shape, which is flattened; numbers of any real type.
         name: What errors call it.
 
+    Attributes:
+        array: all rows, (n, D), sharing the memory of X where it can.
+        n: number of rows; after ``only``, of those rows.
+        dim: D.
+
     Raises:
         UomhError: X is not an array of at least one row of real numbers.
     """
@@ -88,7 +93,8 @@ class Points:
             values = values.to(torch.uint8)
         elif values.dtype == torch.bfloat16:
             values = values.float()  # numpy has no such type
-        self._values, self._array = values, values.numpy()
+        self._values = values
+        self.array: NDArray[Any] = values.numpy()
         self._rows: NDArray[np.int64] | None = None
         self.name = name
         self.n: int = values.shape[0]
@@ -116,13 +122,13 @@ class Points:
 
     def empty(self, size: int) -> NDArray[Any]:
         """Room for that many rows."""
-        return np.empty((size, self.dim), self._array.dtype)
+        return np.empty((size, self.dim), self.array.dtype)
 
     def read(self, rows: NDArray[np.int64], into: NDArray[Any]) -> None:
         """Copy the chosen rows into an array of `empty`."""
         chosen = rows if self._rows is None else self._rows[rows]
         # Rows are known to be in range; another mode would go through a copy.
-        np.take(self._array, chosen, axis=0, out=into, mode="clip")
+        np.take(self.array, chosen, axis=0, out=into, mode="clip")
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """Consecutive rows, as (slice, rows), in blocks of bounded memory."""
