@@ -102,7 +102,7 @@ def grouped(
     before = np.searchsorted(there, labels[among])
     after = np.searchsorted(there, labels[rows])
     dropped = np.bincount(before, minlength=len(there)) - np.bincount(after, minlength=len(there))
-    return after, [names[i] for i in there], dropped
+    return after, [names[i] for i in there.tolist()], dropped
 
 
 def require_size(what: str, n: int, dropped: int, ks: Sequence[int]) -> None:
