@@ -152,7 +152,7 @@ def test_distances_that_vanish_beside_large_numbers_are_refused():
         (None, "real numbers"),
         ("a.npz", "real numbers"),
         ({"x": 1}, "real numbers"),
-        (np.where(WHOLE == WHOLE[3, 2], np.inf, WHOLE), "infinite or too large value in row"),
+        (np.where(WHOLE[3, 2] == WHOLE, np.inf, WHOLE), "infinite or too large value in row"),
         (WHOLE * 1e200, "too large value in row"),
     ],
 )
