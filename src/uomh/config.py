@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from uomh import registry
-from uomh.data import Data, DataConfig, load_data
-from uomh.data.core import DataSpec
+from uomh.data.config import DataConfig
 from uomh.errors import UomhError
 from uomh.settings import (
     Nested,
@@ -25,6 +24,9 @@ from uomh.settings import (
     parse_overrides,
     read_file,
 )
+
+if TYPE_CHECKING:
+    from uomh.data import Data, DataSpec
 
 Schedule = Literal["constant", "cosine", "step"]
 
@@ -179,6 +181,8 @@ def resolve(
     Raises:
         UomhError: an unknown key, a wrong type, data that cannot be loaded.
     """
+    from uomh.data import DataSpec, load_data  # bring torch, which the help does without
+
     given = merged(read_file(file) if file else {}, values or {})
     names = {
         field: _named(field, given, overrides, default)
