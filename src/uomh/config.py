@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from uomh import registry
 from uomh.data.config import DataConfig
+from uomh.devices import MAX_THREADS, checked_device
 from uomh.errors import UomhError
 from uomh.settings import (
     Nested,
@@ -129,7 +130,7 @@ class RunConfig(Settings):
 
     seed: int = 0
     """all randomness follows from it"""
-    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=MAX_THREADS)
     """processor threads; results are identical at equal threads"""
     device: str = "cpu"
     """torch device that trains"""
@@ -157,7 +158,7 @@ class RunConfig(Settings):
     """one model for each group"""
     match: Literal["parameters", "compute"] | None = None
     """shrink the parts, or shorten their training, to the cost of one model; none: neither"""
-    part_threads: int = Field(1, ge=1)
+    part_threads: int = Field(1, ge=1, le=MAX_THREADS)
     """processor threads that train a part"""
     evaluate: EvaluateConfig = EvaluateConfig()
     """what is measured"""
@@ -195,6 +196,7 @@ def resolve(
     if _member(chosen, "model").get("latent_dim") == "dimension":
         del chosen["model"]["latent_dim"]
         chosen["latent_dim"] = "dimension"
+    checked_device(chosen.get("device"))
     data = load_data(DataConfig.of(_member(chosen, "data"), "data"))
     layers = [_defaults("model", "train", known["model"], data.spec)]
     if "density" in known:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
+from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
 from uomh.neighbours.approximate import search_approximately
 from uomh.neighbours.core import Duplicates, Neighbours, Points, distinct
@@ -93,6 +94,7 @@ def nearest_neighbours(
     k = _checked_k(k, len(rows), dropped if duplicates == "drop" else 0, asked is None)
     kept = points if len(rows) == points.n else points.only(rows)
     of = rows if asked is None else np.arange(asked.n)
+    device = checked_device(device)
     if backend == "exact":
         distances, found = search(kept, k, asked, largest, device=device, progress=progress)
         return Neighbours(distances, rows[found], of, dropped)
