@@ -98,7 +98,7 @@ def test_a_report_keeps_the_names_in_its_files_and_shows_them_on_the_terminal(re
 def test_figures_draw_names_letter_by_letter(report, tmp_path):
     figure = dimension_figure([report])
     (ax,) = figure.axes
-    assert {text.get_text() for text in ax.texts} == {"$x_1$ a[b]", "two\\nlines, \\x1b[31m猫…"}
+    assert {text.get_text() for text in ax.texts} == {"$x_1$ a[b]", 'two\\nlines, \\x1b[31m猫 "…'}
     assert not any(text.get_parse_math() for text in (*ax.texts, ax.title))
     assert ax.title.get_text() == "$data_$\\n"
     assert len(save_dimension_figure([report], tmp_path)) == 3  # and no warning of a missing glyph

@@ -53,7 +53,7 @@ def full_disk(path):
         (OSError(errno.ENOSPC, "No space left on device", "a/last.pt"), "a/last.pt: No space left"),
         (OSError(errno.EDQUOT, "Disk quota exceeded", "a/last.pt"), "free space there"),
         (
-            RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 1"),
+            RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos"),
             "checkpoint",
         ),
         (PermissionError(errno.EACCES, "Permission denied", "a.json"), "a.json: Permission denied"),
