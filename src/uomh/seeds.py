@@ -1,15 +1,17 @@
 """Randomness as a function of (seed, path, epoch), so that resuming needs no saved state.
 
-The streams of torch belong to the program that calls us: what draws from them stands in a block
+The streams belong to the program that calls us: what draws from them stands in a block
 `seeded` or `preserved`, after which they go on as if nothing had been drawn.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -33,11 +35,17 @@ def seeded(*key: int | str) -> Iterator[None]:
 
 @contextmanager
 def preserved() -> Iterator[None]:
-    """Give back the random streams of this block as they were, on every device in use."""
+    """Give back the random streams of this block as they were, on every device in use.
+
+    Those of Python and NumPy, too, from which nothing here draws, but what is imported may.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     before = [(generator, generator.get_state()) for generator in _in_use()]
     try:
         yield
     finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
         for generator, state in before:
             generator.set_state(state)
         for generator in _in_use()[len(before) :]:  # of devices that were first used in the block

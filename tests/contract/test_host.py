@@ -1,5 +1,6 @@
 """The library leaves its host alone: what a program has set is as it was after every call."""
 
+import importlib
 import os
 import pickle
 import random
@@ -19,6 +20,11 @@ from uomh import memory
 from uomh.config import RunConfig
 from uomh.registry import entries, load
 from uomh.seeds import preserved, reseed, seeded
+
+# What these set once, when they are imported for the first time, is theirs.
+FOREIGN = ("scipy.special", "sympy", "sklearn.cluster", "zuko", "torch.utils.tensorboard", "joblib")
+for _module in FOREIGN:
+    importlib.import_module(_module)
 
 TINY = {
     "threads": 1,
@@ -49,7 +55,8 @@ def state():
         "warnings": list(warnings.filters),
         "errors of numpy": np.geterr(),
         "printing of numpy": str(np.get_printoptions()),
-        "figures": (mpl.get_backend(auto_select=False), dict(mpl.rcParams)),
+        "backend of matplotlib": mpl.get_backend(auto_select=False),
+        "figures": {name: str(mpl.rcParams._get(name)) for name in set(mpl.rcParams) - {"backend"}},
         "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
         "folder": os.getcwd(),
         "output": (sys.stdout, sys.stderr, sys.excepthook),
