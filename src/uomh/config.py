@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from uomh import registry
-from uomh.data import Data, DataConfig, load_data
-from uomh.data.core import DataSpec
+from uomh.data.config import DataConfig
+from uomh.devices import MAX_THREADS, checked_device
 from uomh.errors import UomhError
 from uomh.settings import (
     Nested,
@@ -25,6 +25,9 @@ from uomh.settings import (
     parse_overrides,
     read_file,
 )
+
+if TYPE_CHECKING:
+    from uomh.data import Data, DataSpec
 
 Schedule = Literal["constant", "cosine", "step"]
 
@@ -127,7 +130,7 @@ class RunConfig(Settings):
 
     seed: int = 0
     """all randomness follows from it"""
-    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=MAX_THREADS)
     """processor threads; results are identical at equal threads"""
     device: str = "cpu"
     """torch device that trains"""
@@ -155,7 +158,7 @@ class RunConfig(Settings):
     """one model for each group"""
     match: Literal["parameters", "compute"] | None = None
     """shrink the parts, or shorten their training, to the cost of one model; none: neither"""
-    part_threads: int = Field(1, ge=1)
+    part_threads: int = Field(1, ge=1, le=MAX_THREADS)
     """processor threads that train a part"""
     evaluate: EvaluateConfig = EvaluateConfig()
     """what is measured"""
@@ -179,6 +182,8 @@ def resolve(
     Raises:
         UomhError: an unknown key, a wrong type, data that cannot be loaded.
     """
+    from uomh.data import DataSpec, load_data  # bring torch, which the help does without
+
     given = merged(read_file(file) if file else {}, values or {})
     names = {
         field: _named(field, given, overrides, default)
@@ -191,6 +196,7 @@ def resolve(
     if _member(chosen, "model").get("latent_dim") == "dimension":
         del chosen["model"]["latent_dim"]
         chosen["latent_dim"] = "dimension"
+    checked_device(chosen.get("device"))
     source = DataConfig.of(_member(chosen, "data"), "data")
     data = load_data(source)
     layers = [_defaults("model", "train", known["model"], data.spec)]

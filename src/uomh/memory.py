@@ -8,8 +8,14 @@ frees and asks for the same blocks again and again.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+OWN_PROCESS = "UOMH_OWN_PROCESS"
+"""environment variable by which a worker of a run is told that its process is ours alone"""
+allowed = os.environ.get(OWN_PROCESS) == "1"
+"""whether `keeping_freed_memory` may change the allocator"""
 
 # Parameters of mallopt(3): above which size a block is a mapping of its own, which is given back
 # when freed; and how many free bytes at the end of the heap are kept.
@@ -20,13 +26,20 @@ _USUAL_MMAP = 32 * 2**20
 older versions can be told"""
 
 
+def allow() -> None:
+    """Say that this process is ours alone, as the command line does."""
+    global allowed  # one allocator, one word for it
+    allowed = True
+
+
 @contextmanager
 def keeping_freed_memory() -> Iterator[None]:
     """Reuse freed blocks in this block, up to 2 GiB; at its end they go back to the system.
 
-    It has no effect where the C library is not glibc.
+    It has no effect where the C library is not glibc, nor before `allow`: the allocator belongs to
+    the whole program, and its settings cannot be asked for to be put back.
     """
-    libc = _glibc()
+    libc = _glibc() if allowed else None
     if libc is None:
         yield
         return

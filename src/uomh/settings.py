@@ -28,6 +28,7 @@ from pydantic import (
 
 from uomh import registry
 from uomh.errors import UomhError, unknown
+from uomh.text import shortened
 
 Nested = dict[str, Any]
 
@@ -35,7 +36,9 @@ Nested = dict[str, Any]
 class Settings(BaseModel):
     """Frozen settings; unknown keys and wrong types are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "") -> Self:
@@ -155,13 +158,19 @@ def place(nested: Nested, path: Iterable[str], value: Any) -> None:
 def merged(*layers: Mapping[str, Any]) -> Nested:
     """Nested values, later layers over earlier ones.
 
+    Raises:
+        UomhError: settings stand over what is no mapping of settings.
+
     >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
     {'a': {'b': 1, 'c': 3}}
     """
     result: Nested = {}
     for layer in layers:
         for key, value in layer.items():
-            both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+            below = result.get(key)
+            both = isinstance(value, Mapping) and isinstance(below, Mapping)
+            if isinstance(value, Mapping) and not both and below is not None:
+                raise UomhError(f"setting {key} should be a mapping of settings, not {below!r}")
             result[key] = merged(result[key], value) if both else value
     return result
 
@@ -176,7 +185,7 @@ def read_file(path: Path) -> Nested:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UomhError(f"cannot read settings from {str(path)!r}: {error.strerror}") from None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, UnicodeDecodeError):
         raise UomhError(f"{str(path)!r} is neither JSON nor YAML") from None
     if not isinstance(values, dict):
         raise UomhError(f"{str(path)!r} should hold a mapping of settings")
@@ -275,7 +284,7 @@ def _readable(cls: type[Settings], error: ValidationError, where: str) -> UomhEr
     if first["type"] == "extra_forbidden":
         prefix = key[: len(key) - len(path[-1])]
         return unknown("setting", key, [prefix + field for field in owner.model_fields])
-    value = json.dumps(first["input"], default=str)
+    value = shortened(json.dumps(first["input"], default=str), 200)
     message = first["msg"].removeprefix("Value error, ")
     if len(path) < len(first["loc"]):  # of the first of several types
         message = "does not fit"

@@ -231,32 +231,23 @@ def test_a_group_set_in_part_keeps_the_rest_of_its_defaults():
 
 def test_help_shows_every_setting_with_its_meaning():
     text = " ".join(uomh("train", "--help").output.split())
-    for key in ("model.latent_dim", "train.max_epochs", "model.encoder.hidden_dims", "data.limit"):
+    for key in (
+        "train.max_epochs",
+        "data.limit",
+        "evaluate.metrics",
+        "uomh list models --settings",
+    ):
         assert key in text
-    assert "dimension of the codes (int)" in text
+    assert "passes over the training split (int)" in text
     listed = " ".join(uomh("list", "models", "--settings").output.split())
     assert "model.decoder_sigma" in listed
+    assert "dimension of the codes (int)" in listed
 
 
 def test_lists():
     assert "vae" in uomh("list", "models").output
     assert "bits_per_dim" in uomh("list", "metrics").output
     assert all(name in uomh("list", "datasets").output for name in SUMMARIES)
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "models"], ["list", "datasets"]])
-def test_help_and_lists_are_quick_and_import_no_torch(arguments):
-    code = (
-        "import sys; from uomh.cli import app; app(sys.argv[1:], standalone_mode=False);"
-        "assert not {'torch', 'datasets', 'matplotlib'} & set(sys.modules), 'heavy import'"
-    )
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    # 0.6 s is asked for on a quiet machine; tests may share theirs, so the bound here is loose.
-    assert min(times) < 2.0
 
 
 @pytest.mark.parametrize("model", ["ae", "vae", *BY_MODEL])

@@ -25,6 +25,7 @@ def resident():
 
 def kept_and_returned():
     """The asserts of the test below, for a process whose heap has no holes of other tests."""
+    memory.allow()
     usual, start = faults(), resident()
     with memory.keeping_freed_memory():
         faults()
@@ -52,6 +53,7 @@ def test_an_older_glibc_is_told_the_most_that_it_takes(monkeypatch):
 
     stub = SimpleNamespace(mallopt=mallopt, malloc_trim=lambda pad: told.append("trim"))
     monkeypatch.setattr(memory, "_glibc", lambda: stub)
+    monkeypatch.setattr(memory, "allowed", True)
     with memory.keeping_freed_memory():
         assert told == [(-3, 2**31 - 1), (-3, 2**25), (-1, 2**31 - 1)]
     assert told[3:] == [(-3, 2**25), (-1, 2**26), "trim"]
@@ -66,5 +68,6 @@ def test_without_glibc_nothing_is_told(handle, monkeypatch):
 
     monkeypatch.setattr("ctypes.CDLL", library)
     assert memory._glibc() is None
+    monkeypatch.setattr(memory, "allowed", True)
     with memory.keeping_freed_memory():
         pass

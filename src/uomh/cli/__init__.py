@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from uomh.cli.console import prepare_process
+from uomh.cli.console import prepare_process, sentences
 from uomh.cli.listing import list_components
 from uomh.cli.runs import evaluate, sample
 from uomh.cli.train import TrainCommand, train
@@ -32,4 +32,4 @@ app.command("list")(list_components)
 def main() -> None:
     """Run the command line."""
     prepare_process()
-    app()
+    sentences(app)()

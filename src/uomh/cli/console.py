@@ -1,14 +1,13 @@
-"""What the command line shows: progress, tables, and errors as one sentence."""
+"""What the command line shows: progress and tables; names of others stand in them as they are."""
 
 from __future__ import annotations
 
-import functools
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -22,18 +21,33 @@ from rich.progress import (
     Progress as Bars,
 )
 from rich.table import Table
+from rich.text import Text
 
-from uomh.errors import UomhError
+from uomh import memory
+from uomh.cli.faults import sentences as sentences
 from uomh.progress import Progress
+from uomh.text import shown
 
 if TYPE_CHECKING:
     from uomh.metrics import Value
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
-out = Console(highlight=False, soft_wrap=False)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+class PlainConsole(Console):
+    """A console to which every text is a text: ``[red]`` and ``:smile:`` name classes here."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **settings)
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """The text with control characters escaped, line ends apart."""
+        return super().render_str(shown(text, keep="\n"), **settings)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Leave a closed output to `uomh.cli.faults`, which knows the exit code."""
+        raise BrokenPipeError
+
+
+out = PlainConsole()
 
 
 def prepare_process() -> None:
@@ -41,28 +55,11 @@ def prepare_process() -> None:
     # Threads that spin for long while they wait slow a busy machine by an order of magnitude; ones
     # that sleep at once slow an idle machine by a fifth.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # progress in a file is seen as it comes
-
-
-def sentences(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn what a user can mend into one sentence and exit code 2; Ctrl-C into 130."""
-
-    @functools.wraps(command)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except UomhError as error:
-            err.print(f"uomh: {error}", markup=False)
-            raise SystemExit(2) from None
-        except OSError as error:
-            err.print(f"uomh: {error.filename or 'file'}: {error.strerror or error}", markup=False)
-            raise SystemExit(2) from None
-        except KeyboardInterrupt:
-            err.print("uomh: interrupted; the same command goes on from what was saved")
-            raise SystemExit(130) from None
-
-    return guarded
+    memory.allow()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Progress in a file is seen as it comes; a letter that the terminal lacks is escaped.
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
 class TrainingDisplay(Progress):
@@ -73,11 +70,11 @@ class TrainingDisplay(Progress):
         self.bars: Bars | None = None
         if not quiet and out.is_terminal:
             self.bars = Bars(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=20),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.fields[note]}", markup=False),
                 console=out,
             )
         self.tasks: dict[str, TaskID] = {}
@@ -104,7 +101,9 @@ class TrainingDisplay(Progress):
         if self.bars and path in self.tasks:  # again, after its worker died
             self.bars.update(self.tasks[path], completed=done)
         elif self.bars:
-            self.tasks[path] = self.bars.add_task(path, total=epochs, completed=done, note="")
+            self.tasks[path] = self.bars.add_task(
+                shown(path), total=epochs, completed=done, note=""
+            )
 
     def advance(self, path: str, points: int) -> None:
         """Move a leaf's bar by a share of an epoch."""
@@ -115,20 +114,20 @@ class TrainingDisplay(Progress):
         self, path: str, epoch: int, values: Mapping[str, Mapping[str, float]], seconds: float
     ) -> None:
         """Show the values of an epoch."""
-        shown = ", ".join(
+        found = ", ".join(
             f"{split} {name} {value:.5g}"
             for split, named in values.items()
             for name, value in named.items()
         )
         if self.bars:
-            self.bars.update(self.tasks[path], completed=epoch, note=shown)
+            self.bars.update(self.tasks[path], completed=epoch, note=found)
         elif not self.quiet:
-            out.print(f"{path}  epoch {epoch}/{self.epochs[path]}  {shown}  {seconds:.1f} s")
+            out.print(f"{shown(path)}  epoch {epoch}/{self.epochs[path]}  {found}  {seconds:.1f} s")
 
     def stop(self, path: str, why: str) -> None:
         """Say how a leaf ended."""
         if not self.quiet:
-            out.print(f"{path}: {why}")
+            out.print(f"{shown(path)}: {why}")
 
 
 def metrics_table(values: Mapping[str, Value], title: str) -> Table:
@@ -139,17 +138,19 @@ def metrics_table(values: Mapping[str, Value], title: str) -> Table:
         table.add_column(column, justify="left" if words else "right", no_wrap=column == "metric")
     for name, each in values.items():
         if each.value is None:
-            table.add_row(name, "n/a", "", "", each.reason or "")
+            table.add_row(shown(name), "n/a", "", "", each.reason or "")
         else:
             interval = "" if each.low is None else f"{each.low:.6g} to {each.high:.6g}"
-            table.add_row(name, f"{each.value:.6g}", interval, str(each.n), each.kind)
+            table.add_row(shown(name), f"{each.value:.6g}", interval, str(each.n), each.kind)
     return table
 
 
 def parts_table(values: Mapping[str, Value], groups: Iterable[str]) -> Table:
     """Metrics of the parts of a disconnected model (``METRIC[GROUP]``), a row for each group."""
-    names = dict.fromkeys(key.partition("[")[0] for key in values if "[" in key)
-    shown = [
+    names = dict.fromkeys(
+        metric for metric, group in map(metric_and_group, values) if group is not None
+    )
+    columns = [
         name
         for name in names
         if any(values[key].value is not None for key in values if key.startswith(f"{name}["))
@@ -157,14 +158,24 @@ def parts_table(values: Mapping[str, Value], groups: Iterable[str]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("group", overflow="ellipsis", max_width=16, no_wrap=True)
     table.add_column("n", justify="right")
-    for name in shown:
+    for name in columns:
         table.add_column(name.replace("_", " "), justify="right")
     for group in groups:
-        found = [values.get(f"{name}[{group}]") for name in shown]
+        found = [values.get(f"{name}[{group}]") for name in columns]
         cells = ["n/a" if v is None or v.value is None else f"{v.value:.5g}" for v in found]
         n = max((v.n for v in found if v is not None), default=0)
-        table.add_row(group, str(n), *cells)
+        table.add_row(shown(group), str(n), *cells)
     return table
+
+
+def metric_and_group(key: str) -> tuple[str, str | None]:
+    """A key of ``metrics.json`` as a metric's name and, of a part, its group's.
+
+    >>> metric_and_group("loss"), metric_and_group("loss[a[b]]")
+    (('loss', None), ('loss', 'a[b]'))
+    """
+    metric, bracket, group = key.partition("[")  # no metric's name has one, a group's may
+    return metric, group.removesuffix("]") if bracket else None
 
 
 def rows_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
@@ -173,14 +184,14 @@ def rows_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold", max_width=20 if column == "default" else None)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(shown(cell) for cell in row))
     return table
 
 
 def say(message: str, quiet: bool = False) -> None:
     """A line for the person at the terminal."""
     if not quiet:
-        out.print(message, markup=False, soft_wrap=True)
+        out.print(shown(message), soft_wrap=True)
 
 
 def given(**values: Any) -> dict[str, Any]:

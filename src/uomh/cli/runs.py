@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from uomh.cli.console import metrics_table, out, parts_table, say, sentences
-from uomh.cli.train import DataRoot, Device, Quiet, Seed, Threads
+from uomh.cli.options import DataRoot, Device, Quiet, Seed, Threads
+from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
 
 
@@ -31,6 +32,7 @@ def evaluate(
     from uomh.training.plan import grouped
     from uomh.training.run import load_run, measure
 
+    checked_device(device)
     for path in runs:
         run = load_run(path)
         changes = {"device": device, "threads": threads}
@@ -86,8 +88,10 @@ def sample(
         raise UomhError(f"--out {target} should end in .png or .npz")
     if not target.parent.is_dir():
         raise UomhError(f"there is no folder {str(target.parent)!r} to write {target.name!r} to")
+    checked_device(device)
     loaded = load_run(run)
-    model, levels = loaded.model.to(device or loaded.config.device), loaded.spec.levels
+    levels = loaded.spec.levels
+    model = loaded.model.to(checked_device(device or loaded.config.device))
     if target.suffix == ".png" and levels is None:
         raise UomhError("the model makes vectors, not images; give --out FILE.npz")
     y = None

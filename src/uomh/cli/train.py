@@ -10,33 +10,29 @@ import typer
 from typer.core import TyperCommand
 
 from uomh.cli.console import TrainingDisplay, given, metrics_table, out, parts_table, say, sentences
+from uomh.cli.options import (
+    HOW,
+    DataRoot,
+    Dataset,
+    Device,
+    Quiet,
+    Resize,
+    Seed,
+    SkipBroken,
+    Threads,
+)
 from uomh.errors import UomhError
 
 if TYPE_CHECKING:
     from uomh.config import RunConfig
     from uomh.training.parallel import Parallel
 
-HOW = "class, a clusterer (see `uomh list clusterers`), or a file of labels"
-
-Dataset = Annotated[
-    str | None, typer.Option(help="a name, a folder, a file .npz, or hub:ORG/NAME; see `uomh list`")
-]
-DataRoot = Annotated[str | None, typer.Option(help="folder where data sets are looked for first")]
-Resize = Annotated[int | None, typer.Option(help="bring images to this height and width")]
-SkipBroken = Annotated[
-    bool | None, typer.Option("--skip-broken", help="leave out images that cannot be decoded")
-]
-Seed = Annotated[int | None, typer.Option(help="all randomness follows from it")]
-Device = Annotated[str | None, typer.Option(help="torch device")]
-Threads = Annotated[int | None, typer.Option(help="processor threads")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="print errors alone")]
-
 
 class TrainCommand(TyperCommand):
     """`train` with every setting in its help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Print the options, then the settings of a run of the named model."""
+        """Print the options, then the settings of a run; those of a model bring torch."""
         super().format_help(ctx, formatter)
         out.print(formatter.getvalue().rstrip())
         formatter.buffer.clear()
@@ -44,10 +40,8 @@ class TrainCommand(TyperCommand):
         from uomh.config import RunConfig
         from uomh.settings import describe
 
-        out.print(
-            "\nSettings, as key=value (of the model vae; others: uomh list models --settings)"
-        )
-        out.print(settings_table(describe(RunConfig, {"model": "vae"})))
+        out.print("\nSettings, as key=value (those of models: uomh list models --settings)")
+        out.print(settings_table(describe(RunConfig, {})))
 
 
 @sentences

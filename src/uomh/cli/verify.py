@@ -12,8 +12,10 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from uomh.cli.console import given, out, say, sentences
-from uomh.cli.train import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
+from uomh.cli.options import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
+from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
+from uomh.text import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,6 +78,7 @@ def verify(
     if duplicates not in ("drop", "keep", "error"):
         raise unknown("policy for duplicates", duplicates, ["drop", "keep", "error"])
     ks = _numbers(k)
+    checked_device(device)
     if threads:
         import torch
 
@@ -139,7 +142,7 @@ def show(report: DimensionReport) -> None:
     """Print the groups, the claims and the verdict."""
     out.print(groups_table(report))
     out.print(claims_table(report))
-    out.print(report.verdict, markup=False)
+    out.print(shown(report.verdict))
     out.print()
 
 
@@ -153,7 +156,7 @@ def groups_table(report: DimensionReport) -> Table:
             f"±: half a 95% interval. true: dimensions that would give the value at k = {middle}, "
             "from torus to ball. random: value of as many random points"
         )
-    table.add_column(report.by or "", overflow="ellipsis", max_width=14, no_wrap=True)
+    table.add_column(shown(report.by or ""), overflow="ellipsis", max_width=14, no_wrap=True)
     table.add_column("n", justify="right")
     for k in ks:
         table.add_column(f"k = {k}", justify="right")
@@ -163,7 +166,7 @@ def groups_table(report: DimensionReport) -> Table:
     for group in report.groups:
         low, high = group.k[middle].calibrated
         table.add_row(
-            group.label,
+            shown(group.label),
             str(group.n),
             *(_with_error(e.dimension, e.low, e.high) for e in group.k.values()),
             f"{low:.1f}-{high:.1f}",
@@ -212,7 +215,7 @@ class Display:
         self.bars: Bars | None = None
         if not silent and out.is_terminal:
             self.bars = Bars(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
                 TextColumn("{task.percentage:>3.0f}%"),
                 TimeRemainingColumn(),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from uomh.lazy import attributes
 
 if TYPE_CHECKING:
+    from uomh.data.config import DataConfig
     from uomh.data.core import Data, DataSpec, Split
-    from uomh.data.load import DataConfig, load_data
+    from uomh.data.load import load_data
 
 __all__ = ["Data", "DataConfig", "DataSpec", "Split", "load_data"]
 
@@ -18,7 +19,7 @@ __getattr__ = attributes(
         "Data": "uomh.data.core",
         "DataSpec": "uomh.data.core",
         "Split": "uomh.data.core",
-        "DataConfig": "uomh.data.load",
+        "DataConfig": "uomh.data.config",
         "load_data": "uomh.data.load",
     },
 )

@@ -35,7 +35,8 @@ class External(Estimator):
     def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
         assert points is not None  # Estimator.fit asks for X where uses_points is true
         try:
-            skdim = importlib.import_module("skdim.id")
+            with warnings.catch_warnings():  # it silences all warnings of all when it is imported
+                skdim = importlib.import_module("skdim.id")
         except ImportError as error:
             raise UomhError(
                 f"{self.name} comes from scikit-dimension: pip install 'uomh[skdim]'"

@@ -7,9 +7,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
+from uomh.devices import checked_device
 from uomh.errors import UomhError
 from uomh.neighbours.approximate import search_approximately
-from uomh.neighbours.checks import available, one_of, whole_number
+from uomh.neighbours.checks import one_of, whole_number
 from uomh.neighbours.core import Duplicates, Neighbours, Points, distinct
 from uomh.neighbours.exact import Progress, search
 from uomh.neighbours.graph import SpanningTree, spanning_tree
@@ -76,7 +77,7 @@ def nearest_neighbours(
     one_of(duplicates, "policy for duplicates", get_args(Duplicates))
     one_of(backend, "backend", get_args(Backend))
     k = whole_number(k, "k", 1)
-    available(device)
+    device = checked_device(device)
     points = Points(X)
     asked = None if queries is None else Points(queries, "queries")
     if asked is not None and asked.dim != points.dim:

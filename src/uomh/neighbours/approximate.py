@@ -9,6 +9,8 @@ which had no part in the choice.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,29 @@ WIDE = 1e15  # float32 holds the squares of coordinates up to it, with room to s
 Found = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError:
+        raise UomhError(
+            "the approximate backend needs faiss; install it with: pip install 'uomh[faiss]'"
+        ) from None
+    return faiss
+
+
+@contextmanager
+def _threads_of_torch() -> Iterator[None]:
+    """Let faiss compute with as many threads as torch does, in this block alone."""
+    faiss = _faiss()
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+@_threads_of_torch()
 def search_approximately(
     points: Points,
     k: int,
@@ -88,17 +113,6 @@ def search_approximately(
         if progress is not None:
             progress(int(rows[-1]) + 1, asked.n)
     return distances, found, measured_recall(check)
-
-
-def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError:
-        raise UomhError(
-            "the approximate backend needs faiss; install it with: pip install 'uomh[faiss]'"
-        ) from None
-    faiss.omp_set_num_threads(torch.get_num_threads())
-    return faiss
 
 
 def _index(faiss: Any, points: Points, centre: torch.Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""Options as they were meant, or one sentence: whole numbers, a choice among names, a device."""
+"""Options as they were meant, or one sentence: numbers, or a choice among names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from uomh.errors import UomhError, unknown
 
@@ -70,20 +69,3 @@ def text(value: Any, what: str) -> str:
     if not isinstance(value, str):
         raise UomhError(f"{what} must be text; it is {value!r}")
     return value
-
-
-def available(device: Any) -> torch.device:
-    """The torch device of that name; None is the processor.
-
-    Raises:
-        UomhError: there is none, or it cannot be used here.
-    """
-    try:
-        found = torch.device("cpu" if device is None else device)
-        torch.zeros(1, device=found).cpu()
-    except (RuntimeError, AssertionError, TypeError, ValueError):
-        raise UomhError(
-            f"the device {str(device)!r} is not there, or this torch cannot use it; "
-            "'cpu' always can"
-        ) from None
-    return found

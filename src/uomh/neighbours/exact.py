@@ -24,9 +24,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from uomh.devices import checked_device
 from uomh.errors import UomhError
 from uomh.neighbours.bounds import as_estimates, as_rows, make_sketch
-from uomh.neighbours.checks import available
 from uomh.neighbours.core import BLOCK_BYTES, Points
 from uomh.neighbours.measure import Candidates, pack
 
@@ -109,7 +109,7 @@ class _Search:
     ) -> None:
         self.points, self.asked, self.k = points, queries or points, k
         self.within = queries is None
-        self.device = available(device)
+        self.device = checked_device(device)
         self.progress = progress
         size = min(points.n, max(SUBSET[0], min(points.n // SHARE, SUBSET[1])))
         order = np.random.default_rng(0).permutation(points.n)[:size]

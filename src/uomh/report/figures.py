@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from uomh.dimension.result import DimensionReport
 from uomh.files import replacing
+from uomh.text import shortened
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -65,7 +67,9 @@ def save_dimension_figure(
     for path in paths:
         kind = path.suffix[1:]
         still: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind, {})
-        with replacing(path) as temporary:
+        with replacing(path) as temporary, warnings.catch_warnings():
+            # A letter that the font lacks is drawn as a box; nothing to warn of.
+            warnings.filterwarnings("ignore", "Glyph .* missing")
             figure.savefig(temporary, format=kind, dpi=220, metadata=still)
     return paths
 
@@ -81,7 +85,7 @@ def _panel(ax: Axes, report: DimensionReport) -> None:
             x, whole, marker="D", ms=6.5, color=_WHOLE, mec="white", mew=0.9, ls="none", zorder=6
         )
     ax.set_xlabel("neighbours k", fontsize=9.5, color=_GREY)
-    ax.set_title(report.dataset, fontsize=11.5, pad=8)
+    ax.set_title(shortened(report.dataset, 60), fontsize=11.5, pad=8, parse_math=False)
     ax.set_xticks(range(len(ks)), [str(k) for k in ks])
     ax.set_xlim(-0.6, len(ks) - 0.3)
     ax.margins(y=0.09)
@@ -113,7 +117,7 @@ def _groups(ax: Axes, x: int, k: int, report: DimensionReport, rng: np.random.Ge
     ax.plot(x + shifts, values, "o", ms=3.2, color=_POINT, alpha=0.75, mew=0, zorder=4)
     for i, side in ((int(values.argmin()), "top"), (int(values.argmax()), "bottom")):
         ax.annotate(
-            report.groups[i].label,
+            shortened(report.groups[i].label, 24),
             (x, values[i]),
             xytext=(0, -4 if side == "top" else 4),
             textcoords="offset points",
@@ -121,6 +125,7 @@ def _groups(ax: Axes, x: int, k: int, report: DimensionReport, rng: np.random.Ge
             va=side,
             fontsize=7.5,
             color=_GREY,
+            parse_math=False,  # a dollar sign in a name is one
         )
     test = report.claims.labels_matter.k.get(k)
     if test is not None:

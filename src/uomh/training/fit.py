@@ -22,7 +22,7 @@ from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, evaluate
 from uomh.models.core import Model
-from uomh.seeds import derived_seed, seeded
+from uomh.seeds import preserved, reseed, seeded
 from uomh.training.average import Average
 from uomh.training.checkpoints import State
 from uomh.training.log import Log
@@ -69,7 +69,8 @@ class Leaf:
         self.checkpoints.tidy()
         last = self.checkpoints.load("last")
         if last is None:
-            self.model.to("cpu").prepare(self.data)  # where the data are
+            with seeded(self.trainer.seed, self.trainer.path, "prepare"):
+                self.model.to("cpu").prepare(self.data)  # where the data are
         self.model.to(self.trainer.device)
         if self.config.ema is not None:
             self.average = Average(self.model, self.config.ema)
@@ -82,7 +83,7 @@ class Leaf:
         else:
             self.log.start(self.epoch, self.step)
             try:
-                with keeping_freed_memory():
+                with preserved(), keeping_freed_memory():
                     while not self.done:
                         self.one_epoch()
             finally:
@@ -98,7 +99,7 @@ class Leaf:
         """Train and validate once over the data; save."""
         start = time.perf_counter()
         epoch = self.epoch + 1
-        torch.manual_seed(derived_seed(self.trainer.seed, self.trainer.path, epoch))
+        reseed(self.trainer.seed, self.trainer.path, epoch)
         self.model.before_epoch(self.data, epoch)
         self.model.train()
         values = {"train": self.train_epoch(epoch)}

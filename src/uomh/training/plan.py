@@ -28,7 +28,7 @@ from uomh.files import write_json
 from uomh.models.compose import Disconnected, TwoStep
 from uomh.models.core import Generative, Model
 from uomh.models.joint import Joint
-from uomh.seeds import derived_seed, seeded
+from uomh.seeds import seeded
 from uomh.settings import Nested, merged
 
 ROOT = "model"
@@ -181,9 +181,9 @@ def build_part(config: RunConfig, part: Part, spec: DataSpec) -> Generative:
 
 
 def _leaf(settings: Any, spec: DataSpec, seed: int, path: str) -> Model:
-    torch.manual_seed(derived_seed(seed, path, "initial weights"))
     cls = registry.load("models", settings.name)
-    model: Model = cls(settings, spec)
+    with seeded(seed, path, "initial weights"):
+        model: Model = cls(settings, spec)
     return model
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from uomh.config import RunConfig, TrainConfig
 from uomh.data import load_data
 from uomh.data.core import Data, DataSpec
+from uomh.devices import checked_device
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.memory import keeping_freed_memory
@@ -25,7 +25,7 @@ from uomh.metrics import Evaluation, Value, evaluate
 from uomh.models.compose import Disconnected, TwoStep, parts_of
 from uomh.models.core import Codec, Generative
 from uomh.progress import Progress
-from uomh.seeds import derived_seed
+from uomh.seeds import seeded
 from uomh.training.folder import claim, read_record
 from uomh.training.parallel import Parallel, computing_with, raise_failures, resumable_map
 from uomh.training.plan import (
@@ -132,20 +132,20 @@ def _fit(
         config.train,
         config.seed,
         folder,
-        config.device,
+        str(checked_device(config.device)),
         progress,
         ROOT,
         own,
         config.part_threads,
         elsewhere,
     )
-    with computing_with(config.threads):
+    with computing_with(config.threads), seeded(config.seed, ROOT, "fit"):
         model.fit(data, trainer)
         model.eval()
         if folder is not None:
-            torch.manual_seed(derived_seed(config.seed, ROOT, "pictures"))
-            save_samples(model, folder / "samples.png")
-            save_reconstructions(model, data, folder / "reconstructions.png")
+            with seeded(config.seed, ROOT, "pictures"):
+                save_samples(model, folder / "samples.png")
+                save_reconstructions(model, data, folder / "reconstructions.png")
     return model
 
 
@@ -278,8 +278,12 @@ def measure(
         evaluation = Evaluation(model, data, data.test, config.seed, size, advance)
         return evaluate(names, evaluation)
 
-    with computing_with(config.threads), keeping_freed_memory():
-        model.to(config.device)
+    with (
+        computing_with(config.threads),
+        seeded(config.seed, ROOT, "measure"),
+        keeping_freed_memory(),
+    ):
+        model.to(checked_device(config.device))
         values = on(model, data)
         if isinstance(model, Disconnected):
             for part, piece, group in zip(parts_of(model), data.parts(), data.classes, strict=True):

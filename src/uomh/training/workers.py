@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uomh.errors import UomhError
+from uomh.memory import OWN_PROCESS
 
 Attempt = Callable[..., Any]
 
@@ -45,7 +46,7 @@ class Workers:
 def _environment(threads: int) -> dict[str, str]:
     """Of a worker, before it loads anything; torch itself is told by `computing_with`."""
     spin = os.environ.get("GOMP_SPINCOUNT", "10000")  # as the command line sets it
-    return {"OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": spin}
+    return {"OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": spin, OWN_PROCESS: "1"}
 
 
 def _processors(threads: int) -> int:

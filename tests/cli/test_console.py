@@ -1,0 +1,111 @@
+"""Names of others are shown as they are, on one line, everywhere."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import uomh
+from uomh.cli import console
+from uomh.cli.console import PlainConsole, metric_and_group, metrics_table, parts_table, rows_table
+from uomh.cli.verify import groups_table
+from uomh.metrics import Value
+from uomh.report.figures import dimension_figure, save_dimension_figure
+from uomh.text import shortened, shown
+
+PLAIN = ["a[b]", "[red]", "[/]", ":smile:", "$x_1$", "_under", "{brace}", "\\[x", "é猫"]
+ODD = {"two\nlines": r"two\nlines", "\x1b[31mred": r"\x1b[31mred", "back\u202ewards": r"back\u202e"}
+
+
+def printed(renderable):
+    target = PlainConsole(file=io.StringIO(), width=200)
+    target.print(renderable)
+    return target.file.getvalue()
+
+
+def value(number):
+    return Value(value=number, low=None, high=None, n=5, kind="exact", reason=None)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_names_are_shown_as_they_are(name, capsys, monkeypatch):
+    values = {"loss": value(1.0), f"loss[{name}]": value(2.0)}
+    assert name in printed(parts_table(values, [name]))
+    assert "2" in printed(parts_table(values, [name])).split(name)[1]
+    assert name in printed(metrics_table({name: value(1.0)}, name))
+    assert name in printed(rows_table(["name"], [[name]]))
+    assert metric_and_group(f"loss[{name}]") == ("loss", name)
+    stream = io.StringIO()
+    monkeypatch.setattr(console, "out", PlainConsole(file=stream, width=80))
+    console.say(f"class {name}")
+    assert stream.getvalue() == f"class {name}\n"
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_breaks_or_steers_a_line_is_escaped(name):
+    for renderable in (
+        parts_table({f"loss[{name}]": value(2.0)}, [name]),
+        metrics_table({name: value(1.0)}, "title"),
+        rows_table(["name"], [[name]]),
+    ):
+        text = printed(renderable)
+        assert ODD[name] in text
+        assert name not in text
+    assert "\x1b" not in printed("\x1b[31mred")
+
+
+def test_progress_shows_names_as_they_are(monkeypatch):
+    terminal = PlainConsole(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    monkeypatch.setattr(console, "out", terminal)
+    with console.TrainingDisplay(quiet=False) as display:
+        display.start("model/[red]:smile:", 0, 2, 10)
+        display.epoch("model/[red]:smile:", 1, {"train": {"a[b]": 1.0}}, 0.1)
+    assert "model/[red]:smile:" in terminal.file.getvalue()
+    assert "train a[b] 1" in terminal.file.getvalue()
+
+
+def test_long_names_are_cut_where_space_is_short():
+    assert shortened("x" * 1000, 10) == "x" * 9 + "…"
+    text = printed(parts_table({f"loss[{'x' * 1000}]": value(2.0)}, ["x" * 1000]))
+    assert max(map(len, text.splitlines())) < 80
+    assert shown("plain text") == "plain text"
+
+
+@pytest.fixture(scope="module")
+def report():
+    rng = np.random.default_rng(0)
+    names = ["$x_1$ a[b]", 'two\nlines, \x1b[31m猫 "q"']
+    points = rng.normal(size=(120, 3))
+    points[60:, 2] = 9
+    return uomh.verify(
+        points, np.arange(120) // 60, k=[5], nulls=19, classes=names, name="$data_$\n"
+    )
+
+
+def test_a_report_keeps_the_names_in_its_files_and_shows_them_on_the_terminal(report):
+    names = [group.label for group in report.groups]
+    assert [group["label"] for group in json.loads(report.to_json())["groups"]] == names
+    cells = [cell for row in csv.reader(io.StringIO(report.to_csv())) for cell in row]
+    assert set(names) <= set(cells)
+    text = printed(groups_table(report))
+    assert "$x_1$ a[b]" in text
+    assert r"two\nlines" in text
+
+
+def test_figures_draw_names_letter_by_letter(report, tmp_path):
+    figure = dimension_figure([report])
+    (ax,) = figure.axes
+    assert {text.get_text() for text in ax.texts} == {"$x_1$ a[b]", 'two\\nlines, \\x1b[31m猫 "…'}
+    assert not any(text.get_parse_math() for text in (*ax.texts, ax.title))
+    assert ax.title.get_text() == "$data_$\\n"
+    assert len(save_dimension_figure([report], tmp_path)) == 3  # and no warning of a missing glyph
+
+
+def test_the_console_writes_to_any_width_without_colour():
+    target = PlainConsole(file=io.StringIO(), width=80, no_color=True)
+    assert isinstance(target, Console)
+    target.print(metrics_table({"loss": value(1.0)}, "title"))
+    assert "\x1b" not in target.file.getvalue()
