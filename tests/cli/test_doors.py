@@ -4,7 +4,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -221,10 +220,12 @@ def test_help_and_lists_import_nothing_heavy_and_are_quick(arguments):
         "    if heavy: os._exit(77)\n"
         f"atexit.register(check)\n{run}"
     )
-    start = time.perf_counter()
+    before = os.times()
     shown = arguments[1:] if script else arguments
     done = subprocess.run([sys.executable, "-c", code, *shown], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout
-    # 0.6 s is asked for on a quiet machine; tests may share theirs, so the bound here is loose.
-    assert time.perf_counter() - start < 3.0
+    # 0.6 s is asked for on a quiet machine; here its processor time, for others share it.
+    after = os.times()
+    spent = after.children_user + after.children_system
+    assert spent - before.children_user - before.children_system < 1.5

@@ -22,7 +22,15 @@ from uomh.registry import entries, load
 from uomh.seeds import preserved, reseed, seeded
 
 # What these set once, when they are imported for the first time, is theirs.
-FOREIGN = ("scipy.special", "sympy", "sklearn.cluster", "zuko", "torch.utils.tensorboard", "joblib")
+FOREIGN = (
+    "scipy.special",
+    "sympy",
+    "torch._dynamo",
+    "sklearn.cluster",
+    "zuko",
+    "torch.utils.tensorboard",
+    "joblib",
+)
 for _module in FOREIGN:
     importlib.import_module(_module)
 

@@ -12,8 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from uomh.dimension.result import DimensionReport
 from uomh.files import replacing
@@ -99,20 +100,7 @@ def _panel(ax: Axes, report: DimensionReport) -> None:
 
 def _groups(ax: Axes, x: int, k: int, report: DimensionReport, rng: np.random.Generator) -> None:
     values = np.array([group.k[k].dimension for group in report.groups])
-    ax.boxplot(
-        [values],
-        positions=[x],
-        widths=0.42,
-        whis=(0, 100),
-        showfliers=False,
-        patch_artist=True,
-        manage_ticks=False,
-        boxprops={"facecolor": _BOX + "55", "edgecolor": _BOX, "linewidth": 1.1},
-        medianprops={"color": _POINT, "linewidth": 1.6},
-        whiskerprops={"color": _BOX, "linewidth": 1.1},
-        capprops={"color": _BOX, "linewidth": 1.1},
-        zorder=2,
-    )
+    _box(ax, x, values)
     shifts = rng.uniform(-0.13, 0.13, len(values)) if len(values) > 2 else np.zeros(len(values))
     ax.plot(x + shifts, values, "o", ms=3.2, color=_POINT, alpha=0.75, mew=0, zorder=4)
     for i, side in ((int(values.argmin()), "top"), (int(values.argmax()), "bottom")):
@@ -139,6 +127,21 @@ def _groups(ax: Axes, x: int, k: int, report: DimensionReport, rng: np.random.Ge
             solid_capstyle="butt",
             zorder=3,
         )
+
+
+def _box(ax: Axes, x: int, values: NDArray[np.float64]) -> None:
+    """A box of the quartiles with whiskers to the ends.
+
+    Not by ``Axes.boxplot``, which reads all of matplotlib's settings, and by that chooses the
+    backend of the program that calls us.
+    """
+    least, low, middle, high, most = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    ax.add_patch(
+        Rectangle((x - 0.21, low), 0.42, high - low, fc=_BOX + "55", ec=_BOX, lw=1.1, zorder=2)
+    )
+    ax.vlines([x, x], [least, high], [low, most], colors=_BOX, lw=1.1, zorder=2)
+    ax.hlines([least, most], x - 0.105, x + 0.105, colors=_BOX, lw=1.1, zorder=2)
+    ax.hlines(middle, x - 0.21, x + 0.21, colors=_POINT, lw=1.6, zorder=3)
 
 
 def _legend(groups: bool) -> list[Line2D | Patch]:
