@@ -47,4 +47,4 @@ def in_units_of_the_largest(vectors: Floats) -> Floats:
     changes.
     """
     exponents = np.frexp(np.abs(vectors).max(axis=(1, 2), keepdims=True))[1]
-    return np.ldexp(vectors, -exponents)
+    return np.asarray(np.ldexp(vectors, -exponents))
