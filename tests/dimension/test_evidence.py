@@ -51,7 +51,8 @@ def test_json_has_the_stable_keys(union):
     assert found == report.to_dict()
     assert set(found) == {
         *("dataset", "fingerprint", "estimator", "n", "ambient_dim", "by"),
-        *("groups", "whole", "claims", "power", "verdict", "unlabelled", "notes"),
+        *("groups", "whole", "claims", "power", "verdict", "unlabelled", "near_copies"),
+        "notes",
     }
     assert (found["n"], found["ambient_dim"], found["by"]) == (len(x), 20, "class")
     group = found["groups"][0]

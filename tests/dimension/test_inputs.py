@@ -130,3 +130,70 @@ def test_other_values_and_other_labels_have_another_fingerprint():
     one.add(uomh.verify(X, 1 - Y, **QUICK).fingerprint)
     one.add(uomh.verify(X, Y, classes=["cat", "dog"], **QUICK).fingerprint)
     assert len(one) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"duplicates": "no"}, "unknown policy for duplicates 'no'"),
+        ({"duplicates": None}, "unknown policy for duplicates 'None'"),
+        ({"near_duplicates": "error"}, "unknown policy for near-duplicates 'error'"),
+        ({"near_duplicates": True}, "unknown policy for near-duplicates"),
+        ({"tolerance": 0}, "between 0 and 1; it is 0"),
+        ({"tolerance": 1.5}, "between 0 and 1"),
+        ({"tolerance": "1e-3"}, "tolerance must be a number"),
+        ({"tolerance": float("nan")}, "finite"),
+        ({"nulls": 20.5}, "nulls must be a whole number; it is 20.5"),
+        ({"nulls": True}, "nulls must be a whole number; it is True"),
+        ({"nulls": "many"}, "nulls must be a whole number; it is 'many'"),
+        ({"nulls": None}, "nulls must be a whole number"),
+        ({"nulls": -1}, "nulls must be at least"),
+        ({"k": "3"}, "k must be whole numbers"),
+        ({"k": [3.5]}, "k must be whole numbers"),
+        ({"k": True}, "k must be whole numbers"),
+        ({"k": [True]}, "k must be whole numbers"),
+        ({"k": None}, "k must be whole numbers"),
+        ({"k": np.array(3.0)}, "k must be whole numbers"),
+        ({"k": -3}, "k must be at least 2"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"seed": "a"}, "seed must be a whole number"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"device": "foo"}, "the device 'foo' is not there"),
+        ({"name": None}, "name must be text"),
+        ({"by": 3}, "by must be text"),
+        ({"fingerprint": 3}, "fingerprint must be text"),
+        ({"estimator": None}, "unknown estimator"),
+        ({"notes": "one"}, "list of sentences"),
+        ({"unlabelled": -1}, "unlabelled must be at least 0"),
+        ({"classes": 3}, "classes must be a list"),
+    ],
+)
+def test_options_that_are_none_are_one_sentence(options, says):
+    with pytest.raises(UomhError, match=says) as caught:
+        uomh.verify(X, Y, **{**QUICK, **options})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("k", [5, np.int64(5), [5], (5,), {5}, np.array([5]), range(5, 6)])
+def test_numbers_of_neighbours_may_be_any_whole_numbers(k):
+    assert list(uomh.verify(X, k=k).whole.k) == [5]
+
+
+@pytest.mark.parametrize("power", [-530, -1000, 400])
+def test_units_change_nothing_in_a_report(power):
+    points = np.random.default_rng(3).standard_normal((80, 3))
+    true = uomh.verify(points, Y[np.arange(80) % 64], **QUICK).to_dict()
+    found = uomh.verify(np.ldexp(points, power), Y[np.arange(80) % 64], **QUICK).to_dict()
+    assert found["claims"]["groups_separated"] == true["claims"]["groups_separated"]
+    for k in ("3", "5"):
+        assert found["whole"]["k"][k] == pytest.approx(true["whole"]["k"][k], rel=1e-5)
+
+
+def test_points_given_twice_and_kept_have_a_report():
+    points = np.random.default_rng(3).standard_normal((60, 3))
+    y = np.arange(60) % 2
+    once = uomh.verify(points, y, **QUICK)
+    twice = uomh.verify(np.repeat(points, 2, axis=0), np.repeat(y, 2), duplicates="keep", **QUICK)
+    assert [group.n for group in twice.groups] == [60, 60]
+    assert twice.near_copies == 0
+    assert twice.whole.k[5].dimension == pytest.approx(once.whole.k[5].dimension, rel=0.2)

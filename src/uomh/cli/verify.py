@@ -54,6 +54,12 @@ def verify(
     estimator: Annotated[str, typer.Option(help="of the dimension")] = "mle",
     nulls: Annotated[int, typer.Option(help="shuffles of the labels")] = 199,
     duplicates: Annotated[str, typer.Option(help="drop, keep or error")] = "drop",
+    near_duplicates: Annotated[
+        str, typer.Option(help="keep, or drop all but the first of points that are nearly copies")
+    ] = "keep",
+    tolerance: Annotated[
+        float, typer.Option(help="share of the typical nearest distance that is nearly a copy")
+    ] = 1e-3,
     output: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="folder for dimension.{json,csv,png,pdf,svg}"),
@@ -77,6 +83,8 @@ def verify(
         raise UomhError("which data set? give --dataset NAME")
     if duplicates not in ("drop", "keep", "error"):
         raise unknown("policy for duplicates", duplicates, ["drop", "keep", "error"])
+    if near_duplicates not in ("keep", "drop"):
+        raise unknown("policy for near-duplicates", near_duplicates, ["keep", "drop"])
     ks = _numbers(k)
     checked_device(device)
     if threads:
@@ -107,6 +115,8 @@ def verify(
                 estimator=estimator,
                 nulls=nulls,
                 duplicates=duplicates,  # type: ignore[arg-type]  # checked above
+                near_duplicates=near_duplicates,  # type: ignore[arg-type]  # checked above
+                tolerance=tolerance,
                 seed=seed,
                 classes=classes or None,
                 name=data.name,
@@ -139,8 +149,12 @@ def save(reports: list[DimensionReport], folder: Path) -> None:
 
 
 def show(report: DimensionReport) -> None:
-    """Print the groups, the claims and the verdict."""
+    """Print the groups, what is to be known of the data, the claims and the verdict."""
     out.print(groups_table(report))
+    if report.unlabelled:
+        out.print(f"{report.unlabelled:,} points have no label and were left out.", markup=False)
+    for note in report.notes:
+        out.print(note, markup=False)
     out.print(claims_table(report))
     out.print(shown(report.verdict))
     out.print()

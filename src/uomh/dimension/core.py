@@ -28,9 +28,7 @@ from uomh.neighbours.core import Points as Rows
 Floats = NDArray[np.float64]
 Points = NDArray[Any]
 
-BEYOND = (
-    1.1  # times the coordinates: farther than chance takes an estimate of points that fill them
-)
+BEYOND = 1.25  # times the coordinates: farther than chance and known biases take an estimate
 
 
 class InvalidPointsError(UomhError, ValueError, TypeError):

@@ -26,6 +26,8 @@ from uomh.dimension.claims import (
 )
 from uomh.dimension.groups import estimates, list_length, measured
 from uomh.dimension.inputs import (
+    NearDuplicates,
+    check_options,
     checked_ks,
     checked_rows,
     distinct_points,
@@ -35,6 +37,7 @@ from uomh.dimension.inputs import (
     renumbered,
     require_size,
 )
+from uomh.dimension.nearcopies import NearCopies, near_copies, without_near_copies
 from uomh.dimension.nulls import Progress, shuffled
 from uomh.dimension.result import (
     Claims,
@@ -47,14 +50,13 @@ from uomh.dimension.result import (
 )
 from uomh.dimension.thinning import Ints, NeighbourLists, random_parts, restricted, shortened
 from uomh.dimension.verdict import CHOSEN, verdict
-from uomh.errors import UomhError, unknown
+from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
 from uomh.neighbours.core import Points
 from uomh.neighbours.graph import spanning_tree
 
 _WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
 _ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
-_FEWEST_NULLS = 19  # the fewest that allow p = 0.05
 
 
 def verify(
@@ -65,6 +67,8 @@ def verify(
     estimator: str = "mle",
     nulls: int = 199,
     duplicates: Duplicates = "drop",
+    near_duplicates: NearDuplicates = "keep",
+    tolerance: float = 1e-3,
     seed: int = 0,
     neighbours: Neighbours | None = None,
     classes: Sequence[str] | None = None,
@@ -88,6 +92,9 @@ def verify(
         nulls: shuffles of the labels, at least 19.
         duplicates: ``"drop"`` exact copies of a point and count them, ``"keep"`` them (a point's
             copies are not its neighbours), or ``"error"``.
+        near_duplicates: ``"keep"`` points that are nearly copies, and say how many there are, or
+            ``"drop"`` all but the first of them (see ``uomh.dimension.nearcopies``).
+        tolerance: share of the typical nearest distance below which points are nearly copies.
         seed: of the shuffles and cuts; the answer is the same for any number of threads.
         neighbours: of X within itself, instead of a search (512 each serve ten groups).
         classes: names of the labels 0, 1, ...; y then holds these numbers, or the names.
@@ -118,10 +125,18 @@ def verify(
         'supported'
     """
     ks = checked_ks(k)
-    if estimator != "mle":
-        raise unknown("estimator with nulls and calibration", estimator, ["mle"])
-    if nulls < _FEWEST_NULLS:
-        raise UomhError(f"nulls must be at least {_FEWEST_NULLS}, the fewest that allow p = 0.05")
+    check_options(
+        estimator=estimator,
+        nulls=nulls,
+        duplicates=duplicates,
+        near_duplicates=near_duplicates,
+        tolerance=tolerance,
+        seed=seed,
+        texts={"name": name, "by": by, "fingerprint": fingerprint or ""},
+        unlabelled=unlabelled,
+        notes=notes,
+        device=device,
+    )
     given = None if X is None else Points(X)
     if given is not None:
         given.largest()  # raises where a value is not finite
@@ -141,8 +156,24 @@ def verify(
     points = None if given is None else given.array
     if points is not None and len(rows) < total:
         points = points[rows]
-    m = len(rows)
     labels, names, dropped = grouped(numbers, known, rows, among)
+    said = list(notes)
+    doubled: NearCopies | None = None
+    if near_duplicates == "drop":
+        if neighbours is not None or points is None:
+            raise UomhError(
+                "near-duplicates cannot be left out of neighbours that were searched before; "
+                "give the points alone"
+            )
+        require_size("the data set", len(rows), len(among) - len(rows), ks)
+        apart, doubled = without_near_copies(points, tolerance, device)
+        if len(apart) < len(rows):
+            said.append(
+                f"{len(rows) - len(apart):,} of {len(rows):,} points were left out as near-copies "
+                f"of an earlier one: nearer than {tolerance:g} of the typical nearest distance."
+            )
+            rows, labels, points = rows[apart], labels[apart], points[apart]
+    m = len(rows)
     sizes = np.bincount(labels, minlength=len(names))
     require_size("the data set", m, len(among) - m, ks)
     for label, size, copies in zip(names, sizes.tolist(), dropped.tolist(), strict=False):
@@ -157,6 +188,9 @@ def verify(
         found = renumbered(neighbours, total)
     lists = NeighbourLists(found, points)
     near = found if points is None else shortened(found, list_length(ks, m))
+    if doubled is None:
+        doubled = near_copies(near, tolerance)
+        said += [doubled.sentence()] if doubled.sentence() else []
     hashed = fingerprint or fingerprint_of(points, found, labels, names)
     del found  # 16 bytes an entry, where the lists take 8
     tree = _tree(shortened(near, max(ks)), points)
@@ -206,7 +240,8 @@ def verify(
         power=Power({k: detectable_difference(groups, k) for k in ks} if draws else {}),
         verdict=verdict(name, groups, claims, from_points=from_points),
         unlabelled=unlabelled + missing,
-        notes=tuple(notes),
+        near_copies=doubled.points,
+        notes=tuple(said),
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import operator
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +14,59 @@ from uomh.data.labels import UNLABELLED, Numbering
 from uomh.dimension.thinning import Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, distinct
+from uomh.neighbours.checks import available, one_of, real_number, text, whole_number
 from uomh.neighbours.core import BLOCK_BYTES, Points
+
+FEWEST_NULLS = 19  # the fewest that allow p = 0.05
+NearDuplicates = Literal["keep", "drop"]
 
 
 def checked_ks(k: int | Sequence[int]) -> tuple[int, ...]:
     """The numbers of neighbours, ascending and each once."""
+    values: Any = k if isinstance(k, Iterable) and not isinstance(k, str) else [k]
     try:
-        ks = sorted({operator.index(value) for value in (k if isinstance(k, Sequence) else [k])})
-    except TypeError:
-        raise UomhError(f"k must be whole numbers; it is {k!r}") from None
+        ks = sorted({whole_number(value, "k") for value in values})
+    except (TypeError, UomhError):
+        raise UomhError(f"k must be whole numbers, as in [3, 10, 20]; it is {k!r}") from None
     if not ks or ks[0] < 2:
         raise UomhError(
             f"k must be at least 2, as the estimate compares the k-th neighbour with nearer ones; "
             f"it is {ks[0] if ks else 'empty'}"
         )
     return tuple(ks)
+
+
+def check_options(
+    *,
+    estimator: Any,
+    nulls: Any,
+    duplicates: Any,
+    near_duplicates: Any,
+    tolerance: Any,
+    seed: Any,
+    texts: Mapping[str, Any],
+    unlabelled: Any,
+    notes: Any,
+    device: Any,
+) -> None:
+    """Raise where an option of ``verify`` is not of its kind; ``texts`` are those that are text."""
+    one_of(estimator, "estimator with nulls and calibration", ["mle"])
+    if whole_number(nulls, "nulls", 0) < FEWEST_NULLS:
+        raise UomhError(f"nulls must be at least {FEWEST_NULLS}, the fewest that allow p = 0.05")
+    one_of(duplicates, "policy for duplicates", get_args(Duplicates))
+    one_of(near_duplicates, "policy for near-duplicates", get_args(NearDuplicates))
+    if not 0 < real_number(tolerance, "tolerance") < 1:
+        raise UomhError(
+            f"tolerance is a share of the typical nearest distance, between 0 and 1; it is "
+            f"{tolerance}"
+        )
+    whole_number(seed, "seed", 0)
+    whole_number(unlabelled, "unlabelled", 0)
+    for what, value in texts.items():
+        text(value, what)
+    if isinstance(notes, str):
+        raise UomhError("notes must be a list of sentences; it is one text")
+    available(device)
 
 
 def labels_of(
@@ -50,8 +87,8 @@ def labels_of(
     """
     if y is None:
         return np.zeros(n, dtype=np.int64), ()
-    if isinstance(classes, str):
-        raise UomhError(f"classes must be a list of names; it is the text {classes!r}")
+    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Iterable)):
+        raise UomhError(f"classes must be a list of names; it is {classes!r}")
     numbering = Numbering.of(y, "y", classes)
     labels = numbering(y, "y")
     if len(labels) < n or (exactly and len(labels) > n):

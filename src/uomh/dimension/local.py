@@ -47,5 +47,4 @@ def in_units_of_the_largest(vectors: Floats) -> Floats:
     changes.
     """
     exponents = np.frexp(np.abs(vectors).max(axis=(1, 2), keepdims=True))[1]
-    scaled: Floats = np.ldexp(vectors, -exponents)
-    return scaled
+    return np.asarray(np.ldexp(vectors, -exponents))

@@ -212,6 +212,8 @@ class DimensionReport:
         power: what these group sizes could show.
         verdict: one sentence.
         unlabelled: points left out because they have no label.
+        near_copies: points that had a neighbour nearer than the tolerance times the typical
+            nearest distance, before any were left out.
         notes: sentences about the data that a reader of the numbers should know.
     """
 
@@ -227,6 +229,7 @@ class DimensionReport:
     power: Power
     verdict: str
     unlabelled: int = 0
+    near_copies: int = 0
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from uomh.errors import UomhError, unknown
 
 
-def whole_number(value: Any, what: str, least: int) -> int:
+def whole_number(value: Any, what: str, least: int | None = None) -> int:
     """The value as an int.
 
     Raises:
@@ -27,7 +27,7 @@ def whole_number(value: Any, what: str, least: int) -> int:
         number = operator.index(value)
     except TypeError:
         raise UomhError(f"{what} must be a whole number; it is {value!r}") from None
-    if number < least:
+    if least is not None and number < least:
         raise UomhError(f"{what} must be at least {least}; it is {number}")
     return number
 
