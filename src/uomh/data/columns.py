@@ -23,7 +23,7 @@ from uomh.data.pictures import BLOCK, Encoded, Pictures
 from uomh.errors import UomhError
 
 PREFERRED_LABELS = ("label", "fine_label", "labels")
-BLOCKS = 64
+BLOCKS = 256
 """images are large: where a row is a vector or a label, so many times as many are read at once"""
 NO_LABELS = 'data.label_column="" for none'
 
