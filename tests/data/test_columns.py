@@ -175,6 +175,12 @@ def test_lists_that_are_no_vectors_are_refused_by_row(tmp_path, rows, sentence):
         load(tmp_path)
 
 
+def test_a_size_means_nothing_for_vectors(tmp_path):
+    write(tmp_path / "train.parquet", x=[[1.0, 2.0], [3.0, 4.0]])
+    with pytest.raises(UomhError, match=r"data\.resize means nothing"):
+        load(tmp_path, resize=8)
+
+
 def test_vectors_of_the_test_split_have_the_same_length(tmp_path):
     write(tmp_path / "train.parquet", x=[[1.0, 2.0], [3.0, 4.0]])
     write(tmp_path / "test.parquet", x=[[1.0, 2.0, 3.0]])

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -285,3 +287,22 @@ def test_a_folder_that_changed_is_read_again(write):
     assert len(load(write).train) == 2
     write("dog/2.png")
     assert len(load(write).train) == 3
+
+
+@pytest.mark.parametrize("setting", ["label_column", "point_column"])
+def test_a_column_means_nothing_for_a_folder_of_images(write, setting):
+    write("cat/1.png", "dog/1.png")
+    with pytest.raises(UomhError, match=f"data.{setting} means nothing"):
+        load(write, **{setting: "name"})
+
+
+def test_a_name_that_is_no_text_is_refused(write):
+    write("cat/1.png", "dog/a\tb.png")
+    with pytest.raises(UomhError, match="is no plain text; rename it"):
+        load(write)
+
+
+def test_pipes_are_not_read(write):
+    write("cat/1.png")
+    os.mkfifo(write.root / "cat" / "2.png")
+    assert len(load(write).train) == 1
