@@ -165,6 +165,16 @@ def _read(folder: Path) -> Decoded | None:
         return None
 
 
+def left_out(count: int, what: str) -> str:
+    """The note on rows without a label.
+
+    >>> left_out(1, "test")
+    '1 test row has no label and is left out'
+    """
+    rows, are = ("row has", "is") if count == 1 else ("rows have", "are")
+    return f"{count:,} {what} {rows} no label and {are} left out"
+
+
 def _open(folder: Path, split: str, labelled: bool) -> Split:
     # Copy-on-write: torch wants writable memory, and nothing may reach the file.
     x = torch.from_numpy(np.load(folder / f"{split}_x.npy", mmap_mode="c"))
@@ -191,11 +201,8 @@ def _write(source: Source, folder: Path, name: str) -> None:
         if tested and (partial / "test_y.npy").is_file() != labelled:
             raise UomhError(f"{name}: one of the training and test points has labels, one has none")
         notes = [*source.notes]
-        for count, what in ((unlabelled, "training"), (untold, "test")):
-            if count:
-                rows = f"{what} row has" if count == 1 else f"{what} rows have"
-                is_left = "is" if count == 1 else "are"
-                notes.append(f"{count:,} {rows} no label and {is_left} left out")
+        counts = {"training": unlabelled, "test": untold}
+        notes += [left_out(count, what) for what, count in counts.items() if count]
         meta = {
             "classes": source.classes,
             "levels": source.levels,
