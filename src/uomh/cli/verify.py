@@ -109,10 +109,7 @@ def verify(
                 by=by if by == "class" else Path(by).name,
                 from_points=looked_at(data),
                 unlabelled=data.unlabelled,
-                # The report counts these rows itself, as it does for who gives arrays.
-                notes=[
-                    note for note in data.notes if note != left_out(data.unlabelled, "training")
-                ],
+                notes=[note for note in data.notes if note != counted],
                 device=device,
                 progress=display.show,
             )
