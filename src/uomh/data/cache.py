@@ -132,7 +132,6 @@ def decoded(name: str, key: str, source: Callable[[], AbstractContextManager[Sou
     folder = cache_root() / f"{''.join(c if c.isalnum() else '-' for c in name)[:64]}-{digest}"
     found = _read(folder)
     if found is None:
-        shutil.rmtree(folder, ignore_errors=True)  # what is damaged; else there is nothing
         try:
             with source() as read:
                 _write(read, folder, name)
@@ -163,6 +162,17 @@ def _read(folder: Path) -> Decoded | None:
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    """Give a complete folder its name, unless another process was first: its folder is the same."""
+    with contextlib.suppress(OSError):
+        partial.rename(folder)
+        return
+    if _read(folder) is None:  # damaged
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            partial.rename(folder)
 
 
 def left_out(count: int, what: str) -> str:
@@ -214,8 +224,7 @@ def _write(source: Source, folder: Path, name: str) -> None:
             "fingerprint": _fingerprint(partial),
         }
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        with contextlib.suppress(OSError):  # another process was first: its folder is the same
-            partial.rename(folder)
+        _publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
