@@ -191,7 +191,8 @@ def resolve(
     if _member(chosen, "model").get("latent_dim") == "dimension":
         del chosen["model"]["latent_dim"]
         chosen["latent_dim"] = "dimension"
-    data = load_data(DataConfig.of(_member(chosen, "data"), "data"))
+    source = DataConfig.of(_member(chosen, "data"), "data")
+    data = load_data(source)
     layers = [_defaults("model", "train", known["model"], data.spec)]
     if "density" in known:
         first, second = (registry.load("models", known[key]) for key in ("model", "density"))
@@ -209,6 +210,8 @@ def resolve(
         common = [name for name in EvaluateConfig().metrics if name != "loss"]
         own = ["low_dim_log_likelihood", "manifold_log_likelihood"]
         layers.append({"evaluate": {"metrics": [*common, *own]}})
+    # Absolute paths: workers and later commands read the same data from any folder.
+    chosen = {**chosen, "data": source.absolute().model_dump(mode="json")}
     config = RunConfig.of(merged(*layers, chosen))
     _check_composition(config)
     trained = (config.train, config.density_train)

@@ -1,5 +1,7 @@
 """Every clusterer: all splits are labelled, the same again, points untouched, errors are clear."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -158,8 +160,11 @@ def test_labels_of_a_file_are_in_the_order_of_the_pool(digits, tmp_path):
     ("content", "says"),
     [
         (np.arange(7), "has 7 labels, but there are 300 training points"),
-        (np.zeros((300, 2)), "give one label a point"),
-        (np.full(300, np.nan), "missing labels"),
+        (np.zeros((300, 2)), "must hold one label a point; its shape is (300, 2)"),
+        (np.eye(300), "of one-hot rows take y.argmax(1)"),
+        (np.full(300, np.nan), "holds no label at all"),
+        (np.where(np.arange(300) < 7, np.nan, 1), "has 7 missing labels of 300"),
+        (np.array([{}] * 300), "holds Python objects, which are never unpickled"),
         (None, "there is no file of labels"),
     ],
 )
@@ -167,7 +172,7 @@ def test_labels_that_do_not_fit_are_errors(content, says, digits, tmp_path):
     file = tmp_path / "mine.npy"
     if content is not None:
         np.save(file, content)
-    with pytest.raises(uomh.UomhError, match=says):
+    with pytest.raises(uomh.UomhError, match=re.escape(says)):
         cluster(digits, "saved", file=str(file))
 
 
@@ -182,6 +187,27 @@ def test_a_partition_comes_back_as_it_was(digits, tmp_path):
     uncut = uomh.load_data("digits", limit=300, test_limit=60, valid_fraction=0.0)
     pool = load_partition(path, uncut)
     assert torch.equal(pool.train.y, torch.cat([made.valid.y, made.train.y]))
+    assert pool.fingerprint not in (made.fingerprint, uncut.fingerprint)
+
+
+@pytest.mark.parametrize("labels", [np.full(270, 4), np.full(270, -1), np.zeros(270), np.eye(270)])
+def test_a_partition_of_labels_without_a_name_is_refused(labels, digits, tmp_path):
+    path = tmp_path / "partition.npz"
+    save_partition(path, digits, cluster(digits, "random", num_clusters=4))
+    with np.load(path) as file:
+        content = {key: file[key] for key in file.files}
+    np.savez(path, **content | {"train": labels})
+    with pytest.raises(uomh.UomhError, match="no partition as uomh saves it"):
+        load_partition(path, digits)
+
+
+@pytest.mark.parametrize("settings", [{}, {"test_fraction": 0.0}, {"limit": 200}])
+def test_labels_of_a_file_are_those_of_the_rows_of_the_source(settings, tmp_path):
+    np.save(tmp_path / "mine.npy", np.arange(1797) % 5)
+    data = uomh.load_data("digits", **settings)
+    made = cluster(data, str(tmp_path / "mine.npy"))
+    for split in (made.train, made.valid, made.test):
+        assert torch.equal(split.y, split.rows % 5)
 
 
 def test_a_partition_of_other_data_is_refused(digits, vectors, tmp_path):

@@ -297,8 +297,10 @@ def test_a_column_means_nothing_for_a_folder_of_images(write, setting):
 
 
 def test_a_name_that_is_no_text_is_refused(write):
-    write("cat/1.png", "dog/a\tb.png")
-    with pytest.raises(UomhError, match="is no plain text; rename it"):
+    write("cat/1.png", "cat/a\tb\u202fc.png")
+    assert len(load(write).train) == 2
+    os.rename(write.root / "cat" / "1.png", os.fsencode(write.root / "cat") + b"/\xff.png")
+    with pytest.raises(UomhError, match="is no text; rename it"):
         load(write)
 
 

@@ -51,7 +51,7 @@ def test_json_has_the_stable_keys(union):
     assert found == report.to_dict()
     assert set(found) == {
         *("dataset", "fingerprint", "estimator", "n", "ambient_dim", "by"),
-        *("groups", "whole", "claims", "power", "verdict"),
+        *("groups", "whole", "claims", "power", "verdict", "unlabelled", "notes"),
     }
     assert (found["n"], found["ambient_dim"], found["by"]) == (len(x), 20, "class")
     group = found["groups"][0]
@@ -193,7 +193,7 @@ WITH_NAN = np.where(np.arange(60)[:, None] == 7, np.nan, GOOD)
             "group '0' has 7 points after 28 duplicates were dropped",
         ),
         (GOOD, HALVES[:50], {}, "one label for each of 60 points"),
-        (GOOD, np.where(HALVES, np.nan, 1.0), {}, "missing labels"),
+        (GOOD, np.full(60, np.nan), {}, "no label at all"),
         (GOOD, HALVES, {"nulls": 5}, "nulls must be at least 19"),
         (GOOD, HALVES, {"estimator": "mlee"}, "did you mean 'mle'"),
         (None, HALVES, {}, "give the points X, or the neighbours"),

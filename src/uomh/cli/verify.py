@@ -16,6 +16,8 @@ from uomh.cli.train import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
 from uomh.errors import UomhError, unknown
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from uomh.data import Data
     from uomh.dimension.result import DimensionReport
 
@@ -36,7 +38,9 @@ def verify(
     ] = None,
     dataset: Annotated[
         list[str] | None,
-        typer.Option(metavar="D", help="a name, a folder, a file .npz, or hub:ORG/NAME"),
+        typer.Option(
+            metavar="D", help="a name, a folder, a file .npz, .npy, .csv, or hub:ORG/NAME"
+        ),
     ] = None,
     by: Annotated[
         str,
@@ -78,6 +82,7 @@ def verify(
         torch.set_num_threads(threads)
     from uomh.clusters import looked_at
     from uomh.data import load_data
+    from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
 
     silent = quiet or as_json
@@ -90,7 +95,9 @@ def verify(
         data = load_data(name, **{"valid_fraction": 0.0, "test_fraction": 0.0, **options})
         if by != "class" or settings["clusters"]:
             data = _grouped(data, by, seed, settings["clusters"], silent)
-        x, y, classes = data.train.x, data.train.y, data.classes
+        x, y, classes = *_in_order(data), data.classes
+        # The report counts rows without a label by itself, as for who gives arrays.
+        counted = left_out(data.unlabelled, "training")
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         with Display(silent) as display:
             report = evidence(
@@ -102,10 +109,11 @@ def verify(
                 duplicates=duplicates,  # type: ignore[arg-type]  # checked above
                 seed=seed,
                 classes=classes or None,
-                name=Path(name).name if Path(name).exists() else name,
+                name=data.name,
                 by=by if by == "class" else Path(by).name,
                 from_points=looked_at(data),
-                fingerprint=data.fingerprint or None,
+                unlabelled=data.unlabelled,
+                notes=[note for note in data.notes if note != counted],
                 device=device,
                 progress=display.show,
             )
@@ -276,6 +284,14 @@ def _settings(texts: list[str]) -> dict[str, dict[str, Any]]:
             )
         settings[group][name] = parse_value(value)
     return settings
+
+
+def _in_order(data: Data) -> tuple[Tensor, Tensor | None]:
+    """Training points and labels in the order of the source, as who has the arrays gives them."""
+    split = data.train
+    if split.rows is not None:
+        split = split[split.rows.argsort()]
+    return split.x, split.y
 
 
 def _grouped(data: Data, by: str, seed: int, settings: dict[str, Any], silent: bool) -> Data:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from uomh import registry
 from uomh.clusters.choose import best_number
-from uomh.data.core import Data, Split
+from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.neighbours.core import Points
 from uomh.settings import ComponentSettings, Nested
@@ -172,11 +172,11 @@ def relabelled(data: Data, labels: Sequence[Labels], names: Iterable[str], how: 
             f"point ({', '.join(map(repr, empty[:3]))}); ask for fewer clusters, or more points"
         )
     digest = hashlib.blake2b(repr(classes).encode(), digest_size=4)
-    for each in labels:
-        digest.update(each.astype(np.int64).tobytes())
+    for numbers in labels:
+        digest.update(numbers.astype(np.int64).tobytes())
     train, valid, test = (
-        Split(split.x, torch.from_numpy(each.astype(np.int64)))
-        for split, each in zip((data.train, data.valid, data.test), labels, strict=True)
+        replace(split, y=torch.from_numpy(numbers.astype(np.int64)))
+        for split, numbers in zip((data.train, data.valid, data.test), labels, strict=True)
     )
     return replace(
         data,
@@ -185,13 +185,20 @@ def relabelled(data: Data, labels: Sequence[Labels], names: Iterable[str], how: 
         test=test,
         classes=classes,
         fingerprint=f"{data.fingerprint}+{how}:{digest.hexdigest()}",
+        pool="",
     )
 
 
 def looked_at(data: Data) -> bool:
     """Whether the labels were chosen by looking at the points, as far as the fingerprint tells."""
-    how = data.fingerprint.rpartition("+")[2].partition(":")[0]
+    how = found_by(data.fingerprint)
     return how in registry.entries("clusterers") and registry.load("clusterers", how).looks
+
+
+def found_by(fingerprint: str) -> str:
+    """The clusterer that `relabelled` last wrote into a fingerprint; empty where none did."""
+    _, plus, last = fingerprint.rpartition("+")
+    return last.rpartition(":")[0] if plus else ""
 
 
 def by_size(labels: Labels) -> Labels:

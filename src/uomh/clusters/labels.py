@@ -17,7 +17,7 @@ from uomh.clusters.core import (
     relabelled,
 )
 from uomh.clusters.partition import load_partition, read_labels
-from uomh.data.core import Data
+from uomh.data.core import Data, Split
 from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours
 from uomh.registry import register
@@ -65,8 +65,9 @@ class Saved(Clusterer):
         """Its settings."""
 
         file: str = ""
-        """a partition of these data, .npz; or labels in the order of the training pool, .npy, .csv
-        (validation points, then training points; a test point gets that of its nearest one)"""
+        """a partition of these data, .npz; or labels, .npy, .csv: one for each training row of the
+        source, in its order, or for each point of the pool that a limit leaves (validation points,
+        then training points); a test point that has none gets that of its nearest training one"""
 
     config: Config
 
@@ -79,13 +80,32 @@ class Saved(Clusterer):
         if path.suffix == ".npz":
             return load_partition(path, data)
         labels, names = read_labels(path)
-        held_out, pool = len(data.valid), len(data.valid) + len(data.train)
-        if len(labels) != pool:
+        train, valid, test = data.train, data.valid, data.test
+        pool = len(valid) + len(train)
+        if len(labels) == data.source_rows:
+            found = [_of_rows(split, labels) for split in (train, valid, test)]
+        elif len(labels) == pool:
+            found = [labels[len(valid) :], labels[: len(valid)], None]
+        else:
+            more = f" of {data.source_rows} rows" if data.source_rows > pool else ""
             raise UomhError(
-                f"{path} has {len(labels)} labels, but there are {pool} training points"
+                f"{path} has {len(labels)} labels, but there are {pool} training points{more}"
             )
-        valid, train = labels[:held_out], labels[held_out:]
-        return relabelled(data, (train, valid, _of_nearest(data, train)), names, self.name)
+        of_train, of_valid, of_test = found
+        assert of_train is not None  # they are rows of the file
+        assert of_valid is not None
+        if of_test is None:
+            of_test = _of_nearest(data, of_train)
+        return relabelled(data, (of_train, of_valid, of_test), names, self.name)
+
+
+def _of_rows(split: Split, labels: Labels) -> Labels | None:
+    """Labels of the rows of the source, where all of the split are such rows."""
+    if split.rows is None:
+        return None
+    rows = split.rows.numpy()
+    found: Labels | None = labels[rows] if (rows < len(labels)).all() else None
+    return found
 
 
 def _of_nearest(data: Data, labels: Labels) -> Labels:

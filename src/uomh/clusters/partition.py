@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import replace
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from uomh.clusters.core import found_by, relabelled
+from uomh.data.arrays import load_array
 from uomh.data.core import Data, Split
+from uomh.data.labels import UNLABELLED, Numbering, labels_of_texts
+from uomh.data.tables import LABEL_COLUMNS, csv_rows
 from uomh.errors import UomhError
 from uomh.files import replacing
 
+DAMAGE = (zipfile.BadZipFile, zlib.error)
 SPLITS = ("train", "valid", "test")
 KEYS = (*SPLITS, "names", "fingerprint", "data_fingerprint", "data_classes")
 
@@ -24,7 +28,7 @@ def save_partition(path: Path, before: Data, after: Data) -> None:
 
     The file is an .npz of ``train``, ``valid`` and ``test`` (int64 labels), ``names`` of the
     groups, the ``fingerprint`` of the labelled data, and what says whose labels they are: the
-    ``data_fingerprint`` and ``data_classes`` of the data before.
+    ``data_fingerprint`` (of the pool, where it is known) and ``data_classes`` of the data before.
 
     Args:
         path: such as ``partition.npz``; its folder is made.
@@ -41,7 +45,7 @@ def save_partition(path: Path, before: Data, after: Data) -> None:
             test=_labels(after.test),
             names=np.array(after.classes, dtype=str),
             fingerprint=np.array(after.fingerprint),
-            data_fingerprint=np.array(before.fingerprint),
+            data_fingerprint=np.array(before.pool or before.fingerprint),
             data_classes=np.array(before.classes, dtype=str),
         )
 
@@ -58,62 +62,62 @@ def load_partition(path: Path, data: Data) -> Data:
     try:
         with np.load(path, allow_pickle=False) as file:
             saved = {key: file[key] for key in KEYS}
+        for name in SPLITS:
+            if saved[name].ndim != 1 or saved[name].dtype.kind not in "iu":
+                raise ValueError("no labels")
+            if not set(np.unique(saved[name]).tolist()) <= set(range(len(saved["names"]))):
+                raise ValueError("labels without a name")
     except FileNotFoundError:
         raise UomhError(f"there is no file of labels {str(path)!r}") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, *DAMAGE):
         raise UomhError(f"{str(path)!r} is no partition as uomh saves it") from None
     sizes = [len(getattr(data, name)) for name in SPLITS]
     theirs = [len(saved[name]) for name in SPLITS]
-    same = (
-        str(saved["data_fingerprint"]) == data.fingerprint
-        and tuple(saved["data_classes"].tolist()) == data.classes
-    )
-    if not same:
-        raise UomhError(f"{str(path)!r} holds labels of other data than {data.name}")
-    if theirs[0] + theirs[1] != sizes[0] + sizes[1] or theirs[2] != sizes[2]:
+    alike = tuple(saved["data_classes"].tolist()) == data.classes
+    if alike and (theirs[0] + theirs[1] != sizes[0] + sizes[1] or theirs[2] != sizes[2]):
         what = "{} training, {} validation and {} test points"
         raise UomhError(
             f"{str(path)!r} holds labels of {what.format(*theirs)}, but these data have "
             f"{what.format(*sizes)}; load them with the same data.limit, data.valid_fraction and "
             "data.test_fraction"
         )
-    pool = torch.from_numpy(np.concatenate([saved["valid"], saved["train"]]))
-    labels = pool[sizes[1] :], pool[: sizes[1]], torch.from_numpy(saved["test"])
-    train, valid, test = (
-        Split(getattr(data, name).x, y) for name, y in zip(SPLITS, labels, strict=True)
-    )
-    return replace(
-        data,
-        train=train,
-        valid=valid,
-        test=test,
-        classes=tuple(saved["names"].tolist()),
-        fingerprint=str(saved["fingerprint"]),
-    )
+    if not alike or str(saved["data_fingerprint"]) != (data.pool or data.fingerprint):
+        raise UomhError(f"{str(path)!r} holds labels of other data than {data.name}")
+    how = found_by(str(saved["fingerprint"]))
+    if not how:  # the classes, as they were
+        return data
+    pool = np.concatenate([saved["valid"], saved["train"]])
+    labels = pool[sizes[1] :], pool[: sizes[1]], saved["test"]
+    return relabelled(data, labels, saved["names"].tolist(), how)
 
 
 def read_labels(path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Numbers 0 to K-1 and names of the labels in a file .npy or .csv, one label a point.
 
     Raises:
-        UomhError: there is no such file, or it does not hold labels.
+        UomhError: there is no such file, it does not hold labels, or a label is missing.
     """
     if not path.is_file():
         raise UomhError(f"there is no file of labels {str(path)!r}")
-    try:
-        found: NDArray[Any] = (
-            np.load(path) if path.suffix == ".npy" else np.loadtxt(path, dtype=str, delimiter=",")
+    found = load_array(path) if path.suffix.lower() == ".npy" else _column(path)
+    numbering = Numbering.of(found, path.name)
+    labels = numbering(found, path.name)
+    missing = int((labels == UNLABELLED).sum())
+    if missing:
+        raise UomhError(
+            f"{path.name} has {missing} missing labels of {len(labels)}; give every point a label"
         )
-    except ValueError as error:
-        raise UomhError(f"{path}: no labels could be read ({error})") from None
-    if found.ndim != 1:
-        raise UomhError(f"{path} has shape {found.shape}; give one label a point")
-    if found.dtype.kind == "f" and not np.isfinite(found).all():
-        raise UomhError(f"{path} has missing labels (NaN); give every point a label")
-    if found.dtype.kind == "f" and (found == np.round(found)).all():
-        found = found.astype(np.int64)
-    names, labels = np.unique(found, return_inverse=True)
-    return labels.astype(np.int64), tuple(str(name) for name in names.tolist())
+    return labels, numbering.classes
+
+
+def _column(path: Path) -> list[Any]:
+    """The labels of a file of one column, without its name; an empty line is a missing label."""
+    rows = [cells or [""] for _, cells in csv_rows(path)]
+    if any(len(cells) > 1 for cells in rows):
+        raise UomhError(f"{path.name} has lines of several columns; give one label a point")
+    texts = [cells[0].strip() for cells in rows]
+    named = bool(texts) and texts[0].lower() in LABEL_COLUMNS and texts[0] not in texts[1:]
+    return labels_of_texts(texts[named:])
 
 
 def _labels(split: Split) -> NDArray[np.int64]:

@@ -99,6 +99,7 @@ class Decoded:
         fingerprint: digest of the points and labels.
         notes: what was changed or left out.
         unlabelled: training rows left out because they have no label.
+        source_rows: training rows of the source, with those that are left out.
     """
 
     train: Split
@@ -108,6 +109,7 @@ class Decoded:
     fingerprint: str
     notes: tuple[str, ...] = ()
     unlabelled: int = 0
+    source_rows: int = 0
 
 
 def cache_root() -> Path:
@@ -130,7 +132,6 @@ def decoded(name: str, key: str, source: Callable[[], AbstractContextManager[Sou
     folder = cache_root() / f"{''.join(c if c.isalnum() else '-' for c in name)[:64]}-{digest}"
     found = _read(folder)
     if found is None:
-        shutil.rmtree(folder, ignore_errors=True)  # what is damaged; else there is nothing
         try:
             with source() as read:
                 _write(read, folder, name)
@@ -157,9 +158,31 @@ def _read(folder: Path) -> Decoded | None:
             fingerprint=meta["fingerprint"],
             notes=tuple(meta["notes"]),
             unlabelled=meta["unlabelled"],
+            source_rows=meta["source_rows"],
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    """Give a complete folder its name, unless another process was first: its folder is the same."""
+    with contextlib.suppress(OSError):
+        partial.rename(folder)
+        return
+    if _read(folder) is None:  # damaged
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            partial.rename(folder)
+
+
+def left_out(count: int, what: str) -> str:
+    """The note on rows without a label.
+
+    >>> left_out(1, "test")
+    '1 test row has no label and is left out'
+    """
+    rows, are = ("row has", "is") if count == 1 else ("rows have", "are")
+    return f"{count:,} {what} {rows} no label and {are} left out"
 
 
 def _open(folder: Path, split: str, labelled: bool) -> Split:
@@ -183,25 +206,25 @@ def _write(source: Source, folder: Path, name: str) -> None:
         kept, unlabelled = _scatter(source.train, partial, "train")
         if not kept:
             raise UomhError(f"{name} has no training row{' with a label' if unlabelled else ''}")
+        labelled = (partial / "train_y.npy").is_file()
         tested, untold = (0, 0) if source.test is None else _scatter(source.test, partial, "test")
+        if tested and (partial / "test_y.npy").is_file() != labelled:
+            raise UomhError(f"{name}: one of the training and test points has labels, one has none")
         notes = [*source.notes]
-        for count, what in ((unlabelled, "training"), (untold, "test")):
-            if count:
-                rows = f"{what} row has" if count == 1 else f"{what} rows have"
-                is_left = "is" if count == 1 else "are"
-                notes.append(f"{count:,} {rows} no label and {is_left} left out")
+        counts = {"training": unlabelled, "test": untold}
+        notes += [left_out(count, what) for what, count in counts.items() if count]
         meta = {
             "classes": source.classes,
             "levels": source.levels,
-            "labelled": (partial / "train_y.npy").is_file(),
+            "labelled": labelled,
             "tested": tested > 0,
             "notes": notes,
             "unlabelled": unlabelled,
+            "source_rows": source.train.n,
             "fingerprint": _fingerprint(partial),
         }
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        with contextlib.suppress(OSError):  # another process was first: its folder is the same
-            partial.rename(folder)
+        _publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -51,8 +51,8 @@ class Split:
     Attributes:
         x: uint8 (N, C, H, W) or float (N, D); may be a view of a memory-mapped file.
         y: int64 (N,), or None.
-        rows: int64 (N,), each point's row in the split of the source that it is from; None where
-            the points are not rows of a source.
+        rows: int64 (N,), each point's row in its source, whose test split, if it has one, is
+            counted on from its training split; None where the points are not rows of a source.
     """
 
     x: Tensor
@@ -78,8 +78,11 @@ class Data:
     """A data set: three splits, the names of its classes, its grey levels, its fingerprint.
 
     ``levels`` is None for vectors; ``classes`` is empty without labels. ``valid`` may be empty.
-    ``notes`` are sentences on what was left out or changed when the data were read, to be shown;
-    ``unlabelled`` counts the training rows that were left out because they have no label.
+    ``fingerprint`` is of what is there: points, labels, names of classes, levels, and their order
+    in all splits. ``pool`` is the same wherever the validation split is cut; empty where it is not
+    known. ``notes`` are sentences on what was left out or changed when the data were read, to be
+    shown; ``unlabelled`` counts the training rows that were left out because they have no label,
+    and ``source_rows`` all training rows of the source, 0 where there is none.
     """
 
     name: str
@@ -89,8 +92,10 @@ class Data:
     classes: tuple[str, ...] = ()
     levels: int | None = None
     fingerprint: str = ""
+    pool: str = ""
     notes: tuple[str, ...] = ()
     unlabelled: int = 0
+    source_rows: int = 0
 
     @property
     def spec(self) -> DataSpec:
@@ -115,7 +120,7 @@ class Data:
         name = self.classes[label]
 
         def members(split: Split) -> Split:
-            return Split(split.x[self._labels(split) == label])
+            return replace(split[self._labels(split) == label], y=None)
 
         train = members(self.train)
         if not len(train):
@@ -128,6 +133,7 @@ class Data:
             test=members(self.test),
             classes=(),
             fingerprint=f"{self.fingerprint}/{name}",
+            pool="",
         )
 
     def map(self, f: Callable[[Tensor], Tensor], batch_size: int = 512) -> Data:
@@ -146,15 +152,16 @@ class Data:
         train = values(self.train)
 
         def mapped(split: Split) -> Split:  # f need not know what to do with no points
-            return Split(values(split) if len(split) else train[:0], split.y)
+            return replace(split, x=values(split) if len(split) else train[:0])
 
         return replace(
             self,
-            train=Split(train, self.train.y),
+            train=replace(self.train, x=train),
             valid=mapped(self.valid),
             test=mapped(self.test),
             levels=None,
             fingerprint=f"{self.fingerprint}+map",
+            pool="",
         )
 
     def _labels(self, split: Split) -> Tensor:

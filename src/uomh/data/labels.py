@@ -10,6 +10,7 @@ out, and says how many.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ UNLABELLED = -1
 MISSING_TEXT = frozenset(["", "nan", "NaN", "NaT", "<NA>"])
 LARGEST_WHOLE = 2.0**53
 """floats beyond it are not all whole numbers that were meant"""
+
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}|(0|-?[1-9][0-9]{0,14})\.0+")
+"""a whole number as it is usually written; ``007`` may be a name"""
 
 Ints = NDArray[np.int64]
 Key = bool | int | float | str
@@ -137,7 +141,8 @@ def _array(values: Any, where: str) -> NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise UomhError(f"{where} must hold one label a point; its shape is {array.shape}")
+        hint = "; of one-hot rows take y.argmax(1)" if array.ndim == 2 else ""
+        raise UomhError(f"{where} must hold one label a point; its shape is {array.shape}{hint}")
     if array.dtype.kind in "mM":
         return np.where(np.isnat(array), "", array.astype(str))
     if array.dtype.kind not in "biufUSO":
@@ -169,6 +174,19 @@ def _key(value: Any, where: str, row: int) -> Key | None:
         f"{where} has a label of type {type(value).__name__} in row {row}; "
         "a label is one number or one text"
     )
+
+
+def labels_of_texts(texts: Sequence[str]) -> list[Key | None]:
+    """Labels written in a file: whole numbers where every one that is there is written as one.
+
+    >>> labels_of_texts(["2", "10", "", "-1.0"]), labels_of_texts(["02", "10"])
+    ([2, 10, None, -1], ['02', '10'])
+    """
+    present = {text for text in texts if text not in MISSING_TEXT}
+    if not all(WHOLE.fullmatch(text) for text in present):
+        return [None if text in MISSING_TEXT else text for text in texts]
+    number = {text: int(text.partition(".")[0]) for text in present}
+    return [number.get(text) for text in texts]
 
 
 def _is_number(text: str) -> bool:

@@ -54,8 +54,8 @@ def shown(folder: Path) -> list[Path]:
     except OSError as error:
         raise UomhError(f"cannot read folder {str(folder)!r}: {error.strerror}") from None
     for name in names:
-        if not name.isprintable():
-            raise UomhError(f"the name {name!r} in {str(folder)!r} is no plain text; rename it")
+        if any("\ud800" <= letter <= "\udfff" for letter in name):  # bytes that are no UTF-8
+            raise UomhError(f"the name {name!r} in {str(folder)!r} is no text; rename it")
     return [folder / name for name in names]
 
 

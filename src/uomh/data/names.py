@@ -22,5 +22,7 @@ SUMMARIES = {
     "manifold:NAME": "points on a manifold of known dimension, such as manifold:union-2-5",
     "FOLDER": "images in class folders, or parquet files in the Hub's layout",
     "FILE.npz": "arrays x (images or vectors) and maybe y, x_test, y_test, classes, levels",
+    "FILE.npy": "one array of images or vectors, without labels",
+    "FILE.csv": "a table of numbers, and maybe a column of labels (label, class, target or y)",
 }
 """What ``--dataset`` takes, one line each."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
@@ -20,9 +21,20 @@ from uomh.dimension import halves
 from uomh.dimension.halves import Interval
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours, distinct, nearest_neighbours
+from uomh.neighbours.arrays import as_rows
+from uomh.neighbours.checks import one_of, real_number, whole_number
+from uomh.neighbours.core import Points as Rows
 
 Floats = NDArray[np.float64]
 Points = NDArray[Any]
+
+BEYOND = (
+    1.1  # times the coordinates: farther than chance takes an estimate of points that fill them
+)
+
+
+class InvalidPointsError(UomhError, ValueError, TypeError):
+    """Points that are none: a sentence for users, and the errors that scikit-learn raises."""
 
 
 class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
@@ -65,19 +77,22 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
                 belongs to its ``rows``. An interval needs lists of ``halves.list_length(k, n)``.
 
         Raises:
-            UomhError: too few distinct points, or no finite dimension.
-            ValueError: X is not a finite matrix of at least two rows (from scikit-learn).
+            UomhError: an option is of the wrong kind, too few distinct points, or no finite
+                dimension.
+            InvalidPointsError: X is not a finite matrix of at least two rows: a UomhError, and the
+                ValueError that scikit-learn raises.
+
+        Warns:
+            UserWarning: k is clipped, or the estimate is beyond the number of coordinates.
         """
+        self._check_options()
         if neighbours is not None:
             needed = X is not None or self.uses_points
-            points = validate_data(self, X, ensure_min_samples=2) if needed else None
-            copies = int(np.count_nonzero(neighbours.distances <= 0, axis=1).max())
-            if copies:
-                everything = np.ones(1 + int(neighbours.indices.max()), dtype=bool)
-                neighbours = halves.thinned(neighbours, everything, neighbours.k - copies)
-            self._fit(neighbours, points)
+            points = self._points(X) if needed else None
+            _check_belongs(neighbours, points)
+            self._fit(_without_copies(neighbours), points)
             return self
-        points = validate_data(self, X, ensure_min_samples=2)
+        points = self._points(X)
         rows = distinct(points)
         own = points[rows] if len(rows) < len(points) else points
         most = self._most(len(rows))
@@ -90,6 +105,31 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         if len(rows) < len(points):
             self.dimension_pw_ = _with_copies(self.dimension_pw_, points, rows)
         return self
+
+    def _check_options(self) -> None:
+        """Raise where an option of the constructor is not of its kind."""
+        hints = get_type_hints(type(self).__init__)
+        for name in self.get_params(deep=False):
+            value, kind = getattr(self, name), hints[name]
+            if kind is int:
+                whole_number(value, name, 0 if name in ("splits", "seed") else 1)
+            elif kind is float:
+                real_number(value, name)
+            else:
+                one_of(value, name, get_args(kind))
+
+    def _points(self, X: Any) -> Points:
+        """The points as scikit-learn takes them, and tensors; finite, and exact in float64."""
+        try:
+            if isinstance(X, torch.Tensor | np.ma.MaskedArray):
+                X = as_rows(X, "X").numpy()
+            rows = Rows(validate_data(self, X, ensure_min_samples=2))
+            rows.largest()
+            if not isinstance(X, np.ndarray) or X.dtype.kind == "O":
+                as_rows(X, "X")  # scikit-learn reads text as numbers, and rounds large ones
+        except (ValueError, TypeError, OverflowError, UomhError) as error:
+            raise InvalidPointsError(" ".join(str(error).split())) from error
+        return rows.array
 
     def _fit(self, neighbours: Neighbours, points: Points | None) -> None:
         most = min(self._most(len(neighbours)), neighbours.k)
@@ -108,6 +148,13 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
             )
         self.dimension_, self.dimension_pw_ = self._checked(neighbours, points)
         self.interval_ = self._interval(neighbours, points)
+        if points is not None and self.dimension_ > BEYOND * points.shape[1]:
+            warnings.warn(
+                f"{self.name} finds {self.dimension_:.3g} dimensions in points of "
+                f"{points.shape[1]} coordinates; look for outliers and near-copies, or take "
+                "another estimator",
+                stacklevel=3,
+            )
 
     def _checked(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
         dimension, pointwise = self._estimate(neighbours, points)
@@ -154,3 +201,31 @@ def _with_copies(values: Floats, points: Points, rows: NDArray[np.int64]) -> Flo
     result = np.empty(len(points))
     result[rows], result[copies] = values, values[twins]
     return result
+
+
+def _check_belongs(neighbours: Neighbours, points: Points | None) -> None:
+    if not isinstance(neighbours, Neighbours):
+        raise UomhError(
+            f"neighbours must be what uomh.nearest_neighbours gives; it is "
+            f"{type(neighbours).__name__}"
+        )
+    last = int(max(neighbours.rows.max(), neighbours.indices.max()))
+    if points is not None and last >= len(points):
+        raise UomhError(
+            f"the neighbours speak of row {last}, but X has {len(points)} rows; "
+            "they must come from a search within X"
+        )
+
+
+def _without_copies(neighbours: Neighbours) -> Neighbours:
+    """The lists without neighbours at distance zero, as long as the shortest of them."""
+    copies = int(np.count_nonzero(neighbours.distances <= 0, axis=1).max())
+    if not copies:
+        return neighbours
+    if copies == neighbours.k:
+        raise UomhError(
+            f"some point has {copies} copies among its {neighbours.k} neighbours and nothing else; "
+            "drop the duplicates, or search more neighbours"
+        )
+    everything = np.ones(1 + int(max(neighbours.rows.max(), neighbours.indices.max())), dtype=bool)
+    return halves.thinned(neighbours, everything, neighbours.k - copies)

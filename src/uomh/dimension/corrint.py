@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from uomh.dimension import halves
 from uomh.dimension.core import Estimator, Floats, Points
@@ -30,6 +31,7 @@ from uomh.neighbours import Neighbours
 from uomh.registry import register
 
 BLOCK = 1024
+PRECISION = 1e-6  # of a squared radius: what rounding may change
 
 
 @register("estimators", "corrint")
@@ -94,16 +96,23 @@ def pair_counts(points: Points, radii: Floats) -> Floats:
     """How many other points lie nearer than each radius: (n, len(radii)) from (n, D) points."""
     n = len(points)
     centre = points.mean(axis=0, dtype=np.float64)
+    largest = max(np.abs(points[rows] - centre).max() for rows in _blocks(n))
+    exponent = -math.frexp(largest)[1]  # squares neither overflow nor vanish in these units
+    nearer = np.ldexp(radii, exponent) ** 2
+    # Where the points spread far beyond the radii, products lose the digits that decide.
+    spread = points.shape[1] * math.ldexp(largest, exponent) ** 2
+    product = spread * np.finfo(np.float64).eps < PRECISION * nearer.min()
     counts = np.zeros((n, len(radii)))
-    blocks = [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    blocks = _blocks(n)
     for a, rows in enumerate(blocks):
-        left = points[rows].astype(np.float64) - centre
+        left = np.ldexp(points[rows].astype(np.float64) - centre, exponent)
         for columns in blocks[a:]:
-            right = left if columns == rows else points[columns].astype(np.float64) - centre
-            squared = np.sum(left**2, axis=1)[:, None] + np.sum(right**2, axis=1)
-            squared -= 2 * left @ right.T
-            for j, radius in enumerate(radii):
-                near = squared < radius**2
+            right = left
+            if columns != rows:
+                right = np.ldexp(points[columns].astype(np.float64) - centre, exponent)
+            squared = _products(left, right) if product else cdist(left, right, "sqeuclidean")
+            for j, square in enumerate(nearer):
+                near = squared < square
                 if columns == rows:
                     np.fill_diagonal(near, False)
                     counts[rows, j] += near.sum(axis=1)
@@ -111,3 +120,14 @@ def pair_counts(points: Points, radii: Floats) -> Floats:
                     counts[rows, j] += near.sum(axis=1)
                     counts[columns, j] += near.sum(axis=0)
     return counts
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+
+
+def _products(left: Floats, right: Floats) -> Floats:
+    """Squared distances (b, c) by one matrix product."""
+    squared = np.sum(left**2, axis=1)[:, None] + np.sum(right**2, axis=1)
+    squared -= 2 * left @ right.T
+    return np.asarray(squared)

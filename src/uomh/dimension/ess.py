@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from uomh.dimension.core import Estimator, Floats, Points
-from uomh.dimension.local import neighbourhoods
+from uomh.dimension.local import in_units_of_the_largest, neighbourhoods
 from uomh.neighbours import Neighbours
 from uomh.registry import register
 
@@ -65,6 +65,7 @@ def expected_skewness(d: np.ndarray) -> Floats:
 
 
 def _skewness(vectors: Floats) -> Floats:
+    vectors = in_units_of_the_largest(vectors)
     centred = vectors - vectors.mean(axis=1, keepdims=True)
     inner = centred @ centred.transpose(0, 2, 1)
     squared = np.diagonal(inner, axis1=1, axis2=2).copy()

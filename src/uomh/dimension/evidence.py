@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uomh.data.labels import UNLABELLED
 from uomh.dimension.claims import (
     detectable_difference,
     dimensions_differ,
@@ -26,9 +27,11 @@ from uomh.dimension.claims import (
 from uomh.dimension.groups import estimates, list_length, measured
 from uomh.dimension.inputs import (
     checked_ks,
+    checked_rows,
     distinct_points,
     fingerprint_of,
     grouped,
+    labels_of,
     renumbered,
     require_size,
 )
@@ -46,6 +49,7 @@ from uomh.dimension.thinning import Ints, NeighbourLists, random_parts, restrict
 from uomh.dimension.verdict import CHOSEN, verdict
 from uomh.errors import UomhError, unknown
 from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
+from uomh.neighbours.core import Points
 from uomh.neighbours.graph import spanning_tree
 
 _WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
@@ -68,6 +72,8 @@ def verify(
     by: str = "class",
     from_points: bool = False,
     fingerprint: str | None = None,
+    unlabelled: int = 0,
+    notes: Sequence[str] = (),
     device: str | None = None,
     progress: Progress | None = None,
 ) -> DimensionReport:
@@ -75,7 +81,8 @@ def verify(
 
     Args:
         X: (n, ...) points: pixels, embeddings, any features; None if ``neighbours`` stand for them.
-        y: (n,) labels of any kind; None gives estimates of the whole, and no verdict.
+        y: (n,) labels of any kind; None gives estimates of the whole, and no verdict. Points whose
+            label is missing (``uomh.data.labels`` says when) are left out and counted.
         k: numbers of neighbours, each at least 2.
         estimator: ``"mle"``, the one that nulls and calibration are made for.
         nulls: shuffles of the labels, at least 19.
@@ -83,12 +90,14 @@ def verify(
             copies are not its neighbours), or ``"error"``.
         seed: of the shuffles and cuts; the answer is the same for any number of threads.
         neighbours: of X within itself, instead of a search (512 each serve ten groups).
-        classes: names of the labels 0, 1, ...
+        classes: names of the labels 0, 1, ...; y then holds these numbers, or the names.
         name: of the set, for the report.
         by: what the labels are, for the report.
         from_points: whether the labels were chosen by looking at the points, as most clusterers do:
             shuffled labels are then no fair comparison, and the sentence says so.
         fingerprint: of the set; by default a hash of X and y.
+        unlabelled: how many points without a label were left out of X before, for the report.
+        notes: sentences about the data, for the report.
         device: where to search.
         progress: called with (stage, done, total).
 
@@ -96,7 +105,8 @@ def verify(
         The report; ``.save(directory)`` writes it, a notebook shows it as a table.
 
     Raises:
-        UomhError: k < 2, NaN, too few points in a group, all points alike, lists too short.
+        UomhError: k < 2, NaN, too few points in a group, all points alike, lists too short, labels
+            that are none or not one a point, missing labels where neighbours are given.
 
     Examples:
         >>> X = np.random.default_rng(0).normal(size=(400, 3))
@@ -112,11 +122,29 @@ def verify(
         raise unknown("estimator with nulls and calibration", estimator, ["mle"])
     if nulls < _FEWEST_NULLS:
         raise UomhError(f"nulls must be at least {_FEWEST_NULLS}, the fewest that allow p = 0.05")
-    points, rows, total = distinct_points(X, neighbours, duplicates)
+    given = None if X is None else Points(X)
+    if given is not None:
+        given.largest()  # raises where a value is not finite
+        total = given.n
+    elif neighbours is not None:
+        total = int(neighbours.rows.max()) + 1
+    else:
+        raise UomhError("give the points X, or the neighbours of all points among themselves")
+    numbers, known = labels_of(y, total, given is not None, classes)
+    labelled = np.flatnonzero(numbers != UNLABELLED)
+    missing = total - len(labelled)
+    if neighbours is not None:
+        rows, among = checked_rows(neighbours, total, missing), np.arange(total)
+    else:
+        assert given is not None
+        rows, among = distinct_points(given, labelled, duplicates)
+    points = None if given is None else given.array
+    if points is not None and len(rows) < total:
+        points = points[rows]
     m = len(rows)
-    labels, names, dropped = grouped(y, total, rows, classes)
+    labels, names, dropped = grouped(numbers, known, rows, among)
     sizes = np.bincount(labels, minlength=len(names))
-    require_size("the data set", m, total - m, ks)
+    require_size("the data set", m, len(among) - m, ks)
     for label, size, copies in zip(names, sizes.tolist(), dropped.tolist(), strict=False):
         require_size(f"group {label!r}", size, copies, ks)
 
@@ -129,7 +157,7 @@ def verify(
         found = renumbered(neighbours, total)
     lists = NeighbourLists(found, points)
     near = found if points is None else shortened(found, list_length(ks, m))
-    hashed = fingerprint or fingerprint_of(points, found, labels)
+    hashed = fingerprint or fingerprint_of(points, found, labels, names)
     del found  # 16 bytes an entry, where the lists take 8
     tree = _tree(shortened(near, max(ks)), points)
     whole = Whole(estimates(near, ks, seed), _size_curve(lists, ks, sizes, seed))
@@ -170,13 +198,15 @@ def verify(
         fingerprint=hashed,
         estimator=estimator,
         n=m,
-        ambient_dim=None if points is None else int(np.prod(points.shape[1:])),
+        ambient_dim=None if points is None else points.shape[1],
         by=by if groups else None,
         groups=tuple(groups),
         whole=whole,
         claims=claims,
         power=Power({k: detectable_difference(groups, k) for k in ks} if draws else {}),
         verdict=verdict(name, groups, claims, from_points=from_points),
+        unlabelled=unlabelled + missing,
+        notes=tuple(notes),
     )
 
 

@@ -9,8 +9,10 @@ only says which points to use.
 from __future__ import annotations
 
 import importlib
+import io
 import warnings
 from abc import abstractmethod
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -38,18 +40,29 @@ class External(Estimator):
             raise UomhError(
                 f"{self.name} comes from scikit-dimension: pip install 'uomh[skdim]'"
             ) from error
-        chosen = points[neighbours.rows].astype(np.float64)
+        chosen = _centred(points[neighbours.rows].astype(np.float64))
         if chosen.shape[1] == 1:  # refused there; a constant coordinate changes no distance
             chosen = np.pad(chosen, ((0, 0), (0, 1)))
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints warnings
                 warnings.simplefilter("ignore")
                 dimension = float(self._estimator(skdim).fit(chosen).dimension_)
-        except (ValueError, IndexError, np.linalg.LinAlgError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
             raise UomhError(
-                f"{self.name} of scikit-dimension fails on these data: {error}"
+                f"{self.name} of scikit-dimension fails on these data: {reason}"
             ) from error
         return dimension, np.full(len(neighbours), dimension)
+
+
+def _centred(points: Floats) -> Floats:
+    """The points about their medians, in a unit near their largest coordinate.
+
+    There, squares and products lose the digits of points far from the origin, or vanish. A median
+    stays among the points where one of them is far away.
+    """
+    centred = points - np.median(points, axis=0)
+    return np.asarray(np.ldexp(centred, -np.frexp(np.abs(centred).max())[1]))
 
 
 @register("estimators", "danco")

@@ -70,6 +70,8 @@ class GeoMLE(Estimator):
         return math.ceil(k / SHARE + 4 * math.sqrt(k))
 
     def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+        if self.subsets < 2:
+            raise UomhError(f"subsets must be at least 2; it is {self.subsets}")
         ks = np.arange(max(3, min(self.inner, self.k_ - 1)), self.k_ + 1)
         n, width = len(neighbours), ks[-1]
         rng = np.random.default_rng(self.seed)

@@ -119,12 +119,11 @@ def _at_scale(full: GroupEstimate, dimension: float, n: int, k: int) -> GroupAtS
 
 def _ladder(found: Neighbours) -> tuple[Radius, ...]:
     reach = min(found.k, len(found) // 4)
-    return tuple(
-        Radius(
-            k,
-            float(np.median(found.distances[:, k - 1])),
-            harmonic_dimension(found.distances, k),
-        )
-        for k in _LADDER
-        if k <= reach
-    )
+    ladder = []
+    for k in (k for k in _LADDER if k <= reach):
+        try:
+            dimension = harmonic_dimension(found.distances, k)
+        except UomhError:  # kept copies leave some points fewer than k, or all are equally far
+            continue
+        ladder.append(Radius(k, float(np.median(found.distances[:, k - 1])), dimension))
+    return tuple(ladder)

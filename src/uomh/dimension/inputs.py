@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from uomh.data.labels import UNLABELLED, Numbering
 from uomh.dimension.thinning import Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, distinct
-from uomh.neighbours.core import Points
+from uomh.neighbours.core import BLOCK_BYTES, Points
 
 
 def checked_ks(k: int | Sequence[int]) -> tuple[int, ...]:
@@ -31,86 +32,77 @@ def checked_ks(k: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(ks)
 
 
-def distinct_points(
-    X: Any, neighbours: Neighbours | None, duplicates: Duplicates
-) -> tuple[Any, NDArray[np.int64], int]:
-    """Points to use (None without X), their rows in the set as given, and its size if known.
+def labels_of(
+    y: Any, n: int, exactly: bool, classes: Sequence[str] | None
+) -> tuple[Ints, tuple[str, ...]]:
+    """Class numbers (n,) of the points, `UNLABELLED` where there is none, and the classes' names.
+
+    No labels (None) give no classes.
+
+    Args:
+        y: the labels, by the one rule of ``uomh.data.labels``.
+        n: number of points.
+        exactly: whether there are n points; otherwise at least n, the last being copies.
+        classes: names of the classes 0, 1, ...
 
     Raises:
-        UomhError: neither points nor neighbours, NaN, or duplicates where they are an error.
+        UomhError: y is no list of labels, has not one a point, or holds none at all.
     """
-    if X is None:
-        if neighbours is None:
-            raise UomhError("give the points X, or the neighbours of all points among themselves")
-        return None, neighbours.rows, int(neighbours.rows.max()) + 1
-    points = Points(X)
-    points.largest()  # raises where a value is not finite
-    array = _array(X)
-    if neighbours is not None:
-        rows = neighbours.rows
-        if rows.max() >= points.n:
-            raise UomhError(
-                f"the neighbours speak of row {rows.max()}, but X has {points.n} rows; "
-                "they must come from a search within X"
-            )
-    else:
-        rows = distinct(points)
-        copies = points.n - len(rows)
-        if len(rows) == 1 < points.n:
-            raise UomhError(
-                f"all {points.n} points are identical, so they have no dimension; check the data"
-            )
-        if duplicates == "error" and copies:
-            raise UomhError(
-                f"{copies} of {points.n} points equal an earlier one; drop or keep them "
-                "(duplicates: drop, keep)"
-            )
-        if duplicates == "keep":
-            rows = np.arange(points.n)
-    whole = len(rows) == points.n
-    return array if whole else array[rows], rows, points.n
+    if y is None:
+        return np.zeros(n, dtype=np.int64), ()
+    if isinstance(classes, str):
+        raise UomhError(f"classes must be a list of names; it is the text {classes!r}")
+    numbering = Numbering.of(y, "y", classes)
+    labels = numbering(y, "y")
+    if len(labels) < n or (exactly and len(labels) > n):
+        raise UomhError(f"y must hold one label for each of {n} points; it holds {len(labels)}")
+    labels = labels[:n]
+    if (labels == UNLABELLED).all():
+        raise UomhError("y holds no label at all, only missing ones; leave it out")
+    return labels, numbering.classes
 
 
-def _array(X: Any) -> NDArray[Any]:
-    if isinstance(X, torch.Tensor):
-        X = X.detach().cpu()
-        X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-    return np.asarray(X)
+def distinct_points(
+    points: Points, labelled: NDArray[np.int64] | None, duplicates: Duplicates
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows to use, and the rows that could have been: all, or the labelled ones.
+
+    Raises:
+        UomhError: all points are alike, or there are duplicates where they are an error.
+    """
+    among = np.arange(points.n) if labelled is None else labelled
+    rows = among[distinct(points if len(among) == points.n else points.only(among))]
+    copies = len(among) - len(rows)
+    if len(rows) == 1 < len(among):
+        raise UomhError(
+            f"all {len(among)} points are identical, so they have no dimension; check the data"
+        )
+    if duplicates == "error" and copies:
+        raise UomhError(
+            f"{copies} of {len(among)} points equal an earlier one; drop or keep them "
+            "(duplicates: drop, keep)"
+        )
+    return (among if duplicates == "keep" else rows), among
 
 
 def grouped(
-    y: Any, n: int, rows: NDArray[np.int64], classes: Sequence[str] | None
+    labels: Ints, names: Sequence[str], rows: NDArray[np.int64], among: NDArray[np.int64]
 ) -> tuple[Ints, list[str], NDArray[np.int64]]:
     """Labels 0 to C-1 of the rows, the groups' names, and how many copies each group lost.
 
-    No labels (None) give no groups.
-
-    Raises:
-        UomhError: y has not one label a point, or a label is missing (NaN).
+    Args:
+        labels: class number of every point.
+        names: of the classes; those without a point are left out.
+        rows: the points that are used.
+        among: the points that could have been, copies among them.
     """
-    if y is None:
+    if not names:
         return np.zeros(len(rows), dtype=np.int64), [], np.zeros(0, dtype=np.int64)
-    values = np.asarray(y)
-    if values.ndim != 1 or len(values) < n:
-        raise UomhError(
-            f"y must hold one label for each of {n} points; its shape is {values.shape}"
-        )
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise UomhError("y has missing labels (NaN); give every point a label or leave it out")
-        if (values == np.round(values)).all():
-            values = values.astype(np.int64)
-    found, labels = np.unique(values, return_inverse=True)
-    dropped = np.bincount(labels, minlength=len(found))
-    labels = labels[rows]
-    dropped = dropped - np.bincount(labels, minlength=len(found))
-    named = (
-        classes is not None
-        and found.dtype.kind in "iu"
-        and 0 <= found[0] <= found[-1] < len(classes)
-    )
-    names = [str(classes[int(v)]) if named and classes is not None else str(v) for v in found]
-    return labels, names, dropped
+    there = np.flatnonzero(np.bincount(labels[among], minlength=len(names)))
+    before = np.searchsorted(there, labels[among])
+    after = np.searchsorted(there, labels[rows])
+    dropped = np.bincount(before, minlength=len(there)) - np.bincount(after, minlength=len(there))
+    return after, [names[i] for i in there.tolist()], dropped
 
 
 def require_size(what: str, n: int, dropped: int, ks: Sequence[int]) -> None:
@@ -121,6 +113,21 @@ def require_size(what: str, n: int, dropped: int, ks: Sequence[int]) -> None:
             f"{what} has {n} points{after}, and k = {max(ks)} needs at least {max(ks) + 2}; "
             "use a smaller k, add points, or leave a small group out"
         )
+
+
+def checked_rows(neighbours: Neighbours, n: int, missing: int) -> NDArray[np.int64]:
+    """The rows that neighbours were searched of, n points of which ``missing`` have no label."""
+    if neighbours.rows.max() >= n:
+        raise UomhError(
+            f"the neighbours speak of row {neighbours.rows.max()}, but X has {n} rows; "
+            "they must come from a search within X"
+        )
+    if missing:
+        raise UomhError(
+            f"{missing} of {n} points have no label, and neighbours that were searched among all "
+            "points cannot leave them out; leave them out of X and y, and search again"
+        )
+    return neighbours.rows
 
 
 def renumbered(neighbours: Neighbours, n: int) -> Neighbours:
@@ -137,15 +144,23 @@ def renumbered(neighbours: Neighbours, n: int) -> Neighbours:
     return Neighbours(neighbours.distances, indices, np.arange(len(indices)), neighbours.duplicates)
 
 
-def fingerprint_of(points: Any, found: Neighbours, labels: Ints) -> str:
-    """A hash (SHA-256, 16 digits) of the points, or of the neighbours without them, and labels."""
+def fingerprint_of(
+    points: NDArray[Any] | None, found: Neighbours, labels: Ints, names: Sequence[str]
+) -> str:
+    """A hash (SHA-256, 16 digits) of the points, or of the neighbours without them, and labels.
+
+    It is of the values: the type they are stored in and the shape of a point change nothing.
+    """
     digest = hashlib.sha256()
     if points is None:
         digest.update(found.indices.tobytes())
         digest.update(found.distances.tobytes())
     else:
-        digest.update(f"{points.dtype.str} {points.shape}".encode())
-        for start in range(0, len(points), 1024):
-            digest.update(points[start : start + 1024].tobytes())
-    digest.update(labels.astype(np.int64).tobytes())
+        digest.update(f"{len(points)} {points.shape[1]}".encode())
+        step = max(1, BLOCK_BYTES // (8 * points.shape[1]))
+        for start in range(0, len(points), step):
+            block = points[start : start + step].astype("<f8") + 0.0  # no -0.0
+            digest.update(block.tobytes())
+    digest.update(labels.astype("<i8").tobytes())
+    digest.update(json.dumps(list(names)).encode())
     return digest.hexdigest()[:16]

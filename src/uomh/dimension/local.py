@@ -38,3 +38,13 @@ def squared_distances(vectors: Floats) -> Floats:
     inner = vectors @ vectors.transpose(0, 2, 1)
     squared = np.diagonal(inner, axis1=1, axis2=2)
     return np.maximum(squared[:, :, None] + squared[:, None, :] - 2 * inner, 0)
+
+
+def in_units_of_the_largest(vectors: Floats) -> Floats:
+    """Each of b sets of vectors (b, k, D) times a power of two that brings its coordinates near 1.
+
+    For what depends on directions alone: no power of a length overflows or vanishes, and no digit
+    changes.
+    """
+    exponents = np.frexp(np.abs(vectors).max(axis=(1, 2), keepdims=True))[1]
+    return np.ldexp(vectors, -exponents)

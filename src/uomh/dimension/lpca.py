@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from uomh.dimension.core import Estimator, Floats, Points
-from uomh.dimension.local import neighbourhoods
+from uomh.dimension.local import in_units_of_the_largest, neighbourhoods
 from uomh.errors import unknown
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -86,6 +86,7 @@ def _eigenvalues(vectors: Floats) -> Floats:
 
     A k-th would be zero, since the vectors are about their mean.
     """
+    vectors = in_units_of_the_largest(vectors)
     centred = vectors - vectors.mean(axis=1, keepdims=True)
     k, dim = centred.shape[1:]
     turned = centred.transpose(0, 2, 1)

@@ -211,6 +211,8 @@ class DimensionReport:
         claims: the three claims.
         power: what these group sizes could show.
         verdict: one sentence.
+        unlabelled: points left out because they have no label.
+        notes: sentences about the data that a reader of the numbers should know.
     """
 
     dataset: str
@@ -224,6 +226,8 @@ class DimensionReport:
     claims: Claims
     power: Power
     verdict: str
+    unlabelled: int = 0
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``dimension.json``: strings as keys, null for what is not finite."""

@@ -25,6 +25,7 @@ from torch.nn import Parameter
 
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
+from uomh.models.precision import refuse_narrowing
 from uomh.nn.transforms import Cells, TransformSettings, build_transform
 from uomh.settings import ComponentSettings, Nested
 
@@ -220,7 +221,12 @@ class Model(Generative):
         trainer.fit(self, data)
 
     def prepare(self, data: Data) -> None:
-        """Take what is needed from the data before the first step: transforms, label weights."""
+        """Take what is needed from the data before the first step: transforms, label weights.
+
+        Raises:
+            UomhError: the points are too precise for the type that models compute in.
+        """
+        refuse_narrowing(data)
         self.transform.fit(data.train)
         if self.num_classes:
             self.label_weights.copy_(data.weights)

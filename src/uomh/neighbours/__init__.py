@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
-from uomh.errors import UomhError, unknown
+from uomh.errors import UomhError
 from uomh.neighbours.approximate import search_approximately
+from uomh.neighbours.checks import available, one_of, whole_number
 from uomh.neighbours.core import Duplicates, Neighbours, Points, distinct
 from uomh.neighbours.exact import Progress, search
 from uomh.neighbours.graph import SpanningTree, spanning_tree
@@ -62,9 +62,10 @@ def nearest_neighbours(
         `Neighbours`, whose indices are rows of X as it was given.
 
     Raises:
-        UomhError: NaN or infinite values, shapes that do not match, k below 1 or above the
-            number of other points that are left, duplicates where they are to be an error, no faiss
-            where it is asked for.
+        UomhError: NaN or infinite values, whole numbers beyond 2^53, sparse or masked arrays,
+            shapes that do not match, k below 1 or above the number of other points that are left,
+            duplicates where they are to be an error, no such device, no faiss where it is asked
+            for.
 
     Examples:
         >>> X = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0], [6.0, 8.0]])
@@ -72,10 +73,10 @@ def nearest_neighbours(
         >>> found.rows, found.indices[:, 0], found.distances[:, 0], found.duplicates
         (array([0, 1, 3]), array([1, 0, 1]), array([5., 5., 5.]), 1)
     """
-    if duplicates not in get_args(Duplicates):
-        raise unknown("policy for duplicates", str(duplicates), get_args(Duplicates))
-    if backend not in get_args(Backend):
-        raise unknown("backend", str(backend), get_args(Backend))
+    one_of(duplicates, "policy for duplicates", get_args(Duplicates))
+    one_of(backend, "backend", get_args(Backend))
+    k = whole_number(k, "k", 1)
+    available(device)
     points = Points(X)
     asked = None if queries is None else Points(queries, "queries")
     if asked is not None and asked.dim != points.dim:
@@ -103,13 +104,7 @@ def nearest_neighbours(
 
 
 def _checked_k(k: int, n: int, dropped: int, within: bool) -> int:
-    try:
-        k = operator.index(k)
-    except TypeError:
-        raise UomhError(f"k must be a whole number; it is {k!r}") from None
     most = n - 1 if within else n
-    if k < 1:
-        raise UomhError(f"k must be at least 1; it is {k}")
     if k > most:
         left = f" after {dropped} duplicates were dropped" if dropped else ""
         raise UomhError(

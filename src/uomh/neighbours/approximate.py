@@ -16,12 +16,15 @@ import torch
 from numpy.typing import NDArray
 
 from uomh.errors import UomhError
+from uomh.neighbours.checks import real_number
 from uomh.neighbours.core import Points
 from uomh.neighbours.exact import Progress, search
 from uomh.neighbours.measure import squared_distances
 
 SAMPLE = 256
 SPARE = 8  # found beyond k, because float32 may order near ties wrongly
+
+WIDE = 1e15  # float32 holds the squares of coordinates up to it, with room to spare
 
 Found = tuple[NDArray[np.float64], NDArray[np.int64]]
 
@@ -46,10 +49,16 @@ def search_approximately(
         progress: Called with (done, total) points.
 
     Raises:
-        UomhError: faiss is not installed, or `recall` is not above 0 and at most 1.
+        UomhError: faiss is not installed, `recall` is not above 0 and at most 1, or coordinates
+            are too large or too small for float32.
     """
-    if not 0 < recall <= 1:
+    if not 0 < real_number(recall, "recall") <= 1:
         raise UomhError(f"recall must be above 0 and at most 1; it is {recall}")
+    if largest and not 1 / WIDE < largest < WIDE:
+        raise UomhError(
+            f"the largest coordinate is {largest:g}, and the approximate search computes in "
+            "float32; rescale the points, or use the exact backend"
+        )
     faiss = _faiss()
     asked, within = queries or points, queries is None
     centre = points.take(_sample(points.n, 4096, 0)).double().mean(0)

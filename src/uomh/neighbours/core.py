@@ -8,7 +8,6 @@ for, so that nothing above it holds a converted copy of the whole set.
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from uomh.errors import UomhError
+from uomh.neighbours.arrays import as_rows, refuse_beyond_float64
 
 Duplicates = Literal["drop", "keep", "error"]
 
@@ -67,28 +67,19 @@ class Points:
         X: n rows of any trailing shape, which is flattened; numbers of any real type.
         name: What errors call it.
 
+    Attributes:
+        array: all rows, (n, D), sharing the memory of X where it can.
+        n: number of rows; after ``only``, of those rows.
+        dim: D.
+
     Raises:
-        UomhError: X is not an array of at least one row of real numbers.
+        UomhError: X is not an array of at least one row of real numbers (see ``arrays``).
     """
 
     def __init__(self, X: Any, name: str = "X") -> None:
-        if not isinstance(X, Tensor):
-            try:
-                X = _tensor(np.asarray(X))
-            except (TypeError, ValueError):
-                kind = getattr(X, "dtype", type(X).__name__)
-                raise UomhError(f"{name} must be an array of real numbers; it is {kind}") from None
-        if X.ndim < 2 or 0 in X.shape or X.is_complex():
-            raise UomhError(
-                f"{name} must hold one point of real numbers per row, at least one row and one "
-                f"column; it has shape {tuple(X.shape)}"
-            )
-        values: Tensor = X.detach().cpu().flatten(1)
-        if values.dtype == torch.bool:
-            values = values.to(torch.uint8)
-        elif values.dtype == torch.bfloat16:
-            values = values.float()  # numpy has no such type
-        self._values, self._array = values, values.numpy()
+        values = as_rows(X, name)
+        self._values = values
+        self.array: NDArray[Any] = values.numpy()
         self._rows: NDArray[np.int64] | None = None
         self.name = name
         self.n: int = values.shape[0]
@@ -116,13 +107,13 @@ class Points:
 
     def empty(self, size: int) -> NDArray[Any]:
         """Room for that many rows."""
-        return np.empty((size, self.dim), self._array.dtype)
+        return np.empty((size, self.dim), self.array.dtype)
 
     def read(self, rows: NDArray[np.int64], into: NDArray[Any]) -> None:
         """Copy the chosen rows into an array of `empty`."""
         chosen = rows if self._rows is None else self._rows[rows]
         # Rows are known to be in range; another mode would go through a copy.
-        np.take(self._array, chosen, axis=0, out=into, mode="clip")
+        np.take(self.array, chosen, axis=0, out=into, mode="clip")
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """Consecutive rows, as (slice, rows), in blocks of bounded memory."""
@@ -135,7 +126,7 @@ class Points:
         """The largest absolute coordinate.
 
         Raises:
-            UomhError: A coordinate is NaN, infinite or above 1e150.
+            UomhError: A coordinate is NaN, infinite or above 1e150, or a whole number above 2^53.
         """
         if self.dtype == torch.uint8:
             return 255.0
@@ -150,17 +141,16 @@ class Points:
                     f"{rows.start + int(bad.int().argmax())}; repair or remove such rows first"
                 )
             largest = max(largest, most)
+        if not self.dtype.is_floating_point:
+            refuse_beyond_float64(largest, self.name)
         return largest
 
-
-def _tensor(array: NDArray[Any]) -> Tensor:
-    """A tensor that shares the array's memory where torch can."""
-    if not array.dtype.isnative or any(stride < 0 for stride in array.strides):
-        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
-    with warnings.catch_warnings():
-        # A read-only memory map is fine: nothing here writes into the points.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)
+    def scaled(self, exponent: int) -> Points:
+        """The same rows times 2^exponent, in float64: exact but for what overflows."""
+        part = copy.copy(self)
+        part.array = np.ldexp(self.array.astype(np.float64), exponent)
+        part._values, part.dtype = torch.from_numpy(part.array), torch.float64
+        return part
 
 
 def distinct(X: Any) -> NDArray[np.int64]:

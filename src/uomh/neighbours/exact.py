@@ -24,8 +24,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from uomh.errors import UomhError
 from uomh.neighbours.bounds import as_estimates, as_rows, make_sketch
-from uomh.neighbours.core import Points
+from uomh.neighbours.checks import available
+from uomh.neighbours.core import BLOCK_BYTES, Points
 from uomh.neighbours.measure import Candidates, pack
 
 BAND = 1024
@@ -35,6 +37,8 @@ SHARE = 16
 CACHE_BYTES = 1 << 29
 WAITING_PAIRS = 1 << 25
 MISS, RARE_MISS = 0.05, 1e-4
+TINY = 1e-90  # where all coordinates are smaller, squares lose digits, and then vanish
+VANISHING = 1e-150  # distances whose square float64 cannot hold with all its digits
 
 Progress = Callable[[int, int], None]
 
@@ -57,8 +61,40 @@ def search(
         largest: The largest absolute coordinate of either.
         device: Where bounds are computed.
         progress: Called with (done, total) blocks.
+
+    Raises:
+        UomhError: Two points are so near that the square of their distance vanishes in float64.
     """
-    return _Search(points, k, queries, largest, device, progress).run()
+    if 0 < largest < TINY:  # squares would vanish: search in other units
+        exponent = -math.frexp(largest)[1]
+        distances, found = search(
+            points.scaled(exponent),
+            k,
+            None if queries is None else queries.scaled(exponent),
+            math.ldexp(largest, exponent),
+            device=device,
+            progress=progress,
+        )
+        return np.ldexp(distances, -exponent), found
+    distances, found = _Search(points, k, queries, largest, device, progress).run()
+    _refuse_vanished(distances, found, points, queries or points)
+    return distances, found
+
+
+def _refuse_vanished(
+    distances: NDArray[np.float64], found: NDArray[np.int64], points: Points, asked: Points
+) -> None:
+    """Raise where points that differ are nearer than squares in float64 can tell."""
+    row, place = np.nonzero(distances < VANISHING)
+    step = max(1, BLOCK_BYTES // (8 * points.dim))
+    for start in range(0, len(row), step):
+        part = slice(start, start + step)
+        near = points.take(found[row[part], place[part]])
+        if (asked.take(row[part]) != near).any():
+            raise UomhError(
+                f"{points.name} has points nearer than {VANISHING:g} to one another beside "
+                "coordinates far larger; leave such points out, or round them to be equal"
+            )
 
 
 class _Search:
@@ -73,7 +109,7 @@ class _Search:
     ) -> None:
         self.points, self.asked, self.k = points, queries or points, k
         self.within = queries is None
-        self.device = torch.device(device or "cpu")
+        self.device = available(device)
         self.progress = progress
         size = min(points.n, max(SUBSET[0], min(points.n // SHARE, SUBSET[1])))
         order = np.random.default_rng(0).permutation(points.n)[:size]

@@ -58,20 +58,28 @@ class Transform(nn.Module):
 class Cells(nn.Module):
     """Grey levels (uint8) to points of data space; float points stay.
 
+    What comes out is of the type that the model computes in (float32, or float64 after
+    ``double()``): this is the door by which data enter a model.
+
     Args:
         dequantize: in training mode, uniform points of the cells instead of their centres.
         denoising_sigma: in training mode, Gaussian noise of this deviation is added.
     """
 
+    like: Tensor
+
     def __init__(self, dequantize: bool, denoising_sigma: float = 0.0) -> None:
         super().__init__()
         self.dequantize = dequantize
         self.denoising_sigma = denoising_sigma
+        self.register_buffer("like", torch.empty(0), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Points of data space, float."""
-        if x.dtype == torch.uint8:
-            levels = x.to(torch.get_default_dtype())
+        levels = x.to(self.like.dtype)
+        if x.dtype != torch.uint8:
+            x = levels
+        else:
             noisy = self.dequantize and self.training
             x = levels + (torch.rand_like(levels) if noisy else 0.5)
         if self.denoising_sigma and self.training:
@@ -127,7 +135,7 @@ class Whiten(Affine):
         count, mean = 0, torch.zeros(self.shape, dtype=torch.float64)
         square = torch.zeros_like(mean)
         for x, _ in split.batches(4096):  # Chan's update: one pass, any size, no cancellation
-            part = Cells(dequantize=False)(x).double()
+            part = Cells(dequantize=False).double()(x)
             delta = part.mean(0) - mean
             total = count + len(part)
             square += (part - part.mean(0)).square().sum(0) + delta**2 * count * len(part) / total
