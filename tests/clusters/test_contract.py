@@ -187,6 +187,27 @@ def test_a_partition_comes_back_as_it_was(digits, tmp_path):
     uncut = uomh.load_data("digits", limit=300, test_limit=60, valid_fraction=0.0)
     pool = load_partition(path, uncut)
     assert torch.equal(pool.train.y, torch.cat([made.valid.y, made.train.y]))
+    assert pool.fingerprint not in (made.fingerprint, uncut.fingerprint)
+
+
+@pytest.mark.parametrize("labels", [np.full(270, 4), np.full(270, -1), np.zeros(270), np.eye(270)])
+def test_a_partition_of_labels_without_a_name_is_refused(labels, digits, tmp_path):
+    path = tmp_path / "partition.npz"
+    save_partition(path, digits, cluster(digits, "random", num_clusters=4))
+    with np.load(path) as file:
+        content = {key: file[key] for key in file.files}
+    np.savez(path, **content | {"train": labels})
+    with pytest.raises(uomh.UomhError, match="no partition as uomh saves it"):
+        load_partition(path, digits)
+
+
+@pytest.mark.parametrize("settings", [{}, {"test_fraction": 0.0}, {"limit": 200}])
+def test_labels_of_a_file_are_those_of_the_rows_of_the_source(settings, tmp_path):
+    np.save(tmp_path / "mine.npy", np.arange(1797) % 5)
+    data = uomh.load_data("digits", **settings)
+    made = cluster(data, str(tmp_path / "mine.npy"))
+    for split in (made.train, made.valid, made.test):
+        assert torch.equal(split.y, split.rows % 5)
 
 
 def test_a_partition_of_other_data_is_refused(digits, vectors, tmp_path):

@@ -93,6 +93,7 @@ def verify(
         torch.set_num_threads(threads)
     from uomh.clusters import looked_at
     from uomh.data import load_data
+    from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
 
     silent = quiet or as_json
@@ -106,6 +107,8 @@ def verify(
         if by != "class" or settings["clusters"]:
             data = _grouped(data, by, seed, settings["clusters"], silent)
         x, y, classes = *_in_order(data), data.classes
+        # The report counts rows without a label by itself, as for who gives arrays.
+        counted = left_out(data.unlabelled, "training")
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         with Display(silent) as display:
             report = evidence(
@@ -122,6 +125,8 @@ def verify(
                 name=data.name,
                 by=by if by == "class" else Path(by).name,
                 from_points=looked_at(data),
+                unlabelled=data.unlabelled,
+                notes=[note for note in data.notes if note != counted],
                 device=device,
                 progress=display.show,
             )

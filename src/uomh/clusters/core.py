@@ -197,7 +197,8 @@ def looked_at(data: Data) -> bool:
 
 def found_by(fingerprint: str) -> str:
     """The clusterer that `relabelled` last wrote into a fingerprint; empty where none did."""
-    return fingerprint.rpartition("+")[2].rpartition(":")[0]
+    _, plus, last = fingerprint.rpartition("+")
+    return last.rpartition(":")[0] if plus else ""
 
 
 def by_size(labels: Labels) -> Labels:

@@ -132,7 +132,6 @@ def decoded(name: str, key: str, source: Callable[[], AbstractContextManager[Sou
     folder = cache_root() / f"{''.join(c if c.isalnum() else '-' for c in name)[:64]}-{digest}"
     found = _read(folder)
     if found is None:
-        shutil.rmtree(folder, ignore_errors=True)  # what is damaged; else there is nothing
         try:
             with source() as read:
                 _write(read, folder, name)
@@ -165,6 +164,27 @@ def _read(folder: Path) -> Decoded | None:
         return None
 
 
+def _publish(partial: Path, folder: Path) -> None:
+    """Give a complete folder its name, unless another process was first: its folder is the same."""
+    with contextlib.suppress(OSError):
+        partial.rename(folder)
+        return
+    if _read(folder) is None:  # damaged
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            partial.rename(folder)
+
+
+def left_out(count: int, what: str) -> str:
+    """The note on rows without a label.
+
+    >>> left_out(1, "test")
+    '1 test row has no label and is left out'
+    """
+    rows, are = ("row has", "is") if count == 1 else ("rows have", "are")
+    return f"{count:,} {what} {rows} no label and {are} left out"
+
+
 def _open(folder: Path, split: str, labelled: bool) -> Split:
     # Copy-on-write: torch wants writable memory, and nothing may reach the file.
     x = torch.from_numpy(np.load(folder / f"{split}_x.npy", mmap_mode="c"))
@@ -191,11 +211,8 @@ def _write(source: Source, folder: Path, name: str) -> None:
         if tested and (partial / "test_y.npy").is_file() != labelled:
             raise UomhError(f"{name}: one of the training and test points has labels, one has none")
         notes = [*source.notes]
-        for count, what in ((unlabelled, "training"), (untold, "test")):
-            if count:
-                rows = f"{what} row has" if count == 1 else f"{what} rows have"
-                is_left = "is" if count == 1 else "are"
-                notes.append(f"{count:,} {rows} no label and {is_left} left out")
+        counts = {"training": unlabelled, "test": untold}
+        notes += [left_out(count, what) for what, count in counts.items() if count]
         meta = {
             "classes": source.classes,
             "levels": source.levels,
@@ -207,8 +224,7 @@ def _write(source: Source, folder: Path, name: str) -> None:
             "fingerprint": _fingerprint(partial),
         }
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        with contextlib.suppress(OSError):  # another process was first: its folder is the same
-            partial.rename(folder)
+        _publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -23,7 +23,7 @@ from uomh.data.pictures import BLOCK, Encoded, Pictures
 from uomh.errors import UomhError
 
 PREFERRED_LABELS = ("label", "fine_label", "labels")
-BLOCKS = 64
+BLOCKS = 256
 """images are large: where a row is a vector or a label, so many times as many are read at once"""
 NO_LABELS = 'data.label_column="" for none'
 
@@ -77,6 +77,8 @@ def source_of(tables: Mapping[str, Table], where: str, how: Reading, notes: list
         classes, numbers = _numbers(tables, label, where, notes)
         labels = dict(numbers)
     pictures = Pictures(how, where, notes) if _is_image(features[point]) else None
+    if pictures is None and how.resize is not None:
+        raise UomhError(f"data.resize means nothing for {where}, whose points are vectors")
     vectors = _Vectors(f"{where}: column {point!r}")
 
     def rows(table: Table, y: Ints | None, name: str) -> Rows:

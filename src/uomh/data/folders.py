@@ -88,6 +88,12 @@ def image_folder(path: Path, how: Reading) -> Source:
         UomhError: an image stands where it has no clear class, a class folder is empty, or a split
             has classes that the training split lacks.
     """
+    for name, column in (("label", how.label_column), ("point", how.point_column)):
+        if column is not None:
+            raise UomhError(
+                f"data.{name}_column means nothing for {str(path)!r}, a folder of images; leave it "
+                "out: the folders of images are their classes"
+            )
     files = listed(path)
     images = [file for file in files if _is_image(file)]
     notes = []

@@ -22,7 +22,7 @@ NAMES = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def listed(folder: Path) -> list[Path]:
-    """All files below a folder, sorted; links are followed, what is hidden is not there.
+    """All files below a folder, sorted; links are followed, pipes and what is hidden are not there.
 
     Raises:
         UomhError: a folder cannot be read, or is a link to one that holds it.
@@ -38,7 +38,7 @@ def _below(folder: Path, holders: frozenset[str]) -> list[Path]:
     for entry in shown(folder):
         if entry.is_dir():
             found += _below(entry, holders | {place})
-        else:
+        elif entry.is_file() or entry.is_symlink():  # a link that leads nowhere is to be named
             found.append(entry)
     return found
 
@@ -47,12 +47,16 @@ def shown(folder: Path) -> list[Path]:
     """What stands in a folder and is not hidden.
 
     Raises:
-        UomhError: it cannot be read.
+        UomhError: it cannot be read, or a name in it is no text.
     """
     try:
-        return [folder / name for name in os.listdir(folder) if not name.startswith(".")]
+        names = [name for name in os.listdir(folder) if not name.startswith(".")]
     except OSError as error:
         raise UomhError(f"cannot read folder {str(folder)!r}: {error.strerror}") from None
+    for name in names:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):  # bytes that are no UTF-8
+            raise UomhError(f"the name {name!r} in {str(folder)!r} is no text; rename it")
+    return [folder / name for name in names]
 
 
 def state(path: Path) -> str:

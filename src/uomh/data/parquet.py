@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from os.path import commonpath
 from pathlib import Path
@@ -13,8 +14,11 @@ import pyarrow.parquet as pq
 from uomh.data.cache import Source
 from uomh.data.columns import Table, source_of
 from uomh.data.decode import Reading
-from uomh.data.layout import SPLITS, counted, listed, once_each, some, split_folders
+from uomh.data.layout import NAMES, SPLITS, counted, listed, once_each, some, split_folders
 from uomh.errors import UomhError
+
+SHARD = re.compile(r".+-\d{5}-of-\d{5}")
+"""what the Hub calls a file of a split, whatever the split is called"""
 
 
 def is_parquet(file: Path) -> bool:
@@ -57,6 +61,9 @@ def _splits(path: Path, files: list[Path], notes: list[str]) -> dict[str, list[P
     once_each({name: SPLITS[name] for name in named.values() if name in SPLITS})
     splits: dict[str, list[Path]] = {}
     for file, name in named.items():
+        if name not in SPLITS and SHARD.fullmatch(file.stem):
+            notes.append(f"split {name!r} left out: {file.relative_to(path)}")
+            continue
         if name not in SPLITS:
             raise UomhError(
                 f"{str(file)!r} is of no split while other files are; call it "
@@ -64,10 +71,11 @@ def _splits(path: Path, files: list[Path], notes: list[str]) -> dict[str, list[P
             )
         splits.setdefault(SPLITS[name], []).append(file)
     for split, members in splits.items():
-        if len(folders_of := sorted({str(file.parent) for file in members})) > 1:
+        folders_of = sorted({str(file.parent) for file in members})
+        if len(folders_of) > 1:
             raise UomhError(
-                f"{str(path)!r} holds {split} files of several data sets, in {some(folders_of)}; "
-                "give one of the folders"
+                f"{str(path)!r} holds {NAMES[split]} files of several data sets, in "
+                f"{some(folders_of)}; give one of the folders"
             )
     if "train" not in splits:
         raise UomhError(f"{str(path)!r} has no split 'train'; it has: {', '.join(splits)}")

@@ -17,7 +17,7 @@ from uomh.data.decode import BrokenImageError, Levels, Picture, Reading, decode
 from uomh.data.layout import counted, some
 from uomh.errors import UomhError
 
-BLOCK = 1024
+BLOCK = 256
 """images that are decoded at once"""
 
 

@@ -1,6 +1,6 @@
-"""Where data come from: scikit-learn's digits, manifolds.
+"""Data that need no file: scikit-learn's digits, and points on manifolds.
 
-Each function returns a `Source`. Arrays, tables, folders and the Hub have modules of their own.
+Each function returns a `Source`. Files, folders and the Hub have modules of their own.
 """
 
 from __future__ import annotations
