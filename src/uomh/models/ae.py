@@ -64,12 +64,13 @@ class AE(Model):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Codes (B, latent_dim)."""
-        codes: Tensor = self.encoder(self.preprocess(x)[0], self.labels_of(y))
+        x, y = self.encodable(x, y)
+        codes: Tensor = self.encoder(self.preprocess(x)[0], y)
         return codes
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Points of data space (B, ...) of codes."""
-        return self.transform.inverse(self.decoder(z, self.labels_of(y)))
+        return self.transform.inverse(self.decoder(*self.decodable(z, y)))
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Refused: an autoencoder has no density on its codes."""

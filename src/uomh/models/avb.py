@@ -153,7 +153,8 @@ class AVB(GaussianDecoderModel):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Posterior means (B, latent_dim), each over the same fixed draws of the noise."""
-        return self.fixed_draws(self.preprocess(x)[0], self.labels_of(y)).mean(0)
+        x, y = self.encodable(x, y)
+        return self.fixed_draws(self.preprocess(x)[0], y).mean(0)
 
     def fixed_draws(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Draws of q(z|x), (CODE_DRAWS, B, latent_dim), of noise that is always the same."""

@@ -21,6 +21,7 @@ from pydantic import Field
 from torch import Tensor
 
 from uomh.data.core import DataSpec
+from uomh.errors import UomhError
 from uomh.models.gaussian import LOG_2PI, GaussianDecoderConfig, GaussianDecoderModel
 from uomh.nn.nets import encoder
 from uomh.nn.priors import StandardNormal
@@ -49,6 +50,11 @@ class VAE(GaussianDecoderModel):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
+        if config.prior.kind == "uniform":
+            raise UomhError(
+                "a vae's Gaussian posterior reaches out of the cube of a uniform prior, so that no "
+                "bound is finite; choose another prior.kind, or take avb, wae or bigan"
+            )
         self.encoder = encoder(config.encoder, spec.shape, 2 * config.latent_dim, self.num_classes)
         self.add_decoder()
 
@@ -92,5 +98,5 @@ class VAE(GaussianDecoderModel):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Posterior means (B, latent_dim)."""
-        y = self.labels_of(y)
+        x, y = self.encodable(x, y)
         return self.posterior(self.preprocess(x)[0], y)[0]
