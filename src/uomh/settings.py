@@ -64,6 +64,10 @@ class ComponentSettings(Settings):
     """name of the component"""
 
 
+class Width:
+    """Marks a field that is a width of a network: a number of units, or one for each layer."""
+
+
 class Component:
     """Marks a field that holds the settings of a component: ``Annotated[..., Component(kind)]``."""
 

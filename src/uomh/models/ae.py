@@ -13,7 +13,7 @@ from torch import Tensor
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Model, ModelConfig
-from uomh.nn.nets import NetSettings, decoder, encoder
+from uomh.nn.nets import NetSettings, decoder, encoder, nets_by_shape
 from uomh.registry import register
 from uomh.settings import Nested
 
@@ -47,7 +47,8 @@ class AE(Model):
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
             """By the shape of the data."""
-            return {"model": {"latent_dim": min(20, max(1, spec.dim // 4))}}
+            latent_dim = min(20, max(1, spec.dim // 4))
+            return {"model": {"latent_dim": latent_dim, **nets_by_shape(cls(), spec.shape)}}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)

@@ -35,10 +35,10 @@ from torch.nn import Parameter
 from uomh.data.core import DataSpec
 from uomh.models.gaussian import GaussianDecoderConfig, GaussianDecoderModel
 from uomh.nn.critics import logistic_loss
-from uomh.nn.nets import NetSettings
+from uomh.nn.nets import NetSettings, nets_by_shape
 from uomh.nn.pairs import PairNet
 from uomh.registry import register
-from uomh.settings import Nested
+from uomh.settings import Nested, merged
 
 CODE_DRAWS = 16
 """posterior draws whose mean is the code of a point"""
@@ -83,7 +83,7 @@ class AVB(GaussianDecoderModel):
             if spec.dim <= 64:
                 model["latent_dim"] = min(8, model["latent_dim"])
                 train |= {"max_epochs": 200, "batch_size": 64}
-            return {"model": model, "train": train}
+            return {"model": merged(model, nets_by_shape(cls(), spec.shape)), "train": train}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)

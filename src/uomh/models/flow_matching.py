@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -36,7 +36,7 @@ from uomh.nn.ode import solve
 from uomh.nn.transforms import centred
 from uomh.nn.unet import TimeMLP, UNet
 from uomh.registry import register
-from uomh.settings import Nested
+from uomh.settings import Nested, Width
 
 EXACT_DIM = 64
 """dimensions up to which the divergence is exact"""
@@ -61,11 +61,11 @@ class FlowMatching(Model):
 
         net: Literal["unet", "mlp"] | None = None
         """network of the field (default: unet for images, mlp for vectors and images up to 8x8)"""
-        channels: tuple[int, ...] = (32, 64, 64)
+        channels: Annotated[tuple[int, ...], Width()] = (32, 64, 64)
         """unet: channels of the levels, each on half the size of the one before"""
         blocks: int = Field(1, ge=1)
         """unet: residual blocks of a level, each way"""
-        hidden_units: int = Field(256, ge=1)
+        hidden_units: Annotated[int, Width()] = Field(256, ge=1)
         """mlp: width"""
         num_layers: int = Field(4, ge=1)
         """mlp: residual layers"""
