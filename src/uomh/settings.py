@@ -13,10 +13,11 @@ import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     SerializeAsAny,
@@ -30,6 +31,8 @@ from uomh import registry
 from uomh.errors import UomhError, unknown
 
 Nested = dict[str, Any]
+ComponentName = Annotated[str, AfterValidator(registry.absolute)]
+"""of a component; a file that it is in is named by its absolute path"""
 
 
 class Settings(BaseModel):
@@ -60,7 +63,7 @@ class Settings(BaseModel):
 class ComponentSettings(Settings):
     """Settings of a registered component."""
 
-    name: str = ""
+    name: ComponentName = ""
     """name of the component"""
 
 
