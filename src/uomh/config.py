@@ -18,6 +18,7 @@ from uomh.data.config import DataConfig
 from uomh.devices import MAX_THREADS, checked_device
 from uomh.errors import UomhError
 from uomh.settings import (
+    ComponentName,
     Nested,
     Settings,
     component,
@@ -64,9 +65,9 @@ class TrainConfig(OptimizerConfig):
     """points in a step"""
     groups: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """optimiser settings of single groups of parameters, such as groups.discriminator.lr"""
-    valid_metrics: tuple[str, ...] = ("loss",)
+    valid_metrics: tuple[ComponentName, ...] = ("loss",)
     """metrics on the validation split after every epoch"""
-    early_stopping_metric: str | None = None
+    early_stopping_metric: ComponentName | None = None
     """validation metric that chooses the best weights (default: the first of valid_metrics)"""
     patience: int | None = Field(None, ge=1)
     """stop after so many epochs without a better value; null: never"""
@@ -104,7 +105,12 @@ class TrainConfig(OptimizerConfig):
 class EvaluateConfig(Settings):
     """What is measured at the end of a run."""
 
-    metrics: tuple[str, ...] = ("loss", "log_likelihood", "bits_per_dim", "l2_reconstruction_error")
+    metrics: tuple[ComponentName, ...] = (
+        "loss",
+        "log_likelihood",
+        "bits_per_dim",
+        "l2_reconstruction_error",
+    )
     """metrics on the test split"""
     batch_size: int = Field(512, ge=1)
     """points that are scored at once"""

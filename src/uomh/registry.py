@@ -10,14 +10,17 @@ the decorator itself.
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from uomh.errors import UomhError, unknown
@@ -32,6 +35,14 @@ PACKAGES = {
     "clusterers": "clusters",
     "experiments": "experiments",
 }
+
+BASES = {
+    "models": "uomh.models.core:Generative",
+    "metrics": "uomh.metrics.core:Metric",
+    "estimators": "uomh.dimension.core:Estimator",
+    "clusterers": "uomh.clusters.core:Clusterer",
+}
+"""what a class of a kind is derived from"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ def load(kind: str, name: str) -> Any:
         return _defined[kind, name]
     path, colon, class_name = name.rpartition(":")
     if colon and path.endswith(".py"):
-        return _from_file(Path(path), class_name)
+        return _from_file(kind, Path(path), class_name)
     known = entries(kind)
     if name not in known:
         raise unknown(kind.removesuffix("s"), name, known)
@@ -145,15 +156,55 @@ def _first_line(doc: str | None) -> str:
     return (doc or "").strip().split("\n", 1)[0].rstrip(".")
 
 
-def _from_file(path: Path, class_name: str) -> Any:
+def absolute(name: str) -> str:
+    """The name of a component; where that is a file's class, the file by its absolute path.
+
+    >>> absolute("vae")
+    'vae'
+    """
+    path, colon, class_name = name.rpartition(":")
+    return f"{Path(path).resolve()}:{class_name}" if colon and path.endswith(".py") else name
+
+
+def _from_file(kind: str, path: Path, class_name: str) -> Any:
     if not path.is_file():
         raise UomhError(f"there is no file {str(path)!r} to take the class {class_name!r} from")
-    spec = importlib.util.spec_from_file_location(str(path.resolve()), path)
+    path = path.resolve()
+    cls = getattr(_module(path, path.stat().st_mtime_ns), class_name, None)
+    if not isinstance(cls, type):
+        raise UomhError(f"{str(path)!r} has no class {class_name!r}")
+    home, _, base = BASES.get(kind, "builtins:object").partition(":")
+    if not issubclass(cls, getattr(importlib.import_module(home), base)):
+        raise UomhError(
+            f"{class_name} of {str(path)!r} is none of the {kind}: it is no {home}.{base}"
+        )
+    if not hasattr(cls, "name"):
+        cls.name = class_name  # type: ignore[attr-defined]
+    return cls
+
+
+@cache
+def _module(path: Path, version: int) -> ModuleType:
+    """The module of a file, imported once for each version of it, so that its classes are one."""
+    del version
+    digest = hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()
+    # A name without dots, which an import would take for packages.
+    spec = importlib.util.spec_from_file_location(f"uomh_file_{digest}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where pydantic looks for the names of postponed annotations
-    spec.loader.exec_module(module)
-    if not hasattr(module, class_name):
-        raise UomhError(f"{str(path)!r} has no class {class_name!r}")
-    return getattr(module, class_name)
+    sys.modules[spec.name] = module  # where pydantic and pickle look for it
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[spec.name]
+        lines = [
+            each.lineno
+            for each in traceback.extract_tb(error.__traceback__)
+            if each.filename == str(path)
+        ]
+        line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
+        raise UomhError(
+            f"{str(path)!r} cannot be imported: line {line}: {type(error).__name__}: {error}"
+        ) from None
+    return module

@@ -13,10 +13,11 @@ import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     SerializeAsAny,
@@ -31,6 +32,8 @@ from uomh.errors import UomhError, unknown
 from uomh.text import shortened
 
 Nested = dict[str, Any]
+ComponentName = Annotated[str, AfterValidator(registry.absolute)]
+"""of a component; a file that it is in is named by its absolute path"""
 
 
 class Settings(BaseModel):
@@ -63,8 +66,12 @@ class Settings(BaseModel):
 class ComponentSettings(Settings):
     """Settings of a registered component."""
 
-    name: str = ""
+    name: ComponentName = ""
     """name of the component"""
+
+
+class Width:
+    """Marks a field that is a width of a network: a number of units, or one for each layer."""
 
 
 class Component:

@@ -48,13 +48,12 @@ def evaluate(
                 "give the --data-root where its data are"
             )
         data = grouped(run.config, data, path)
-        known = list(registry.entries("metrics"))
         names = config.evaluate.metrics
         if metrics is not None:
+            known = registry.entries("metrics")
             names = tuple(known if metrics == "all" else metrics.split(","))
         for name in names:
-            if name not in known:
-                raise unknown("metric", name, known)
+            registry.load("metrics", name)  # a name that is not known fails here, before any work
         values = measure(run.model, data, config, names, path)
         if not quiet:
             whole = {key: value for key, value in values.items() if "[" not in key}

@@ -13,7 +13,7 @@ from torch import Tensor
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Model, ModelConfig
-from uomh.nn.nets import NetSettings, decoder, encoder
+from uomh.nn.nets import NetSettings, decoder, encoder, nets_by_shape
 from uomh.registry import register
 from uomh.settings import Nested
 
@@ -47,7 +47,8 @@ class AE(Model):
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
             """By the shape of the data."""
-            return {"model": {"latent_dim": min(20, max(1, spec.dim // 4))}}
+            latent_dim = min(20, max(1, spec.dim // 4))
+            return {"model": {"latent_dim": latent_dim, **nets_by_shape(cls(), spec.shape)}}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
@@ -64,12 +65,13 @@ class AE(Model):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Codes (B, latent_dim)."""
-        codes: Tensor = self.encoder(self.preprocess(x)[0], self.labels_of(y))
+        x, y = self.encodable(x, y)
+        codes: Tensor = self.encoder(self.preprocess(x)[0], y)
         return codes
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Points of data space (B, ...) of codes."""
-        return self.transform.inverse(self.decoder(z, self.labels_of(y)))
+        return self.transform.inverse(self.decoder(*self.decodable(z, y)))
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Refused: an autoencoder has no density on its codes."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -31,7 +31,7 @@ from uomh.errors import UomhError
 from uomh.models.core import Model, ModelConfig
 from uomh.nn.transforms import centred
 from uomh.registry import register
-from uomh.settings import Nested
+from uomh.settings import Nested, Width
 
 LOG_FLOOR = math.log(1e-3)
 """of deviations, in the space of the transforms; an eighth of a cell of 256 grey levels"""
@@ -47,7 +47,7 @@ class ARM(Model):
     class Config(ModelConfig):
         """Settings of the autoregressive model."""
 
-        hidden_size: int = Field(256, ge=1)
+        hidden_size: Annotated[int, Width()] = Field(256, ge=1)
         """units of each recurrent layer"""
         num_layers: int = Field(2, ge=1)
         """recurrent layers"""

@@ -35,10 +35,10 @@ from torch.nn import Parameter
 from uomh.data.core import DataSpec
 from uomh.models.gaussian import GaussianDecoderConfig, GaussianDecoderModel
 from uomh.nn.critics import logistic_loss
-from uomh.nn.nets import NetSettings
+from uomh.nn.nets import NetSettings, nets_by_shape
 from uomh.nn.pairs import PairNet
 from uomh.registry import register
-from uomh.settings import Nested
+from uomh.settings import Nested, merged
 
 CODE_DRAWS = 16
 """posterior draws whose mean is the code of a point"""
@@ -83,7 +83,7 @@ class AVB(GaussianDecoderModel):
             if spec.dim <= 64:
                 model["latent_dim"] = min(8, model["latent_dim"])
                 train |= {"max_epochs": 200, "batch_size": 64}
-            return {"model": model, "train": train}
+            return {"model": merged(model, nets_by_shape(cls(), spec.shape)), "train": train}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
@@ -153,7 +153,8 @@ class AVB(GaussianDecoderModel):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Posterior means (B, latent_dim), each over the same fixed draws of the noise."""
-        return self.fixed_draws(self.preprocess(x)[0], self.labels_of(y)).mean(0)
+        x, y = self.encodable(x, y)
+        return self.fixed_draws(self.preprocess(x)[0], y).mean(0)
 
     def fixed_draws(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Draws of q(z|x), (CODE_DRAWS, B, latent_dim), of noise that is always the same."""

@@ -29,10 +29,10 @@ from uomh.data.core import DataSpec
 from uomh.models.ae import AutoencoderConfig
 from uomh.models.core import Model
 from uomh.nn.critics import Critic, CriticSettings
-from uomh.nn.nets import decoder, encoder
+from uomh.nn.nets import decoder, encoder, nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.registry import register
-from uomh.settings import Nested
+from uomh.settings import Nested, merged
 
 
 @register("models", "bigan")
@@ -65,7 +65,7 @@ class BiGAN(Model):
             if spec.dim <= 64:
                 model["latent_dim"] = min(8, model["latent_dim"])
                 train |= {"lr": 5e-4, "max_epochs": 300, "batch_size": 64}
-            return {"model": model, "train": train}
+            return {"model": merged(model, nets_by_shape(cls(), spec.shape)), "train": train}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
@@ -108,12 +108,13 @@ class BiGAN(Model):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Codes (B, latent_dim)."""
-        codes: Tensor = self.encoder(self.preprocess(x)[0], self.labels_of(y))
+        x, y = self.encodable(x, y)
+        codes: Tensor = self.encoder(self.preprocess(x)[0], y)
         return codes
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Points of data space (B, ...) of codes."""
-        return self.transform.inverse(self.decoder(z, self.labels_of(y)))
+        return self.transform.inverse(self.decoder(*self.decodable(z, y)))
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Decoded draws of the prior."""

@@ -44,7 +44,7 @@ from uomh.models.core import (
     log_mixture,
 )
 from uomh.models.gaussian import GaussianDecoderModel
-from uomh.models.joint import Joint
+from uomh.models.joint import Joint, decoded_draws
 from uomh.nn.transforms import Cells
 from uomh.seeds import seeded
 
@@ -152,12 +152,8 @@ class TwoStep(Generative):
         with seeded("codes", data.fingerprint):
             return codes_of(first, data, draw)
 
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Decoded draws of the density (n, ...); conditional models draw labels where y is None."""
-        if y is None and self.num_classes:
-            weights = self._label_weights()
-            y = torch.multinomial(weights, n, replacement=True)
-        return self.decode(self.density.sample(n, y), y)
+    def _sample(self, n: int, y: Tensor | None) -> Tensor:
+        return decoded_draws(self.autoencoder, self.density, n, y)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Codes (B, latent_dim)."""
@@ -167,35 +163,32 @@ class TwoStep(Generative):
         """Points of data space (B, ...) of codes."""
         return self.codec.decode(z, y)
 
-    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Bound of the log-density in nats in data space, (B,); see the head of this file.
-
-        Raises:
-            UomhError: the autoencoder has no Gaussian decoder, or the density no likelihood.
-        """
+    def _log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """A bound; see the head of this file."""
         if not isinstance(self.autoencoder, GaussianDecoderModel):
             raise UomhError(
                 f"{type(self.autoencoder).__name__} has no Gaussian decoder, so its two-step model "
                 "has no density in data space; see low_dim_log_likelihood and "
                 "manifold_log_likelihood"
             )
-        if not self.num_classes or y is not None:
-            return self._bound(self.autoencoder, x, y)
-        labels = range(self.num_classes)
-        like = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        given = [self._bound(self.autoencoder, x, like + k) for k in labels]
-        return log_mixture(given, self._label_weights())
+        bound = partial(self._bound, self.autoencoder)
+        return self.autoencoder.within_reach(x, y, bound)
 
     def _bound(self, autoencoder: GaussianDecoderModel, x: Tensor, y: Tensor | None) -> Tensor:
+        if self.num_classes and y is None:
+            like = torch.zeros(len(x), dtype=torch.long, device=x.device)
+            given = [self._bound(autoencoder, x, like + k) for k in range(self.num_classes)]
+            return log_mixture(given, self._label_weights())
         return autoencoder.importance_bound(
             x,
             autoencoder.labels_of(y),
-            lambda z: self.density.log_prob(z, y),
+            lambda z: self.density._log_prob(z, y),  # not checked for every draw
             self.importance_samples,
         )
 
     def low_dim_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Log-density of the codes in nats in the space of codes, (B,)."""
+        x, y = self.checked(x, y)
         return self.density.log_prob(self.encode(x, y), y)
 
     def manifold_log_prob(self, x: Tensor, y: Tensor | None = None) -> OnManifold:
@@ -203,6 +196,7 @@ class TwoStep(Generative):
 
         It costs as much as decoding the points ``latent_dim`` times.
         """
+        x, y = self.checked(x, y)
         z = self.encode(x, y)
         distance = (Cells(dequantize=False)(x) - self.decode(z, y)).flatten(1).norm(dim=1)
         # As many directions at once as there are points, in the memory of decoding these.
@@ -263,28 +257,24 @@ class Disconnected(Generative):
         parts = zip(self.each(), pieces, strict=True)
         trainer.map({name: (part, piece) for (name, part), piece in parts})
 
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Points of data space (n, ...); y (n,) are the parts they come from, drawn if None."""
+    def _sample(self, n: int, y: Tensor | None) -> Tensor:
+        """The labels y are the parts that points come from."""
         if y is None:
             if len(self.parts) == 1:
                 return next(self.each())[1].sample(n)
             y = torch.multinomial(self.weights, n, replacement=True)
         return self._by_part(y, lambda part, rows: part.sample(len(rows)))
 
-    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Log-density in nats in data space, (B,): the mixture's, or those of the parts y."""
+    def _log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The mixture's, or those of the parts y."""
         if y is not None:
             return self._by_part(y, lambda part, rows: part.log_prob(x[rows]))
         if len(self.parts) == 1:
             return next(self.each())[1].log_prob(x)
         return log_mixture([part.log_prob(x) for _, part in self.each()], self.weights)
 
-    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Points of data space restored by the part y of each.
-
-        Raises:
-            UomhError: y is None, or a part has no codes.
-        """
+    def _reconstruct(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Restored by the part y of each."""
         if y is None:
             raise UomhError("to restore a point a disconnected model must know its cluster")
         return self._by_part(y, lambda part, rows: part.reconstruct(x[rows]))
@@ -320,7 +310,7 @@ class Disconnected(Generative):
                     result = values.new_zeros(len(y), *values.shape[1:])
                 result[rows] = values
         if result is None:
-            raise UomhError("labels name no part of the model")
+            raise UomhError("there are no points, so there is nothing to give of them")
         return result
 
 

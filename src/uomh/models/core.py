@@ -15,6 +15,7 @@ gradients of its own parameters alone.
 from __future__ import annotations
 
 import itertools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
@@ -25,11 +26,14 @@ from torch.nn import Parameter
 
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
+from uomh.models.inputs import checked_codes, checked_count, checked_labels, checked_points
 from uomh.models.precision import refuse_narrowing
 from uomh.nn.transforms import Cells, TransformSettings, build_transform
 from uomh.settings import ComponentSettings, Nested
 
 Likelihood = Literal["exact", "bound", "estimate"]
+FARTHEST = 1e9
+"""from the origin of a model's space that a coordinate is reckoned with; squares overflow beyond"""
 
 
 class TrainerLike(Protocol):
@@ -51,47 +55,96 @@ class TrainerLike(Protocol):
 class Generative(nn.Module, ABC):
     """Something that can be fitted and sampled, and scored where it has a likelihood.
 
+    The public methods check what they are given against `spec`, and hand it on to those of the
+    subclass: `_sample`, `_log_prob`, `_reconstruct`.
+
     Attributes:
         likelihood: whether `log_prob` is exact, a lower bound, or an estimate; None: there is none.
         can_sample: whether `sample` gives points.
         spec: of the data that the model is for.
+        num_classes: whose labels it takes; 0: labels make no difference to it.
     """
 
     likelihood: Likelihood | None = None
     can_sample: bool = True
     spec: DataSpec
+    num_classes: int = 0
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the type and on the device that the model computes with."""
+        state = itertools.chain(self.parameters(), self.buffers())
+        return next((each for each in state if each.is_floating_point()), torch.zeros(()))
 
     @property
     def device(self) -> torch.device:
         """Where the model computes."""
-        state = itertools.chain(self.parameters(), self.buffers())
-        return next((each.device for each in state), torch.device("cpu"))
+        return self.like.device
 
     @abstractmethod
     def fit(self, data: Data, trainer: TrainerLike) -> None:
         """Fit to the training split of the data."""
 
-    @abstractmethod
+    def checked(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Points and labels as the model computes with them.
+
+        Raises:
+            UomhError: they are not points, or not labels, of the data that the model is for.
+        """
+        x = checked_points(x, self.spec, self.like)
+        return x, checked_labels(y, len(x), self.num_classes, self.like)
+
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Points of data space, float (n, ...); labels y (n,) for conditional models."""
+        """Points of data space, float (n, ...).
+
+        Args:
+            n: how many.
+            y: labels (n,); where it is None, a conditional model draws a label for every point.
+
+        Raises:
+            UomhError: the model has nothing to draw from, n is no number of points, or y not one
+                label for each.
+        """
+        n = checked_count(n)
+        y = checked_labels(y, n, self.num_classes, self.like)
+        if not n and self.can_sample:
+            return self.like.new_empty(0, *self.spec.shape)
+        return self._sample(n, y)
 
     def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Log-density in nats in data space, pixel units, of points x (B, ...); shape (B,).
 
-        A uint8 image stands for the centre of its cell (see `uomh.data.core`).
+        A uint8 image stands for the centre of its cell (see `uomh.data.core`). It is minus infinity
+        where the model has no density. A conditional model without labels gives the density of its
+        mixture over labels, with the shares of its training data.
 
         Raises:
-            UomhError: the model has no likelihood.
+            UomhError: the model has no likelihood, or x and y are not of the data it is for.
         """
-        del x, y
-        raise UomhError(f"{type(self).__name__} has no likelihood")
+        x, y = self.checked(x, y)
+        if not len(x) and self.likelihood is not None:
+            return self.like.new_empty(0)
+        return self._log_prob(x, y)
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Points of data space (B, ...) restored from the codes of x.
 
         Raises:
-            UomhError: the model has no codes.
+            UomhError: the model has no codes, or x and y are not of the data it is for.
         """
+        return self._reconstruct(*self.checked(x, y))
+
+    @abstractmethod
+    def _sample(self, n: int, y: Tensor | None) -> Tensor:
+        """What `sample` gives for at least one point."""
+
+    def _log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """What `log_prob` gives for at least one point."""
+        del x, y
+        raise UomhError(f"{type(self).__name__} has no likelihood")
+
+    def _reconstruct(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """What `reconstruct` gives."""
         if not isinstance(self, Codec):
             raise UomhError(f"{type(self).__name__} has no codes to restore a point from")
         return self.decode(self.encode(x, y), y)
@@ -192,25 +245,78 @@ class Model(Generative):
 
     def log_density(self, x: Tensor, y: Tensor | None) -> Tensor:
         """`log_prob` of points x given labels y, which are there where the model is conditional."""
-        return super().log_prob(x, y)
+        return super()._log_prob(x, y)
 
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Points of data space; a conditional model without labels draws one for every point."""
+    def _sample(self, n: int, y: Tensor | None) -> Tensor:
         if self.num_classes and y is None:
             y = torch.multinomial(self.label_weights, n, replacement=True)
         return self.draw(n, self.labels_of(y))
 
-    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Log-density in nats in data space, (B,).
+    def _log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return self.within_reach(x, y, self._any_log_density)
 
-        A conditional model without labels gives that of its mixture, logsumexp_k (log w_k +
-        log p(x|k)), with the class shares w of its training data.
-        """
+    def _any_log_density(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """`log_density` for given labels, else that of the mixture over labels."""
         if not self.num_classes or y is not None:
             return self.log_density(x, self.labels_of(y))
         labels = range(self.num_classes)
         given = [self.log_density(x, torch.full((len(x),), k, device=x.device)) for k in labels]
         return log_mixture(given, self.label_weights)
+
+    def within_reach(
+        self,
+        x: Tensor,
+        y: Tensor | None,
+        log_density: Callable[[Tensor, Tensor | None], Tensor],
+    ) -> Tensor:
+        """Log-densities (B,) of the points that the transforms can take, minus infinity elsewhere.
+
+        Args:
+            x: points (B, ...).
+            y: labels (B,), or None.
+            log_density: of some of the points and their labels.
+        """
+        near = self.reached(x)
+        if near.all():
+            values = log_density(x, y)
+        else:
+            values = self.like.new_full((len(x),), -math.inf)
+            if near.any():
+                values[near] = log_density(x[near], None if y is None else y[near])
+        # What overflows on the way does so for being far from all data.
+        return torch.where(values < math.inf, values, -math.inf)
+
+    def reached(self, x: Tensor) -> Tensor:
+        """Which points (B, ...) have a place in the space of the model, (B,) bool."""
+        z, log_det = self.transform(Cells(dequantize=False)(x))
+        near: Tensor = (z.abs() <= FARTHEST).flatten(1).all(1) & log_det.isfinite()
+        return near
+
+    def encodable(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Points and labels as `encode` computes with them: `checked`, labels where it takes any.
+
+        Raises:
+            UomhError: they are not of the data that the model is for, or have no place in its
+                space.
+        """
+        x, y = self.checked(x, y)
+        far = ~self.reached(x)
+        if far.any():
+            raise UomhError(
+                f"{int(far.sum())} of {len(x)} points, the first in row {int(far.nonzero()[0])}, "
+                "lie where the model's transforms of the data do not reach, so they have no codes"
+            )
+        return x, self.labels_of(y)
+
+    def decodable(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Codes and labels as `decode` computes with them.
+
+        Raises:
+            UomhError: they are not codes of this model, or not labels.
+        """
+        dim: int = self.latent_dim  # type: ignore[assignment]
+        z = checked_codes(z, dim, self.like)
+        return z, self.labels_of(checked_labels(y, len(z), self.num_classes, self.like))
 
     def leaves(self) -> Iterator[tuple[str, Model]]:
         """A leaf is its own only one."""

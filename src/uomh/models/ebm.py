@@ -32,7 +32,7 @@ from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Likelihood, Model, ModelConfig
 from uomh.nn.ais import LogPartition, ais_log_partition
-from uomh.nn.nets import NetSettings, encoder
+from uomh.nn.nets import NetSettings, encoder, nets_by_shape
 from uomh.nn.transforms import centred
 from uomh.registry import register
 from uomh.settings import Nested
@@ -84,7 +84,8 @@ class EBM(Model):
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
             """By the shape of the data."""
-            return {"train": {"max_epochs": 60}} if spec.dim <= 64 else {}
+            nested: Nested = {"model": nets_by_shape(cls(), spec.shape)}
+            return nested | ({"train": {"max_epochs": 60}} if spec.dim <= 64 else {})
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -36,7 +36,7 @@ from uomh.nn.ode import solve
 from uomh.nn.transforms import centred
 from uomh.nn.unet import TimeMLP, UNet
 from uomh.registry import register
-from uomh.settings import Nested
+from uomh.settings import Nested, Width
 
 EXACT_DIM = 64
 """dimensions up to which the divergence is exact"""
@@ -61,11 +61,11 @@ class FlowMatching(Model):
 
         net: Literal["unet", "mlp"] | None = None
         """network of the field (default: unet for images, mlp for vectors and images up to 8x8)"""
-        channels: tuple[int, ...] = (32, 64, 64)
+        channels: Annotated[tuple[int, ...], Width()] = (32, 64, 64)
         """unet: channels of the levels, each on half the size of the one before"""
         blocks: int = Field(1, ge=1)
         """unet: residual blocks of a level, each way"""
-        hidden_units: int = Field(256, ge=1)
+        hidden_units: Annotated[int, Width()] = Field(256, ge=1)
         """mlp: width"""
         num_layers: int = Field(4, ge=1)
         """mlp: residual layers"""
@@ -157,7 +157,7 @@ class FlowMatching(Model):
 
     def log_density(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Log-density in nats in data space, (B,); see `estimated_log_prob` for its error."""
-        return self.estimated_log_prob(x, y).value
+        return self._estimated(x, y, self.config.tolerance).value
 
     def estimated_log_prob(
         self, x: Tensor, y: Tensor | None = None, tolerance: float | None = None
@@ -168,7 +168,21 @@ class FlowMatching(Model):
             x: points (B, ...).
             y: labels (B,) where the model is conditional.
             tolerance: of the solver (default: the setting).
+
+        Raises:
+            UomhError: x or y are not of the data that the model is for.
         """
+        x, y = self.checked(x, y)
+        near = self.reached(x)
+        found = Estimated(self.like.new_full((len(x),), -math.inf), self.like.new_zeros(len(x)))
+        if near.any():
+            given = None if y is None else y[near]
+            some = self._estimated(x[near], given, tolerance or self.config.tolerance)
+            for all_points, values in zip(found, some, strict=True):
+                all_points[near] = values
+        return found
+
+    def _estimated(self, x: Tensor, y: Tensor | None, tolerance: float) -> Estimated:
         data, log_det = self.preprocess(x)
         data = data.detach().flatten(1)
         y = self.labels_of(y)
@@ -183,7 +197,7 @@ class FlowMatching(Model):
 
         start = torch.cat([data, data.new_zeros(len(data), count)], 1)
         with torch.no_grad():
-            end = solve(field, start, 1.0, 0.0, tolerance or self.config.tolerance)
+            end = solve(field, start, 1.0, 0.0, tolerance)
         noise, divergence = end[:, :dim], end[:, dim:]
         base = -0.5 * (noise.square().sum(1) + dim * math.log(2 * math.pi))
         # The path runs backwards, so that the integral has the sign of the formula's minus.

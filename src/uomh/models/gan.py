@@ -30,10 +30,10 @@ from torch.nn import Parameter
 from uomh.data.core import Data, DataSpec
 from uomh.models.core import Model, ModelConfig
 from uomh.nn.critics import Critic, CriticSettings
-from uomh.nn.nets import NetSettings, decoder
+from uomh.nn.nets import NetSettings, convolves, decoder, nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.registry import register
-from uomh.settings import Nested
+from uomh.settings import Nested, merged
 
 
 @register("models", "gan")
@@ -70,13 +70,15 @@ class GAN(Model):
             train: dict[str, Any] = {**optimizer, "max_epochs": 200, "valid_metrics": []}
             if spec.is_image:
                 model["generator"]["final_activation"] = "tanh"
-            if spec.is_image and spec.dim > 64:
+            nets = (generator, critic)
+            if spec.dim > 64 and all(convolves(net, spec.shape) for net in nets):
                 for net in model.values():
                     net |= {"net": "cnn", "norm": "instance"}
             else:
                 model["latent_dim"] = min(20, 2 * spec.dim)
                 model["critic"]["steps"] = 2
                 train |= {"max_epochs": 300, "batch_size": 64}
+                model = merged(model, nets_by_shape(cls(), spec.shape))
             return {"model": model, "train": train}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:

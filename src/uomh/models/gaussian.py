@@ -137,7 +137,7 @@ class GaussianDecoderModel(Model):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Decoder means in data space (B, ...)."""
-        return self.transform.inverse(self.likelihood_of(z, self.labels_of(y))[0])
+        return self.transform.inverse(self.likelihood_of(*self.decodable(z, y))[0])
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Points (n, ...) of data space; see the setting ``sample_means``."""

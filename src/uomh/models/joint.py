@@ -87,9 +87,22 @@ class Joint(Model):
         assert isinstance(self.autoencoder, Codec)
         return self.autoencoder.decode(z, y)
 
+    def draw(self, n: int, y: Tensor | None) -> Tensor:
+        """Points of data space, as both models are now."""
+        return decoded_draws(self.autoencoder, self.density, n, y)
+
     def codes(self, data: Data) -> Data:
         """The data set of codes, on the processor."""
         return codes_of(self.autoencoder, data)
 
     def _both(self) -> tuple[tuple[str, Model], tuple[str, Model]]:
         return ("autoencoder", self.autoencoder), ("density", self.density)
+
+
+def decoded_draws(autoencoder: Model, density: Model, n: int, y: Tensor | None) -> Tensor:
+    """Decoded draws of a density on codes (n, ...); labels are drawn where y is None."""
+    conditional = density if density.num_classes else autoencoder
+    if y is None and conditional.num_classes:
+        y = torch.multinomial(conditional.label_weights, n, replacement=True)
+    assert isinstance(autoencoder, Codec)
+    return autoencoder.decode(density.sample(n, y), y)

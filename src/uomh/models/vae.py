@@ -21,8 +21,9 @@ from pydantic import Field
 from torch import Tensor
 
 from uomh.data.core import DataSpec
+from uomh.errors import UomhError
 from uomh.models.gaussian import LOG_2PI, GaussianDecoderConfig, GaussianDecoderModel
-from uomh.nn.nets import encoder
+from uomh.nn.nets import encoder, nets_by_shape
 from uomh.nn.priors import StandardNormal
 from uomh.registry import register
 from uomh.settings import Nested
@@ -45,10 +46,16 @@ class VAE(GaussianDecoderModel):
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
             """By the shape of the data."""
-            return {"model": {"latent_dim": min(20, max(1, spec.dim // 4))}}
+            latent_dim = min(20, max(1, spec.dim // 4))
+            return {"model": {"latent_dim": latent_dim, **nets_by_shape(cls(), spec.shape)}}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
+        if config.prior.kind == "uniform":
+            raise UomhError(
+                "a vae's Gaussian posterior reaches out of the cube of a uniform prior, so that no "
+                "bound is finite; choose another prior.kind, or take avb, wae or bigan"
+            )
         self.encoder = encoder(config.encoder, spec.shape, 2 * config.latent_dim, self.num_classes)
         self.add_decoder()
 
@@ -92,5 +99,5 @@ class VAE(GaussianDecoderModel):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Posterior means (B, latent_dim)."""
-        y = self.labels_of(y)
+        x, y = self.encodable(x, y)
         return self.posterior(self.preprocess(x)[0], y)[0]

@@ -33,10 +33,10 @@ from uomh.data.core import DataSpec
 from uomh.models.core import Model, ModelConfig
 from uomh.nn.critics import logistic_loss
 from uomh.nn.mmd import mmd
-from uomh.nn.nets import NetSettings, decoder, encoder
+from uomh.nn.nets import NetSettings, convolves, decoder, encoder, nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.registry import register
-from uomh.settings import Nested
+from uomh.settings import Nested, merged
 
 
 @register("models", "wae")
@@ -75,9 +75,11 @@ class WAE(Model):
             groups = {"autoencoder": {"lr": 1e-3}, "discriminator": {"lr": 5e-4}}
             # Momentum makes the two players circle: with 0.9, codes of digits never settle.
             train: dict[str, Any] = {"groups": groups, "betas": [0.5, 0.999], "max_epochs": 300}
-            if spec.is_image and spec.dim > 64:
+            nets = (cls().encoder, cls().decoder)
+            if spec.dim > 64 and all(convolves(net, spec.shape) for net in nets):
                 model["encoder"]["net"] = model["decoder"]["net"] = "cnn"
             else:
+                model = merged(model, nets_by_shape(cls(), spec.shape))
                 model |= {"latent_dim": min(8, max(1, spec.dim // 4))}
                 model |= {"lambda_": 1.0, "slope_penalty": 0.3}
                 groups["discriminator"]["lr"] = 1e-3
@@ -162,12 +164,13 @@ class WAE(Model):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Codes (B, latent_dim)."""
-        codes: Tensor = self.encoder(self.preprocess(x)[0], self.labels_of(y))
+        x, y = self.encodable(x, y)
+        codes: Tensor = self.encoder(self.preprocess(x)[0], y)
         return codes
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Points of data space (B, ...) of codes."""
-        return self.transform.inverse(self.decoder(z, self.labels_of(y)))
+        return self.transform.inverse(self.decoder(*self.decodable(z, y)))
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Decoded draws of the prior."""

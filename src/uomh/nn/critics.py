@@ -17,7 +17,7 @@ serves everything; points that need no gradient get none.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -27,14 +27,15 @@ from torch.nn.functional import softplus
 from uomh.errors import UomhError
 from uomh.nn.nets import Activation, NetSettings, encoder
 from uomh.nn.pairs import PairNet
+from uomh.settings import Width
 
 
 class CriticSettings(NetSettings):
     """The critic's network and game."""
 
-    hidden_dims: tuple[int, ...] = (256, 256)
+    hidden_dims: Annotated[tuple[int, ...], Width()] = (256, 256)
     """mlp: widths of the hidden layers"""
-    hidden_channels: tuple[int, ...] = (64, 128, 256)
+    hidden_channels: Annotated[tuple[int, ...], Width()] = (64, 128, 256)
     """cnn: channels of the layers"""
     kernel_size: int | tuple[int, ...] = 4
     """cnn: size of the kernels"""

@@ -14,7 +14,7 @@ Log-determinants need the mantissa of float32: under autocast the networks alone
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from zuko.flows import MaskedAutoregressiveTransform
 from zuko.transforms import MonotonicRQSTransform
 
 from uomh.errors import UomhError
-from uomh.settings import Settings
+from uomh.settings import Settings, Width
 
 
 class SplineSettings(Settings):
@@ -33,7 +33,7 @@ class SplineSettings(Settings):
     """spline steps, each after a permutation and a linear map (multiscale: steps at each scale)"""
     num_blocks_per_layer: int = 3
     """residual blocks of each step's network"""
-    hidden_units: int = 64
+    hidden_units: Annotated[int, Width()] = 64
     """width of each step's network, channels where it is convolutional"""
     bins: int = 8
     """bins of each spline"""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from uomh.errors import UomhError
 from uomh.nn.norm import InstanceNorm
-from uomh.settings import Settings
+from uomh.settings import Nested, Settings, Width
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -38,15 +38,15 @@ class NetSettings(Settings):
 
     net: Literal["mlp", "cnn", "residual"] | None = None
     """kind of network (default: mlp for vectors and small grey images, cnn for other images)"""
-    hidden_dims: tuple[int, ...] = (256,)
+    hidden_dims: Annotated[tuple[int, ...], Width()] = (256,)
     """mlp: widths of the hidden layers"""
-    hidden_channels: tuple[int, ...] = (32, 32, 16, 16)
+    hidden_channels: Annotated[tuple[int, ...], Width()] = (32, 32, 16, 16)
     """cnn: channels of the layers, from the image inwards in encoders, outwards in decoders"""
     kernel_size: int | tuple[int, ...] = 3
     """cnn: size of the kernels, one for all layers or one each"""
     stride: int | tuple[int, ...] = 1
     """cnn: strides, one for all layers or one each"""
-    layer_channels: tuple[int, ...] = (16, 32, 64)
+    layer_channels: Annotated[tuple[int, ...], Width()] = (16, 32, 64)
     """residual: channels of the stages; each but the first halves the image"""
     blocks_per_layer: int = Field(2, ge=1)
     """residual: blocks in each stage"""
@@ -71,6 +71,36 @@ def resolved_net(settings: NetSettings, shape: tuple[int, ...]) -> str:
         return settings.net
     small_grey = len(shape) == 3 and shape[0] == 1 and shape[1] * shape[2] <= 28 * 28
     return "mlp" if len(shape) != 3 or small_grey else "cnn"
+
+
+def convolves(settings: NetSettings, shape: tuple[int, ...]) -> bool:
+    """Whether the layers of a cnn leave more than a single pixel of images of this shape."""
+    if len(shape) != 3:
+        return False
+    try:
+        sizes = [_sizes(settings, size)[0][-1] for size in shape[1:]]
+    except UomhError:
+        return False
+    return math.prod(sizes) > 1
+
+
+def nets_by_shape(settings: Settings, shape: tuple[int, ...]) -> Nested:
+    """What to set of the networks among settings so that they suit points of this shape, nested.
+
+    A cnn by default of whose images the layers would leave nothing becomes an mlp.
+
+    >>> class Config(Settings):
+    ...     encoder: NetSettings = NetSettings()
+    >>> nets_by_shape(Config(), (3, 8, 8)), nets_by_shape(Config(), (3, 32, 32))
+    ({'encoder': {'net': 'mlp'}}, {})
+    """
+    return {
+        name: {"net": "mlp"}
+        for name, net in settings
+        if isinstance(net, NetSettings)
+        and resolved_net(net, shape) == "cnn"
+        and not convolves(net, shape)
+    }
 
 
 def encoder(

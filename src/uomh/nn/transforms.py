@@ -101,7 +101,7 @@ class Affine(Transform):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map x forward."""
-        log_det = -self.scale.log().sum() * (x[0].numel() / self.scale.numel())
+        log_det = -self.scale.log().sum() * (x.shape[1:].numel() / self.scale.numel())
         return (x - self.shift) / self.scale, log_det.expand(len(x))
 
     def inverse(self, z: Tensor) -> Tensor:

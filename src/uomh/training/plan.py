@@ -29,12 +29,10 @@ from uomh.models.compose import Disconnected, TwoStep
 from uomh.models.core import Generative, Model
 from uomh.models.joint import Joint
 from uomh.seeds import seeded
-from uomh.settings import Nested, merged
+from uomh.settings import Nested, Settings, Width, merged
 
 ROOT = "model"
 """path of a run's model among its checkpoints and in its logs"""
-WIDTHS = ("hidden_dims", "hidden_channels", "layer_channels", "hidden_units", "hidden_size")
-"""settings that are widths of networks, a number or a list of them"""
 
 
 @dataclass(frozen=True)
@@ -238,14 +236,13 @@ def matched(config: RunConfig, parts: list[Part], data: Data) -> list[Part]:
         }
         return [replace(part, changes=merged(part.changes, epochs)) for part in parts]
 
-    settings = config.model_dump(mode="json")
     low, high, best = 0.0, 1.0, None
     for _ in range(12):  # to a share of 1/4096, finer than one unit of most layers
         share = (low + high) / 2
         narrow = {
-            name: narrowed(settings[name], share)
-            for name in ("model", "density")
-            if settings[name] is not None
+            name: narrowed(settings, share)
+            for name, settings in (("model", config.model), ("density", config.density))
+            if settings is not None
         }
         shrunk = [replace(part, changes=merged(part.changes, narrow)) for part in parts]
         if total(shrunk, lambda part: 1) <= total([whole], lambda part: 1):
@@ -260,18 +257,20 @@ def matched(config: RunConfig, parts: list[Part], data: Data) -> list[Part]:
     return best
 
 
-def narrowed(values: Nested, share: float) -> Nested:
-    """The widths among nested settings, times a share, at least 1.
+def narrowed(settings: Settings, share: float) -> Nested:
+    """The fields among nested settings that are marked as a `Width`, times a share, at least 1.
 
-    >>> narrowed({"encoder": {"hidden_dims": [512, 256], "net": "mlp"}, "latent_dim": 20}, 0.5)
-    {'encoder': {'hidden_dims': [256, 128]}}
+    >>> from uomh.models.flow_matching import FlowMatching
+    >>> narrowed(FlowMatching.Config(channels=(16, 32)), 0.5)
+    {'channels': [8, 16], 'hidden_units': 128}
     """
     result: Nested = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
+    for key, info in type(settings).model_fields.items():
+        value = getattr(settings, key)
+        if isinstance(value, Settings):
             if inner := narrowed(value, share):
                 result[key] = inner
-        elif key in WIDTHS:
+        elif any(isinstance(mark, Width) for mark in info.metadata):
             single = isinstance(value, int)
             widths = [max(1, round(width * share)) for width in ([value] if single else value)]
             result[key] = widths[0] if single else widths
