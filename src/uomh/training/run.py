@@ -26,6 +26,7 @@ from uomh.models.compose import Disconnected, TwoStep, parts_of
 from uomh.models.core import Codec, Generative
 from uomh.progress import Progress
 from uomh.seeds import derived_seed
+from uomh.training import budget
 from uomh.training.folder import claim, read_record
 from uomh.training.parallel import Parallel, computing_with, raise_failures, resumable_map
 from uomh.training.plan import (
@@ -278,8 +279,9 @@ def measure(
         evaluation = Evaluation(model, data, data.test, config.seed, size, advance)
         return evaluate(names, evaluation)
 
-    with computing_with(config.threads), keeping_freed_memory():
-        model.to(config.device)
+    model.to(config.device)
+    memory = budget.for_measuring(model, data, config)
+    with computing_with(config.threads), keeping_freed_memory(), memory:
         values = on(model, data)
         if isinstance(model, Disconnected):
             for part, piece, group in zip(parts_of(model), data.parts(), data.classes, strict=True):

@@ -12,13 +12,15 @@ from torch import Tensor
 from uomh.data.core import Data
 from uomh.data.images import image_grid, save_png, to_levels
 from uomh.models.core import Codec, Generative
+from uomh.sizes import at_once
 
 COUNT = 64
 """images in a grid"""
 
 
 def draw(model: Generative, n: int, y: Tensor | None = None, batch_size: int = 512) -> Tensor:
-    """Samples (n, ...) of data space on the processor, drawn in batches."""
+    """Samples (n, ...) of data space on the processor, drawn in batches of usual-sized points."""
+    batch_size = at_once(batch_size, model.spec.dim)
     with torch.no_grad():
         parts = [
             model.sample(min(batch_size, n - i), None if y is None else y[i : i + batch_size]).cpu()
