@@ -43,8 +43,8 @@ Peak memory of the whole process and seconds on the clock of
 uomh train --dataset FOLDER --model M --threads 1 train.max_epochs=1
 ```
 
-for a folder of 240 colour images, with measuring and drawing: one epoch of 216 training images, on
-one core of an AMD EPYC.
+for a folder of 240 colour images, 195 of them for training, with measuring and drawing, on one core
+of an AMD EPYC that had other work beside it.
 
 {table}
 
@@ -106,7 +106,9 @@ def table(records: dict[str, dict[str, Any]], sizes: list[int]) -> str:
         for size in sizes:
             record = records.get(f"{size}_{model}")
             done = record is not None and record["exit"] == 0
-            cells += [f"{record['gigabytes']:.1f}", f"{record['seconds']:.0f}"] if done else ["", ""]
+            cells += (
+                [f"{record['gigabytes']:.1f}", f"{record['seconds']:.0f}"] if done else ["", ""]
+            )
         lines.append(f"| [{model}](models/{model}.md) | {' | '.join(cells)} |")
     return "\n".join(lines)
 

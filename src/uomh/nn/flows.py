@@ -92,6 +92,7 @@ class Mix(Step):
     """
 
     order: Tensor
+    triangles: Tensor | None
 
     def __init__(self, features: int, permute: bool = True, linear: bool = True) -> None:
         super().__init__()
@@ -101,10 +102,10 @@ class Mix(Step):
         self.register_parameter("triangles", weights)
         self.log_diagonal = nn.Parameter(torch.zeros(features))
 
-    def factors(self) -> tuple[Tensor, Tensor]:
+    def factors(self, triangles: Tensor) -> tuple[Tensor, Tensor]:
         """L and U."""
-        lower = torch.tril(self.triangles, -1) + torch.eye(len(self.order)).to(self.triangles)
-        return lower, torch.triu(self.triangles, 1) + torch.diag(self.log_diagonal.exp())
+        lower = torch.tril(triangles, -1) + torch.eye(len(self.order)).to(triangles)
+        return lower, torch.triu(triangles, 1) + torch.diag(self.log_diagonal.exp())
 
     def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """W P x, at every pixel of images."""
@@ -113,7 +114,7 @@ class Mix(Step):
             if self.triangles is None:
                 z = z * self.log_diagonal.exp()
             else:
-                lower, upper = self.factors()
+                lower, upper = self.factors(self.triangles)
                 z = functional.linear(functional.linear(z, upper), lower)
             z = z.movedim(-1, 1)
         pixels = x[0, 0].numel()
@@ -125,7 +126,7 @@ class Mix(Step):
         if self.triangles is None:
             columns = columns * torch.exp(-self.log_diagonal)[:, None]
         else:
-            lower, upper = self.factors()
+            lower, upper = self.factors(self.triangles)
             columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
             columns = torch.linalg.solve_triangular(upper, columns, upper=True)
         shape = (z.shape[1], z.shape[0], *z.shape[2:])

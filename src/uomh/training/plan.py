@@ -30,6 +30,7 @@ from uomh.models.core import Generative, Model
 from uomh.models.joint import Joint
 from uomh.seeds import derived_seed, seeded
 from uomh.settings import Nested, merged
+from uomh.training import budget
 
 ROOT = "model"
 """path of a run's model among its checkpoints and in its logs"""
@@ -182,9 +183,7 @@ def build_part(config: RunConfig, part: Part, spec: DataSpec) -> Generative:
 
 def _leaf(settings: Any, spec: DataSpec, seed: int, path: str) -> Model:
     torch.manual_seed(derived_seed(seed, path, "initial weights"))
-    cls = registry.load("models", settings.name)
-    model: Model = cls(settings, spec)
-    return model
+    return budget.built(registry.load("models", settings.name), settings, spec)
 
 
 def part_training(config: RunConfig, part: Part, model: Generative) -> dict[str, TrainConfig]:
