@@ -135,7 +135,7 @@ def test_measuring_that_does_not_fit_names_the_size_of_its_batches(scarce):
     config = RunConfig.of({"model": {"name": "flow"}, "threads": 1})
     measure(model, data, config)
     scarce(budget.scoring_need(model, data.test.x, None).of(2))
-    with pytest.raises(UomhError, match=r"measuring .*lower evaluate.batch_size \(now 4\) to 2"):
+    with pytest.raises(UomhError, match=r"measuring .*lower evaluate.batch_size \(now 512\) to 2"):
         measure(model, data, config)
 
 

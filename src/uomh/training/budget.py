@@ -51,7 +51,9 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.2g} GB" if size < 1e11 else f"{size / 1e9:.0f} GB"
 
 
-def _check(what: str, need: Need, points: int, free: float, setting: str) -> None:
+def _check(
+    what: str, need: Need, points: int, free: float, setting: str, now: int | None = None
+) -> None:
     """Refuse work that takes more than is free.
 
     Args:
@@ -60,6 +62,7 @@ def _check(what: str, need: Need, points: int, free: float, setting: str) -> Non
         points: at once.
         free: bytes.
         setting: says how many points are taken at once.
+        now: its value, where that is not the number of points.
 
     Raises:
         UomhError: it does not fit; what to lower.
@@ -67,7 +70,7 @@ def _check(what: str, need: Need, points: int, free: float, setting: str) -> Non
     if need.of(points) <= free:
         return
     fitting = need.most(free)
-    advice = f"lower {setting} (now {points}) to {fitting} or less"
+    advice = f"lower {setting} (now {points if now is None else now}) to {fitting} or less"
     if fitting < 1:
         advice = "choose a smaller model, by the settings of its widths, or smaller images"
     raise UomhError(
@@ -117,10 +120,11 @@ def for_training(model: Model, data: Data, config: TrainConfig, path: str) -> It
             _check_copy(what, model, free)
             few = data.train[: max(POINTS)]
             x, y = few.x.to(model.device), None if few.y is None else few.y.to(model.device)
-            _check(what, training_need(model, x, y, config), points, free, setting)
+            need = training_need(model, x, y, config)
+            _check(what, need, points, free, setting, config.batch_size)
             if measured:
                 setting = "evaluate.batch_size"
-                _check("measuring", scoring_need(model, x, y), measured, free, setting)
+                _check("measuring", scoring_need(model, x, y), measured, free, setting, BATCH)
         yield
 
 
@@ -139,7 +143,8 @@ def for_measuring(model: Generative, data: Data, config: RunConfig) -> Iterator[
             _check_copy(what, model, free)
             few = data.test[: max(POINTS)]
             x, y = few.x.to(model.device), None if few.y is None else few.y.to(model.device)
-            _check(what, scoring_need(model, x, y), points, free, setting)
+            need, now = scoring_need(model, x, y), config.evaluate.batch_size
+            _check(what, need, points, free, setting, now)
         yield
 
 
