@@ -26,6 +26,8 @@ RUNS = ROOT / "out/gallery"
 RECORDS = ROOT / "out/gallery.json"
 MODELS = ["ae", "vae", "avb", "wae", "gan", "bigan", "flow", "flow_matching", "arm", "ebm"]
 COLUMNS = 5
+LARGE = "<!-- large images: begin -->"
+"""where the section of `large_images.py` begins, which stays as it is"""
 PAGE = """# All models side by side
 
 Each trained on the 8x8 digits (1,457 training images) with its defaults by
@@ -119,7 +121,10 @@ def main() -> None:
             write_json(RECORDS, records)
         shutil.copyfile(RUNS / model / picture(model), ROOT / f"docs/figures/{model}_digits.png")
         print(f"{model}: {records[model]}", flush=True)
-    (ROOT / "docs/models.md").write_text(page(records, given.threads))
+    target = ROOT / "docs/models.md"
+    _, marker, rest = target.read_text().partition(LARGE)  # the section of large_images.py
+    after = f"\n{marker}{rest}" if marker else ""
+    target.write_text(page(records, given.threads) + after)
 
 
 if __name__ == "__main__":

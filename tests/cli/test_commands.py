@@ -110,6 +110,14 @@ def test_sample_png_and_npz(trained, conditional, tmp_path):
         assert np.array_equal(file["x"], first)
 
 
+def test_more_samples_than_memory_holds_are_refused_with_the_number_that_fits(trained, tmp_path):
+    run, _ = trained
+    result = uomh("sample", run, "-n", 10**13, "--out", tmp_path / "x.npz")
+    assert result.exit_code == 2
+    assert "lower -n (now 10000000000000) to " in result.stderr.replace("\n", " ")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_autoencoder_has_no_samples_and_no_likelihood(tmp_path):
     run = tmp_path / "ae"
     assert uomh("train", "--model", "ae", "--run-dir", run, *SMALL).exit_code == 0

@@ -78,8 +78,9 @@ def sample(
     import numpy as np
     import torch
 
-    from uomh.data.images import image_grid, save_png, to_levels
+    from uomh.data.images import image_grid, save_png
     from uomh.seeds import seeded
+    from uomh.training.budget import for_sampling
     from uomh.training.run import load_run
     from uomh.training.samples import draw
 
@@ -93,18 +94,20 @@ def sample(
     model = loaded.model.to(checked_device(device or loaded.config.device))
     if target.suffix == ".png" and levels is None:
         raise UomhError("the model makes vectors, not images; give --out FILE.npz")
-    y = None
+    number = None
     if label is not None:
-        y = torch.full((n,), class_number(label, loaded.classes), device=model.device)
+        number = class_number(label, loaded.classes)
         if not getattr(model, "num_classes", 0):
             raise UomhError(f"{str(run)!r} is not conditional, so --label has no meaning for it")
-    with seeded(loaded.config.seed if seed is None else seed, "sample"):
-        points = draw(model, n, y)
-    points = points if levels is None else to_levels(points, levels)
-    if levels is not None and target.suffix == ".png":
-        save_png(image_grid(points, levels), target)
-    else:
-        if y is None:
+    picture = target.suffix == ".png"
+    with for_sampling(model, n, number, picture):
+        y = None if number is None else torch.full((n,), number, device=model.device)
+        with seeded(loaded.config.seed if seed is None else seed, "sample"):
+            points = draw(model, n, y, levels=levels)
+        if picture:
+            assert levels is not None
+            save_png(image_grid(points, levels), target)
+        elif y is None:
             np.savez_compressed(target, x=points.numpy())
         else:
             np.savez_compressed(target, x=points.numpy(), y=y.cpu().numpy())

@@ -27,6 +27,7 @@ from uomh.errors import UomhError
 from uomh.models.core import Generative
 from uomh.nn.transforms import Cells
 from uomh.seeds import seeded
+from uomh.sizes import at_once
 
 Kind = Literal["exact", "bound", "estimate"]
 
@@ -82,7 +83,7 @@ class Evaluation:
         data: the data set.
         split: the points of it that are measured.
         seed: of the draws that measuring takes.
-        batch_size: points at once.
+        batch_size: points at once, of usual size; fewer where they are larger (`uomh.sizes`).
         advance: called with the number of points after each batch.
     """
 
@@ -99,7 +100,7 @@ class Evaluation:
         self.data = data
         self.split = split
         self.seed = seed
-        self.batch_size = batch_size
+        self.batch_size = at_once(batch_size, data.spec.dim)
         self.advance = advance or (lambda n: None)
         self.device = model.device
         self._uniform = Cells(dequantize=True).train()

@@ -13,6 +13,10 @@ Nearly all time goes into the recurrent products, 2 x 256 units over 784 steps b
 image forward and backward, so training takes them in bfloat16 where ``train_precision`` says so,
 with float32 weights, mixtures and gradients. Mixtures are computed with the components as the first
 axis: sums over a last axis of ten do not vectorise.
+
+Sequences longer than those of 32x32 colour images are read in segments, each from the state in
+which the one before ended, and the graph of a segment is made anew when its gradient is due (Chen
+et al. 2016). Densities and gradients are those of the whole; memory is that of one segment.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
@@ -32,6 +37,13 @@ from uomh.models.core import Model, ModelConfig
 from uomh.nn.transforms import centred
 from uomh.registry import register
 from uomh.settings import Nested, Width
+from uomh.sizes import at_once, is_large
+
+State = tuple[Tensor, Tensor]
+"""hidden and cell states of the recurrent layers, each (L, B, H)"""
+
+SEGMENT = 1024
+"""coordinates of a segment of a long sequence"""
 
 LOG_FLOOR = math.log(1e-3)
 """of deviations, in the space of the transforms; an eighth of a cell of 256 grey levels"""
@@ -58,7 +70,11 @@ class ARM(Model):
 
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
-            """By the shape of the data: the paper's sizes; less for images as small as 8x8."""
+            """By the shape of the data: the paper's sizes; less for images as small as 8x8.
+
+            Images larger than the paper's take the smaller network too: it reads every coordinate
+            one after the other, so that an epoch of the paper's takes ten times as long.
+            """
             small = spec.dim <= 64
             model: Nested = {"hidden_size": 128, "num_layers": 1}
             train: Nested = {"schedule": "cosine", "patience": 10}
@@ -66,6 +82,9 @@ class ARM(Model):
                 model = {"hidden_size": 256, "num_layers": 2, "train_precision": "bfloat16"}
             if small:
                 train |= {"max_epochs": 40, "batch_size": 32, "lr": 5e-3}
+            if is_large(spec.dim):
+                model |= {"hidden_size": 128, "num_layers": 1}
+                train["batch_size"] = at_once(256, spec.dim)
             return {"model": model, "train": train}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
@@ -85,18 +104,41 @@ class ARM(Model):
         x, log_det = self.preprocess(x)
         sequence = self.sequence(x)
         before = functional.pad(sequence[:, :-1], (1, 0))
+        if not is_large(self.spec.dim):
+            return self.segment(sequence, before, y, None)[0] + log_det
+        total, state = log_det, None
+        for part, shifted in zip(sequence.split(SEGMENT, 1), before.split(SEGMENT, 1), strict=True):
+            if torch.is_grad_enabled():
+                log_prob, state = checkpoint(
+                    self.segment, part, shifted, y, state, use_reentrant=False
+                )
+            else:
+                log_prob, state = self.segment(part, shifted, y, state)
+            total = total + log_prob
+        return total
+
+    def segment(
+        self, sequence: Tensor, before: Tensor, y: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Log-density (B,) of coordinates (B, T) after those before; the state that they leave.
+
+        Args:
+            sequence: coordinates in the space of the transforms.
+            before: the coordinate before each of them.
+            y: labels, where the model is conditional.
+            state: that the network is in; None: at the beginning.
+        """
         fast = self.training and self.config.train_precision == "bfloat16"
-        with torch.autocast(x.device.type, torch.bfloat16) if fast else nullcontext():
-            hidden, _ = self.lstm(self.inputs(before, y))
+        with torch.autocast(sequence.device.type, torch.bfloat16) if fast else nullcontext():
+            hidden, state = self.lstm(self.inputs(before, y), state)
         mixture = self.mixture(hidden.flatten(0, 1))
-        return (
-            mixture_log_prob(sequence.flatten(), mixture).reshape(sequence.shape).sum(1) + log_det
-        )
+        log_prob = mixture_log_prob(sequence.flatten(), mixture).reshape(sequence.shape)
+        return log_prob.sum(1), state
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Points of data space, coordinate by coordinate; all n at once."""
         x = torch.zeros(n, 1, device=self.device, dtype=self.head.weight.dtype)
-        state: tuple[Tensor, Tensor] | None = None
+        state: State | None = None
         drawn = []
         for _ in range(self.spec.dim):
             hidden, state = self.lstm(self.inputs(x, y), state)

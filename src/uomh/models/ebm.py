@@ -36,6 +36,7 @@ from uomh.nn.nets import NetSettings, encoder, nets_by_shape
 from uomh.nn.transforms import centred
 from uomh.registry import register
 from uomh.settings import Nested
+from uomh.sizes import at_once, is_large
 
 
 @register("models", "ebm")
@@ -84,6 +85,9 @@ class EBM(Model):
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
             """By the shape of the data."""
+            if is_large(spec.dim):
+                buffer = {"buffer_size": at_once(cls().buffer_size, spec.dim)}
+                return {"model": buffer, "train": {"batch_size": at_once(128, spec.dim)}}
             nested: Nested = {"model": nets_by_shape(cls(), spec.shape)}
             return nested | ({"train": {"max_epochs": 60}} if spec.dim <= 64 else {})
 

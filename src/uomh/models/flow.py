@@ -26,6 +26,7 @@ from uomh.nn.priors import PriorSettings, build_prior
 from uomh.nn.transforms import centred
 from uomh.registry import register
 from uomh.settings import Nested
+from uomh.sizes import at_once, is_large
 
 
 @register("models", "flow")
@@ -47,11 +48,20 @@ class Flow(Model):
 
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
-            """By the shape of the data: wider splines for whitened vectors; short small runs."""
-            nested: Nested = {"model": {} if spec.is_image else {"tail_bound": 5.0}}
+            """By the shape of the data: wider splines for whitened vectors; short small runs.
+
+            Linear maps of all coordinates of large images have more entries than memory has room
+            for: these images go through convolutions, or where they cannot be halved, without.
+            """
+            model: Nested = {} if spec.is_image else {"tail_bound": 5.0}
+            train: Nested = {}
             if spec.dim <= 64:
-                nested["train"] = {"max_epochs": 60, "schedule": "cosine", "patience": 15}
-            return nested
+                train = {"max_epochs": 60, "schedule": "cosine", "patience": 15}
+            if is_large(spec.dim):
+                halved = spec.is_image and not (spec.shape[1] % 2 or spec.shape[2] % 2)
+                model |= {"transform": "multiscale", "scales": 3} if halved else {"linear": False}
+                train = {"batch_size": at_once(128, spec.dim)}
+            return {"model": model, "train": train}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
@@ -72,12 +82,12 @@ class Flow(Model):
         dim = self.spec.dim
         steps: list[Step] = []
         for _ in range(config.num_layers):
-            steps.append(Mix(dim))
+            steps.append(Mix(dim, linear=config.linear))
             if config.transform == "coupling" or dim == 1:  # where the two are the same
                 steps.append(Coupling(dim, self.num_classes, config, planes=False))
             else:
                 steps.append(Autoregressive(dim, self.num_classes, config))
-        return Steps(*steps, Mix(dim, permute=False))
+        return Steps(*steps, Mix(dim, permute=False, linear=config.linear))
 
     def log_density(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Exact log-density in nats in data space, (B,)."""

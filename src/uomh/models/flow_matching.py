@@ -37,6 +37,7 @@ from uomh.nn.transforms import centred
 from uomh.nn.unet import TimeMLP, UNet
 from uomh.registry import register
 from uomh.settings import Nested, Width
+from uomh.sizes import at_once, is_large
 
 EXACT_DIM = 64
 """dimensions up to which the divergence is exact"""
@@ -89,6 +90,8 @@ class FlowMatching(Model):
             train: Nested = {"schedule": "cosine"}
             if spec.dim <= EXACT_DIM:
                 train |= {"max_epochs": 150, "lr": 2e-3}
+            if is_large(spec.dim):
+                train["batch_size"] = at_once(128, spec.dim)
             grey = spec.is_image and spec.shape[0] == 1
             model = {"channels": (16, 32, 64), "logit_transform": True} if grey else {}
             return {"model": model, "train": train}

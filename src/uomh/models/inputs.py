@@ -54,7 +54,7 @@ def checked_points(x: Tensor, spec: DataSpec, like: Tensor) -> Tensor:
     if not x.is_floating_point():
         kinds = "uint8 grey levels or floats" if spec.is_image else "floats"
         raise UomhError(f"points are {kinds}, not {_type(x)}; convert them")
-    x = _checked_float(x, "points", like)
+    x = x.to(like.dtype)  # `Model.prepare` saw that training points are the same in it
     bad = ~x.isfinite().flatten(1).all(1)
     if bad.any():
         row = int(bad.nonzero()[0])
@@ -76,7 +76,7 @@ def checked_codes(z: Tensor, dim: int, like: Tensor) -> Tensor:
         raise UomhError(f"codes of this model have the shape (n, {dim}), not {tuple(z.shape)}")
     if not z.is_floating_point():
         raise UomhError(f"codes are floats, not {_type(z)}; convert them")
-    return _checked_float(z, "codes", like)
+    return z.to(like.dtype)
 
 
 def checked_labels(y: Tensor | None, n: int, classes: int, like: Tensor) -> Tensor | None:
@@ -114,15 +114,6 @@ def _check_tensor(value: object, what: str, device: torch.device, hint: str = ""
         raise UomhError(f"{what} are a dense tensor; use .to_dense()")
     if value.device != device:
         raise UomhError(f"{what} are on {value.device}, the model on {device}; move one of them")
-
-
-def _checked_float(x: Tensor, what: str, like: Tensor) -> Tensor:
-    if torch.promote_types(x.dtype, like.dtype) != like.dtype:
-        raise UomhError(
-            f"{what} are {_type(x)} and the model computes in {_type(like)}, which would round "
-            f"them; convert {what} or model"
-        )
-    return x.to(like.dtype)
 
 
 def _type(x: Tensor) -> str:

@@ -37,6 +37,8 @@ class SplineSettings(Settings):
     """width of each step's network, channels where it is convolutional"""
     bins: int = 8
     """bins of each spline"""
+    linear: bool = True
+    """linear maps of all coordinates between steps, D x D weights each (multiscale: of channels)"""
     tail_bound: float = 3.0
     """splines act on [-tail_bound, tail_bound]; images are stretched to it"""
 
@@ -80,38 +82,53 @@ class Mix(Step):
     """A fixed random permutation of coordinates (channels), then an invertible linear map of them.
 
     W = L U with unit lower L and upper U, whose diagonal is exp(log_diagonal); it begins as the
-    identity. W is applied factor by factor and never formed.
+    identity. W is applied factor by factor and never formed. Without the linear map, the diagonal
+    alone is left of it.
+
+    Args:
+        features: coordinates of vectors, or channels of images.
+        permute: begin with a permutation.
+        linear: with L and U, features x features weights.
     """
 
     order: Tensor
+    triangles: Tensor | None
 
-    def __init__(self, features: int, permute: bool = True) -> None:
+    def __init__(self, features: int, permute: bool = True, linear: bool = True) -> None:
         super().__init__()
         order = torch.randperm(features) if permute else torch.arange(features)
         self.register_buffer("order", order)
-        self.triangles = nn.Parameter(torch.zeros(features, features))
+        weights = nn.Parameter(torch.zeros(features, features)) if linear else None
+        self.register_parameter("triangles", weights)
         self.log_diagonal = nn.Parameter(torch.zeros(features))
 
-    def factors(self) -> tuple[Tensor, Tensor]:
+    def factors(self, triangles: Tensor) -> tuple[Tensor, Tensor]:
         """L and U."""
-        lower = torch.tril(self.triangles, -1) + torch.eye(len(self.order)).to(self.triangles)
-        return lower, torch.triu(self.triangles, 1) + torch.diag(self.log_diagonal.exp())
+        lower = torch.tril(triangles, -1) + torch.eye(len(self.order)).to(triangles)
+        return lower, torch.triu(triangles, 1) + torch.diag(self.log_diagonal.exp())
 
     def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """W P x, at every pixel of images."""
-        lower, upper = self.factors()
         with torch.autocast(x.device.type, enabled=False):
             z = x[:, self.order].movedim(1, -1)
-            z = functional.linear(functional.linear(z, upper), lower).movedim(-1, 1)
+            if self.triangles is None:
+                z = z * self.log_diagonal.exp()
+            else:
+                lower, upper = self.factors(self.triangles)
+                z = functional.linear(functional.linear(z, upper), lower)
+            z = z.movedim(-1, 1)
         pixels = x[0, 0].numel()
         return z, (pixels * self.log_diagonal.sum()).expand(len(x))
 
     def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
         """Solve two triangular systems, and permute back."""
-        lower, upper = self.factors()
         columns = z.movedim(1, 0).reshape(len(self.order), -1)
-        columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
-        columns = torch.linalg.solve_triangular(upper, columns, upper=True)
+        if self.triangles is None:
+            columns = columns * torch.exp(-self.log_diagonal)[:, None]
+        else:
+            lower, upper = self.factors(self.triangles)
+            columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
+            columns = torch.linalg.solve_triangular(upper, columns, upper=True)
         shape = (z.shape[1], z.shape[0], *z.shape[2:])
         x: Tensor = columns.reshape(shape).movedim(0, 1)
         return x[:, self.order.argsort()]
@@ -259,8 +276,9 @@ class Multiscale(Step):
             self.shapes.append((channels, height, width))
             steps: list[Step] = []
             for _ in range(settings.num_layers):
-                steps += [Mix(channels), Coupling(channels, context, settings, planes=True)]
-            levels.append(Steps(*steps, Mix(channels, permute=False)))
+                mix = Mix(channels, linear=settings.linear)
+                steps += [mix, Coupling(channels, context, settings, planes=True)]
+            levels.append(Steps(*steps, Mix(channels, permute=False, linear=settings.linear)))
             channels //= 2
             self.split.append(channels)
         self.split[-1] *= 2

@@ -23,6 +23,7 @@ from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, evaluate
 from uomh.models.core import Model
 from uomh.seeds import preserved, reseed, seeded
+from uomh.training import budget
 from uomh.training.average import Average
 from uomh.training.checkpoints import State
 from uomh.training.log import Log
@@ -83,7 +84,8 @@ class Leaf:
         else:
             self.log.start(self.epoch, self.step)
             try:
-                with preserved(), keeping_freed_memory():
+                memory = budget.for_training(self.model, self.data, self.config, path)
+                with preserved(), keeping_freed_memory(), memory:
                     while not self.done:
                         self.one_epoch()
             finally:

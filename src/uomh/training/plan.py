@@ -30,6 +30,7 @@ from uomh.models.core import Generative, Model
 from uomh.models.joint import Joint
 from uomh.seeds import seeded
 from uomh.settings import Nested, Settings, Width, merged
+from uomh.training import budget
 
 ROOT = "model"
 """path of a run's model among its checkpoints and in its logs"""
@@ -179,10 +180,8 @@ def build_part(config: RunConfig, part: Part, spec: DataSpec) -> Generative:
 
 
 def _leaf(settings: Any, spec: DataSpec, seed: int, path: str) -> Model:
-    cls = registry.load("models", settings.name)
     with seeded(seed, path, "initial weights"):
-        model: Model = cls(settings, spec)
-    return model
+        return budget.built(registry.load("models", settings.name), settings, spec)
 
 
 def part_training(config: RunConfig, part: Part, model: Generative) -> dict[str, TrainConfig]:

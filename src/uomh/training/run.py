@@ -26,6 +26,7 @@ from uomh.models.compose import Disconnected, TwoStep, parts_of
 from uomh.models.core import Codec, Generative
 from uomh.progress import Progress
 from uomh.seeds import seeded
+from uomh.training import budget
 from uomh.training.folder import claim, read_record
 from uomh.training.parallel import Parallel, computing_with, raise_failures, resumable_map
 from uomh.training.plan import (
@@ -278,12 +279,13 @@ def measure(
         evaluation = Evaluation(model, data, data.test, config.seed, size, advance)
         return evaluate(names, evaluation)
 
+    model.to(checked_device(config.device))
     with (
         computing_with(config.threads),
         seeded(config.seed, ROOT, "measure"),
         keeping_freed_memory(),
+        budget.for_measuring(model, data, config),
     ):
-        model.to(checked_device(config.device))
         values = on(model, data)
         if isinstance(model, Disconnected):
             for part, piece, group in zip(parts_of(model), data.parts(), data.classes, strict=True):

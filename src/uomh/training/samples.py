@@ -12,19 +12,39 @@ from torch import Tensor
 from uomh.data.core import Data
 from uomh.data.images import image_grid, save_png, to_levels
 from uomh.models.core import Codec, Generative
+from uomh.sizes import at_once
+from uomh.training import budget
 
 COUNT = 64
 """images in a grid"""
 
 
-def draw(model: Generative, n: int, y: Tensor | None = None, batch_size: int = 512) -> Tensor:
-    """Samples (n, ...) of data space on the processor, drawn in batches."""
+def draw(
+    model: Generative,
+    n: int,
+    y: Tensor | None = None,
+    batch_size: int = 512,
+    levels: int | None = None,
+) -> Tensor:
+    """Samples (n, ...) on the processor, drawn in batches.
+
+    Args:
+        model: that draws.
+        n: how many.
+        y: labels (n,) of a conditional model.
+        batch_size: points of usual size at once; fewer where they are larger (`uomh.sizes`).
+        levels: of images; they are then kept as grey levels, uint8, not as points of data space.
+    """
+    batch_size = at_once(batch_size, model.spec.dim)
+    drawn = torch.empty(
+        n, *model.spec.shape, dtype=torch.float32 if levels is None else torch.uint8
+    )
     with torch.no_grad():
-        parts = [
-            model.sample(min(batch_size, n - i), None if y is None else y[i : i + batch_size]).cpu()
-            for i in range(0, n, batch_size)
-        ]
-    return torch.cat(parts)
+        for i in range(0, n, batch_size):
+            size = min(batch_size, n - i)
+            points = model.sample(size, None if y is None else y[i : i + size])
+            drawn[i : i + size] = points if levels is None else to_levels(points, levels)
+    return drawn
 
 
 def save_samples(model: Generative, path: Path) -> NDArray[np.uint8] | None:
@@ -32,7 +52,8 @@ def save_samples(model: Generative, path: Path) -> NDArray[np.uint8] | None:
     levels = model.spec.levels
     if levels is None or not model.can_sample:
         return None
-    pixels = image_grid(to_levels(draw(model, COUNT), levels), levels)
+    with budget.naming_what_to_lower("drawing pictures", "choose a smaller model"):
+        pixels = image_grid(draw(model, COUNT, levels=levels), levels)
     save_png(pixels, path)
     return pixels
 
