@@ -191,6 +191,7 @@ def resolve(
     if _member(chosen, "model").get("latent_dim") == "dimension":
         del chosen["model"]["latent_dim"]
         chosen["latent_dim"] = "dimension"
+    _make_absolute(chosen)
     data = load_data(DataConfig.of(_member(chosen, "data"), "data"))
     layers = [_defaults("model", "train", known["model"], data.spec)]
     if "density" in known:
@@ -232,6 +233,14 @@ def _defaults(field: str, train: str, name: str, spec: DataSpec) -> Nested:
     # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
     whole = merged(settings().model_dump(mode="json"), {"name": name}, by_shape.get("model", {}))
     return {field: whole, train: by_shape.get("train", {})}
+
+
+def _make_absolute(chosen: Nested) -> None:
+    """Make paths of other runs and of labels mean the same to workers that stand elsewhere."""
+    holders = (_member(chosen, "two_step"), "autoencoder_run"), (chosen, "cluster_codes")
+    for values, key in (*holders, (_member(chosen, "clusters"), "file")):
+        if isinstance(path := values.get(key), str) and path:
+            values[key] = str(Path(path).expanduser().absolute())
 
 
 def _check_composition(config: RunConfig) -> None:
