@@ -7,8 +7,8 @@ import time
 import torch.utils.tensorboard  # noqa: F401  (loaded once, in the server that children fork from)
 
 import uomh
-import uomh.dimension.evidence  # noqa: F401
-import uomh.training.run  # noqa: F401
+import uomh.dimension.evidence
+import uomh.training.run
 from uomh.cli import app
 from uomh.cli.runs import evaluate
 from uomh.cli.train import run

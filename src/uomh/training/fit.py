@@ -249,7 +249,7 @@ class Leaf:
         Raises:
             UomhError: it is of another model, or the best weights are missing.
         """
-        if self.checkpoints.load("best") is None:
+        if not self.checkpoints.load_weights("best", self.model):
             folder = str(self.checkpoints.folder)
             raise UomhError(
                 f"{folder!r} has last.pt but no best.pt, the best weights; restore it from a copy, "
