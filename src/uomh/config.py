@@ -191,7 +191,7 @@ def resolve(
     if _member(chosen, "model").get("latent_dim") == "dimension":
         del chosen["model"]["latent_dim"]
         chosen["latent_dim"] = "dimension"
-    _make_absolute(chosen)
+    chosen = merged(chosen, _absolute_paths(chosen))
     data = load_data(DataConfig.of(_member(chosen, "data"), "data"))
     layers = [_defaults("model", "train", known["model"], data.spec)]
     if "density" in known:
@@ -235,12 +235,15 @@ def _defaults(field: str, train: str, name: str, spec: DataSpec) -> Nested:
     return {field: whole, train: by_shape.get("train", {})}
 
 
-def _make_absolute(chosen: Nested) -> None:
-    """Make paths of other runs and of labels mean the same to workers that stand elsewhere."""
-    holders = (_member(chosen, "two_step"), "autoencoder_run"), (chosen, "cluster_codes")
-    for values, key in (*holders, (_member(chosen, "clusters"), "file")):
-        if isinstance(path := values.get(key), str) and path:
-            values[key] = str(Path(path).expanduser().absolute())
+def _absolute_paths(chosen: Nested) -> Nested:
+    """The paths of other runs and of labels, as they are found from any folder of a worker."""
+    paths: Nested = {}
+    for group, key in (("two_step", "autoencoder_run"), ("clusters", "file")):
+        if (path := _member(chosen, group).get(key)) and isinstance(path, str):
+            paths[group] = {key: str(Path(path).expanduser().absolute())}
+    if (path := chosen.get("cluster_codes")) and isinstance(path, str):
+        paths["cluster_codes"] = str(Path(path).expanduser().absolute())
+    return paths
 
 
 def _check_composition(config: RunConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from uomh.data.core import Data, Split
 from uomh.errors import UomhError
 from uomh.files import replacing
 
+TORN = (zipfile.BadZipFile, zlib.error)
 SPLITS = ("train", "valid", "test")
 KEYS = (*SPLITS, "names", "fingerprint", "data_fingerprint", "data_classes")
 
@@ -60,7 +62,7 @@ def load_partition(path: Path, data: Data) -> Data:
             saved = {key: file[key] for key in KEYS}
     except FileNotFoundError:
         raise UomhError(f"there is no file of labels {str(path)!r}") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, AttributeError):
+    except (OSError, ValueError, KeyError, AttributeError, EOFError, *TORN):
         raise UomhError(f"{str(path)!r} is no partition as uomh saves it") from None
     sizes = [len(getattr(data, name)) for name in SPLITS]
     theirs = [len(saved[name]) for name in SPLITS]
