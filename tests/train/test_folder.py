@@ -1,5 +1,6 @@
 """What a run's folder tells: numbers of its weights, more epochs, damage that is said or mended."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.train.test_disconnected import FLOW, assert_equal, weights
 from tests.train.test_resume import finish
 from uomh.cli.train import new_folder
 from uomh.cli.train import run as train_command
+from uomh.clusters.partition import load_partition, save_partition
 from uomh.errors import UomhError
 from uomh.training.run import complete_measures, train
 
@@ -205,6 +207,21 @@ def test_damage_is_one_sentence(run, name):
     for use in everything(run):
         with pytest.raises(UomhError, match=sentence):
             use()
+
+
+def test_a_damaged_partition_is_one_sentence(digits, tmp_path):
+    path = tmp_path / "partition.npz"
+    save_partition(path, digits, digits)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place])
+        with pytest.raises(UomhError, match="is no partition as uomh saves it"):
+            load_partition(path, digits)
+        flipped = bytearray(whole)
+        flipped[place] ^= 255
+        path.write_bytes(flipped)
+        with contextlib.suppress(UomhError):  # names and dates in an archive may be anything
+            assert torch.equal(load_partition(path, digits).train.y, digits.train.y)
 
 
 @pytest.mark.parametrize("content", [{}, {"epoch": 1}, 5])
