@@ -203,6 +203,7 @@ def resolve(
         del chosen["model"]["latent_dim"]
         chosen["latent_dim"] = "dimension"
     checked_device(chosen.get("device"))
+    chosen = merged(chosen, _absolute_paths(chosen))
     source = DataConfig.of(_member(chosen, "data"), "data")
     data = load_data(source)
     layers = [_defaults("model", "train", known["model"], data.spec)]
@@ -247,6 +248,17 @@ def _defaults(field: str, train: str, name: str, spec: DataSpec) -> Nested:
     # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
     whole = merged(settings().model_dump(mode="json"), {"name": name}, by_shape.get("model", {}))
     return {field: whole, train: by_shape.get("train", {})}
+
+
+def _absolute_paths(chosen: Nested) -> Nested:
+    """The paths of other runs and of labels, as they are found from any folder of a worker."""
+    paths: Nested = {}
+    for group, key in (("two_step", "autoencoder_run"), ("clusters", "file")):
+        if (path := _member(chosen, group).get(key)) and isinstance(path, str):
+            paths[group] = {key: str(Path(path).expanduser().absolute())}
+    if (path := chosen.get("cluster_codes")) and isinstance(path, str):
+        paths["cluster_codes"] = str(Path(path).expanduser().absolute())
+    return paths
 
 
 def _check_composition(config: RunConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,22 @@ def replacing(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename = str(path)  # a full disk does not say where, and the other name is gone
         raise
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a name is that of a temporary file of `replacing`.
+
+    >>> is_leftover(".config.json-0a1b2c3d"), is_leftover(".config.json")
+    (True, False)
+    """
+    return re.fullmatch(r"\..+-[0-9a-f]{8}", name) is not None
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder; its only writer may do so."""
+    for path in folder.glob(".*-*"):
+        if is_leftover(path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

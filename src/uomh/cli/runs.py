@@ -29,11 +29,13 @@ def evaluate(
     from uomh.config import RunConfig
     from uomh.data import load_data
     from uomh.settings import merged
+    from uomh.training.lock import writing
     from uomh.training.plan import grouped
     from uomh.training.run import load_run, measure
 
     checked_device(device)
-    for path in runs:
+
+    def evaluate_run(path: Path) -> None:
         run = load_run(path)
         changes = {"device": device, "threads": threads}
         given = {key: value for key, value in changes.items() if value is not None}
@@ -60,6 +62,12 @@ def evaluate(
             out.print(metrics_table(whole, f"{path}: test split of {data.name}"))
             if run.config.disconnected:
                 out.print(parts_table(values, data.classes))
+
+    for path in runs:
+        if not (path / "config.json").exists():
+            load_run(path)  # says so, and makes no folder
+        with writing(path):  # from the weights to the numbers
+            evaluate_run(path)
 
 
 @sentences

@@ -25,6 +25,7 @@ from uomh.errors import UomhError
 
 if TYPE_CHECKING:
     from uomh.config import RunConfig
+    from uomh.data.core import Data
     from uomh.training.parallel import Parallel
 
 
@@ -110,8 +111,9 @@ def run(
 ) -> Path:
     """Train by nested values and overrides, measure, say where everything is; the run's folder."""
     from uomh.config import resolve
-    from uomh.training.folder import measured, read_record
-    from uomh.training.run import measure
+    from uomh.training.folder import read_record
+    from uomh.training.lock import writing
+    from uomh.training.run import complete_measures
     from uomh.training.run import train as train_run
 
     # The number of threads belongs to the run: going on elsewhere keeps it.
@@ -122,19 +124,20 @@ def run(
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         name = "_".join(each.rpartition(":")[2] for each in names_of(config))
-        run_dir = Path("runs") / f"{Path(data.name).name}_{name}_{stamp}"
+        run_dir = new_folder(Path("runs") / f"{Path(data.name).name}_{name}_{stamp}")
     spec = data.spec
     what = "x".join(map(str, spec.shape)) + (f", {spec.levels} grey levels" if spec.levels else "")
     say(f"{data.name}: {len(data.train)} training points of {what}", quiet)
-    with TrainingDisplay(quiet) as display:
-        model, grouped = train_run(config, data, run_dir, display, parallel)
+    for sentence in not_measured(config, data):
+        say(sentence, quiet)
+    with writing(run_dir):
+        with TrainingDisplay(quiet) as display:
+            model, grouped = train_run(config, data, run_dir, display, parallel)
+        shown = complete_measures(model, grouped, config, run_dir)
     if config.clusters is not None:
         from uomh.clusters import compare
 
         say(f"{config.clusters.name}: {compare(grouped, data).sentence()}", quiet)
-    shown = measured(run_dir, config.evaluate.metrics)
-    if shown is None:
-        shown = measure(model, grouped, config, run_dir=run_dir)
     if not quiet:
         title = f"{' + '.join(names_of(config))} on the test split of {data.name}"
         out.print(metrics_table({k: v for k, v in shown.items() if "[" not in k}, title))
@@ -151,6 +154,32 @@ def run(
                 say(f"{name + ':':17}{path}")
         say(f"{'TensorBoard:':17}tensorboard --logdir {run_dir}")
     return run_dir
+
+
+def new_folder(path: Path) -> Path:
+    """Make a folder that no other run has: this one, or the first free of PATH-2, PATH-3, ..."""
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}-{number}")
+
+
+def not_measured(config: RunConfig, data: Data) -> list[str]:
+    """What will not be had for want of a split, a sentence each."""
+    sentences = []
+    if not len(data.valid):
+        what = "no early stopping, and the last weights are kept as the best"
+        hint = "data.valid_fraction holds points out"
+        sentences.append(f"{data.name} has no validation split: {what}; {hint}")
+    if not len(data.test) and config.evaluate.metrics:
+        names = ", ".join(config.evaluate.metrics)
+        hint = "data.test_fraction holds points out"
+        sentences.append(f"{data.name} has no test split: not measured: {names}; {hint}")
+    return sentences
 
 
 def names_of(config: RunConfig) -> list[str]:

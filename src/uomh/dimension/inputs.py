@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uomh.data.labels import UNLABELLED, Numbering
+from uomh.devices import checked_device
 from uomh.dimension.thinning import Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, distinct
-from uomh.neighbours.checks import available, one_of, real_number, text, whole_number
+from uomh.neighbours.checks import one_of, real_number, text, whole_number
 from uomh.neighbours.core import BLOCK_BYTES, Points
 
 FEWEST_NULLS = 19  # the fewest that allow p = 0.05
@@ -66,7 +67,7 @@ def check_options(
         text(value, what)
     if isinstance(notes, str):
         raise UomhError("notes must be a list of sentences; it is one text")
-    available(device)
+    checked_device(device)
 
 
 def labels_of(

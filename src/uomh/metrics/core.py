@@ -10,6 +10,7 @@ the seed, so that they are densities of data space for every model, and comparab
 
 from __future__ import annotations
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,7 @@ from statistics import NormalDist
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from uomh import registry
 from uomh.data.core import Data, Split
@@ -46,6 +47,10 @@ class Value:
         n: number of points.
         kind: whether the number is exact, a bound or an estimate of what its name says.
         reason: why there is no number.
+        weights: hash of the weights that it is of, from `weights_of`.
+        setup: hash of what else it depends on: the seed, the model's settings, the points.
+
+    A number that is not finite is none, and that is the reason.
     """
 
     value: float | None
@@ -54,6 +59,18 @@ class Value:
     n: int = 0
     kind: Kind = "exact"
     reason: str | None = None
+    weights: str | None = None
+    setup: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take a number that is not finite for none."""
+        if self.value is not None and not math.isfinite(self.value):
+            object.__setattr__(self, "reason", f"it is {self.value}")
+            object.__setattr__(self, "value", None)
+        ends = [end for end in (self.low, self.high) if end is not None]
+        if self.value is None or not all(map(math.isfinite, ends)):
+            object.__setattr__(self, "low", None)
+            object.__setattr__(self, "high", None)
 
     @classmethod
     def mean(cls, points: Tensor, kind: Kind = "exact") -> Value:
@@ -71,8 +88,19 @@ class Value:
     def to_dict(self) -> dict[str, Any]:
         """As it stands in metrics.json."""
         if self.value is None:
-            return {"value": None, "reason": self.reason}
+            kept = ("value", "reason", "weights", "setup")
+            values = {key: value for key, value in asdict(self).items() if key in kept}
+            return {key: value for key, value in values.items() if key == "value" or value}
         return {key: value for key, value in asdict(self).items() if key != "reason"}
+
+
+def weights_of(model: nn.Module) -> str:
+    """A short hash of a model's parameters and buffers: equal for equal bits, on any device."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 class Evaluation:
@@ -106,18 +134,24 @@ class Evaluation:
         self._uniform = Cells(dequantize=True).train()
 
     def over_points(
-        self, f: Callable[[Tensor, Tensor | None], Tensor], most: int | None = None
+        self,
+        f: Callable[[Tensor, Tensor | None], Tensor],
+        most: int | None = None,
+        together: int | None = None,
     ) -> Tensor:
         """F of every batch as it stands in the data, joined: (n,) float64 on the processor.
 
         Args:
             f: of points (B, ...) and labels (B,), on the model's device.
             most: how many points are enough; they are spread evenly over the split.
+            together: about how many points f looks at together, where its value at one depends on
+                the others; they come in sets of nearly equal size, whatever the batch size.
         """
         step = math.ceil(len(self.split) / most) if most else 1
+        split = self.split[::step]
         results = []
         with torch.no_grad():
-            for x, y in self.split[::step].batches(self.batch_size):
+            for x, y in _sets(split, together) if together else split.batches(self.batch_size):
                 labels = None if y is None else y.to(self.device)
                 results.append(f(x.to(self.device), labels).double().cpu())
                 self.advance(len(x))
@@ -133,6 +167,13 @@ class Evaluation:
         """Log-densities in nats in data space of all points, (n,)."""
         with seeded(self.seed, "log_prob"):  # the same draws, whichever metric asks first
             return self.over_points(lambda x, y: self.model.log_prob(self.dequantized(x)))
+
+
+def _sets(split: Split, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Consecutive sets (x, y) of about ``size`` points, none larger, of nearly equal size."""
+    for rows in torch.arange(len(split)).tensor_split(math.ceil(len(split) / size)):
+        points = split[rows]
+        yield points.x, points.y
 
 
 class Metric(ABC):

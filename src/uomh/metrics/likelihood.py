@@ -30,7 +30,8 @@ class Loss(Metric):
             losses = -evaluation.log_prob  # which other metrics ask for as well
         else:
             losses = evaluation.over_points(
-                lambda x, y: model.score(evaluation.dequantized(x) if noisy else x, y)
+                lambda x, y: model.score(evaluation.dequantized(x) if noisy else x, y),
+                together=model.scored_together,
             )
         yield self.name, Value.mean(losses, _kind(model))
 

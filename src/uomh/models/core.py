@@ -191,6 +191,8 @@ class Model(Generative):
     """the paper that a model is from"""
 
     name: ClassVar[str]
+    scored_together: int | None = None
+    """points that `score` compares with each other, as for a discrepancy; None: each on its own"""
     label_weights: Tensor
 
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:

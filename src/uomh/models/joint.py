@@ -35,6 +35,7 @@ class Joint(Model):
         super().__init__(own, autoencoder.spec)
         self.autoencoder, self.density = autoencoder, density
         self.alternate = alternate
+        self.scored_together = autoencoder.scored_together
         self.turns: tuple[str, ...] = ("autoencoder", "density")
         assert isinstance(autoencoder, Codec)
         self.latent_dim: int = autoencoder.latent_dim

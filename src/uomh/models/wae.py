@@ -44,6 +44,7 @@ class WAE(Model):
     """Wasserstein autoencoder: codes matched with a prior, adversarially or by MMD."""
 
     paper = "Tolstikhin, Bousquet, Gelly & Schölkopf 2018"
+    scored_together = 256
 
     class Config(ModelConfig):
         """Settings of the Wasserstein autoencoder."""

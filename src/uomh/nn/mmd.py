@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from uomh.errors import UomhError
+
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """kernels of these widths are added up, so that one suits whatever distance is left"""
 
@@ -26,9 +28,17 @@ def mmd(z: Tensor, w: Tensor, y: Tensor | None = None, weights: Tensor | None = 
 
     Returns:
         The share of each point z in the estimate, (B,); their mean is the estimate.
+
+    Raises:
+        UomhError: there is one point, which makes no pair.
     """
     n = len(z)
-    width = torch.cdist(w, w).square().sum().detach() / max(n * (n - 1), 1)
+    if n < 2:
+        raise UomhError(
+            "a maximum mean discrepancy needs pairs of points, and there is one point; give more, "
+            "in batches of two and more (train.batch_size)"
+        )
+    width = torch.cdist(w, w).square().sum().detach() / (n * (n - 1))
     other = 1 - torch.eye(n, dtype=z.dtype, device=z.device)
     same = 1 if y is None else (y[:, None] == y).to(z.dtype)
 
@@ -37,7 +47,7 @@ def mmd(z: Tensor, w: Tensor, y: Tensor | None = None, weights: Tensor | None = 
         return sum((s * width / (s * width + squares) for s in SCALES), squares * 0) * same
 
     weights = torch.ones(n, dtype=w.dtype, device=w.device) if weights is None else weights
-    pairs = max(n - 1, 1)
+    pairs = n - 1
     within = (kernel(z, z) * other).sum(1) / pairs
     prior = (kernel(w, w) * other * weights[:, None] * weights).sum(1).mean() / pairs
     across = (kernel(z, w) * other * weights).sum(1) / pairs

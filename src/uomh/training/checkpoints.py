@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
+from torch import nn
 
 from uomh.errors import UomhError
-from uomh.files import replacing
+from uomh.files import replacing, tidy
 
 State = dict[str, Any]
+
+ORPHAN_SECONDS = 60.0
+"""for a worker whose process died to notice it and end"""
 
 
 class Checkpoints:
@@ -56,14 +63,56 @@ class Checkpoints:
         try:
             state: State = torch.load(path, weights_only=True, map_location="cpu")
         except Exception:  # a damaged archive fails in whatever layer meets the damage first
-            raise UomhError(
-                f"the checkpoint {str(path)!r} is damaged; restore it from a copy, or delete "
-                f"{str(self.folder)!r} to train this model again"
-            ) from None
+            raise self.damaged(name) from None
         return state
 
-    def tidy(self) -> None:
-        """Remove what a killed process left half-written."""
-        if self.folder is not None and self.folder.is_dir():
-            for partial in self.folder.glob(".*-*"):
-                partial.unlink(missing_ok=True)
+    def load_weights(self, name: str, model: nn.Module) -> bool:
+        """Give a model the weights of a state; whether there is one.
+
+        Raises:
+            UomhError: the file is damaged, or holds the weights of another model.
+        """
+        state = self.load(name)
+        if state is None:
+            return False
+        try:
+            model.load_state_dict(state["model"])
+        except (KeyError, RuntimeError, TypeError, AttributeError):
+            raise self.damaged(name) from None
+        return True
+
+    def damaged(self, name: str) -> UomhError:
+        """The error of a state that cannot be taken up."""
+        return UomhError(
+            f"the checkpoint {str((self.folder or Path()) / f'{name}.pt')!r} is damaged or of "
+            f"another model; restore it from a copy, or delete {str(self.folder)!r} to train this "
+            "model again"
+        )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only one that trains this leaf in this block, and tidy its folder first.
+
+        Whoever holds the run's folder has this at once, unless a worker of a process that was
+        killed is still about to end.
+
+        Raises:
+            UomhError: it does not end.
+        """
+        if self.folder is None:
+            yield
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock", timeout=ORPHAN_SECONDS)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UomhError(
+                f"another process still trains {str(self.folder)!r}; end it, then repeat the "
+                "command"
+            ) from None
+        try:
+            tidy(self.folder)
+            yield
+        finally:
+            lock.release()

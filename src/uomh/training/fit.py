@@ -7,6 +7,7 @@ atomically. A run that is killed anywhere repeats its last epoch and ends in the
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
@@ -67,7 +68,13 @@ class Leaf:
 
     def run(self) -> None:
         """Train, or go on where the checkpoint stands; end with the best weights."""
-        self.checkpoints.tidy()
+        with self.checkpoints.alone():
+            self.train()
+            self.checkpoints.load_weights("best", self.model)
+        self.model.eval()
+
+    def train(self) -> None:
+        """Train from the start, or from the last checkpoint, to the end."""
         last = self.checkpoints.load("last")
         if last is None:
             with seeded(self.trainer.seed, self.trainer.path, "prepare"):
@@ -92,10 +99,6 @@ class Leaf:
                 self.log.close()
             early = self.epoch < self.config.max_epochs
             progress.stop(path, "stopped early" if early else "finished")
-        best = self.checkpoints.load("best")
-        assert best is not None
-        self.model.load_state_dict(best["model"])
-        self.model.eval()
 
     def one_epoch(self) -> None:
         """Train and validate once over the data; save."""
@@ -184,10 +187,17 @@ class Leaf:
         """Validation metrics; None where the model has no such thing."""
         if not len(self.data.valid):
             return {}
-        evaluation = Evaluation(self.model, self.data, self.data.valid, self.trainer.seed)
+        evaluation = Evaluation(
+            self.model,
+            self.data,
+            self.data.valid,
+            self.trainer.seed,
+            self.trainer.valid_batch_size,
+        )
         values = evaluate(self.config.metrics, evaluation)
         chosen = self.config.early_stopping_metric
-        if chosen is not None and values[chosen].value is None:
+        never = chosen is not None and values[chosen].value is None and not values[chosen].n
+        if chosen is not None and never and self.best is None:
             raise UomhError(
                 f"train.early_stopping_metric={chosen} has no value at epoch {epoch}: "
                 f"{values[chosen].reason}"
@@ -195,11 +205,17 @@ class Leaf:
         return {name: value.value for name, value in values.items()}
 
     def is_better(self, valid: dict[str, float | None]) -> bool:
-        """Whether these weights are the best so far; without a value to tell by, the last are."""
+        """Whether these weights are the best so far.
+
+        Until there is a finite value to tell by, the last are; from then on an epoch without one is
+        no better than any.
+        """
         name = self.config.selection_metric
         value = valid.get(name) if name is not None else None
-        if name is None or value is None:
-            return True
+        if name is None or value is None or not math.isfinite(value):
+            better = self.best is None
+            self.bad_epochs += not better
+            return better
         sign = -1 if registry.load("metrics", name).higher_is_better else 1
         if self.best is None or sign * value < sign * self.best:
             self.best, self.bad_epochs = value, 0
@@ -231,15 +247,28 @@ class Leaf:
         )
 
     def restore(self, state: State) -> None:
-        """Take up the state of a checkpoint."""
-        for name in ("epoch", "step", "best", "bad_epochs"):
-            setattr(self, name, state[name])
+        """Take up the state of a checkpoint.
+
+        Raises:
+            UomhError: it is of another model, or the best weights are missing.
+        """
+        if not self.checkpoints.load_weights("best", self.model):
+            folder = str(self.checkpoints.folder)
+            raise UomhError(
+                f"{folder!r} has last.pt but no best.pt, the best weights; restore it from a copy, "
+                f"or delete {folder!r} to train this model again"
+            )
+        try:
+            for name in ("epoch", "step", "best", "bad_epochs"):
+                setattr(self, name, state[name])
+            self.model.load_state_dict(state["model"])
+            if self.average is not None:
+                self.average.load(state["average"])
+            for name, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][name])
+        except (KeyError, RuntimeError, TypeError, ValueError, AttributeError):
+            raise self.checkpoints.damaged("last") from None
         self.done = self.is_done()  # by the settings of now: a run may be given more epochs
-        self.model.load_state_dict(state["model"])
-        if self.average is not None:
-            self.average.load(state["average"])
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
 
     def show_samples(self) -> None:
         """Draw the grid of samples where one is due."""

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import ConfigDict
 
 from uomh.config import RunConfig, differences
 from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Value
-from uomh.settings import Nested
+from uomh.settings import Nested, Settings, merged
+
+EPOCHS = ("train.max_epochs", "density_train.max_epochs")
+"""settings that may grow: the run goes on"""
+ELSEWHERE = ("device", "data.data_root")
+"""settings that may change: where data stand, and which device computes"""
 
 
-def claim(folder: Path, config: RunConfig, data: Data) -> None:
-    """Make a folder the run's own, or see that it is.
+class About(Settings):
+    """What ``config.json`` tells of the data of a run."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    fingerprint: str
+    shape: tuple[int, ...]
+    levels: int | None
+    classes: tuple[str, ...]
+
+
+def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
+    """Make a folder the run's own, or see that it is; under its lock.
+
+    Returns:
+        The settings to train by: those given, with the number of threads that the run began with
+        where none was asked for.
 
     Raises:
-        UomhError: it holds a run of another configuration or of other data, or something else, or
-            it cannot be written.
+        UomhError: it holds a run of another configuration or of other data.
     """
     about = {
         "name": data.name,
@@ -30,29 +53,19 @@ def claim(folder: Path, config: RunConfig, data: Data) -> None:
         "classes": data.classes,
         "sizes": {name: len(getattr(data, name)) for name in ("train", "valid", "test")},
     }
-    record = {"config": config.model_dump(mode="json"), "data": about, "versions": _versions()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        there = read_record(folder)
-        if there is None:
-            if any(folder.iterdir()):
-                raise UomhError(
-                    f"{str(folder)!r} is not empty and holds no run; choose another --run-dir"
-                )
-            write_json(folder / "config.json", record)
-            return
-    except OSError as error:
-        raise UomhError(
-            f"cannot write the run to {str(folder)!r} ({error.strerror}); choose another --run-dir"
-        ) from None
-    plain = json.loads(json.dumps(record))
-    before = RunConfig.of(there["config"]).model_dump(mode="json")  # with settings new since then
-    # Where data stand and which device computes may change between two sittings of one run.
-    changed = [
-        each
-        for each in differences(before, plain["config"])
-        if each[0] not in ("device", "data.data_root")
-    ]
+    there = read_record(folder)
+    if there is None:
+        record = {"config": config.model_dump(mode="json"), "data": about, "versions": _versions()}
+        write_json(folder / "config.json", record)
+        return config
+    before = read_config(folder, there)
+    if "threads" not in config.model_fields_set:
+        config = config.model_copy(update={"threads": before.threads})
+    old = before.model_dump(mode="json")  # with settings new since then
+    new = json.loads(json.dumps(config.model_dump(mode="json")))
+    changed = [each for each in differences(old, new) if each[0] not in ELSEWHERE]
+    grown = {key: to for key, have, to in changed if key in EPOCHS and to > have}  # type: ignore[operator]
+    changed = [each for each in changed if each[0] not in grown]
     changed += differences(
         {"data": {"fingerprint": there["data"]["fingerprint"]}},
         {"data": {"fingerprint": data.fingerprint}},
@@ -63,30 +76,116 @@ def claim(folder: Path, config: RunConfig, data: Data) -> None:
             f"{str(folder)!r} holds a run of another configuration: {listed}; "
             "choose another --run-dir, or repeat its settings to go on with it"
         )
+    if grown:
+        _give_epochs(folder, there, config, grown)
+    return config
+
+
+def _give_epochs(
+    folder: Path, record: Nested, config: RunConfig, grown: Mapping[str, object]
+) -> None:
+    """Keep in a run's folder that it is to go on for more epochs.
+
+    Raises:
+        UomhError: its second step was trained on codes that would change.
+    """
+    steps = config.two_step
+    in_turn = config.density is not None and not steps.freeze and steps.alternate is None
+    if in_turn and EPOCHS[1] not in grown and any(folder.glob("checkpoints/**/density/last.pt")):
+        raise UomhError(
+            f"more {EPOCHS[0]} change the codes that the second step of {str(folder)!r} was "
+            f"trained on; raise {EPOCHS[1]}, too"
+        )
+    if config.match == "compute":  # the parts' epochs follow; killed here, the plan is made again
+        (folder / "plan.json").unlink(missing_ok=True)
+    more: Nested = {}
+    for key, value in grown.items():
+        group, _, name = key.partition(".")
+        more[group] = {name: value}
+    write_json(folder / "config.json", {**record, "config": merged(record["config"], more)})
 
 
 def read_record(folder: Path) -> Nested | None:
-    """The content of a run's ``config.json``, or None where there is none."""
+    """The content of a run's ``config.json``, or None where there is none.
+
+    Raises:
+        UomhError: it cannot be read, or is damaged.
+    """
     path = folder / "config.json"
-    if not path.is_file():
-        return None
     try:
-        record: Nested = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+        if not path.is_file():
+            return None
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["config"], dict):
+            raise TypeError
+        About.of(record["data"])
+    except OSError as error:
+        raise UomhError(f"cannot read {str(path)!r} ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, UomhError):
         raise UomhError(f"{str(path)!r} is damaged; restore it or choose another folder") from None
-    return record
+    return dict(record)
 
 
-def measured(run_dir: Path, metrics: tuple[str, ...]) -> dict[str, Value] | None:
-    """What `measure` found before, if it measured all of this on the weights that stand there."""
-    path = run_dir / "metrics.json"
-    weights = [each.stat().st_mtime_ns for each in run_dir.glob("checkpoints/**/best.pt")]
-    if not path.is_file() or path.stat().st_mtime_ns < max(weights, default=0):
-        return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not set(metrics) <= set(found):
-        return None
-    return {name: Value(**value) for name, value in found.items()}
+def read_config(folder: Path, record: Nested) -> RunConfig:
+    """The settings of a run's record.
+
+    Raises:
+        UomhError: they are not settings of this version.
+    """
+    try:
+        return RunConfig.of(record["config"])
+    except UomhError as error:
+        raise UomhError(
+            f"{str(folder / 'config.json')!r} is damaged, or of another version: {error}"
+        ) from None
+
+
+def setup_of(config: RunConfig, data: Data) -> str:
+    """A short hash of what a measured number depends on beside the weights.
+
+    That is the seed, the settings of the models, and the points.
+    """
+    of_models = {"seed", "model", "density", "two_step", "disconnected", "evaluate"}
+    settings = config.model_dump(mode="json", include=of_models)
+    del settings["evaluate"]["metrics"], settings["two_step"]["autoencoder_run"]
+    points = [data.fingerprint, len(data.train), len(data.valid), len(data.test)]
+    text = json.dumps([settings, points], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def measured(run_dir: Path, weights: str, setup: str) -> dict[str, Value]:
+    """What the run's ``metrics.json`` tells of these weights; a damaged file tells nothing.
+
+    Args:
+        run_dir: of the run.
+        weights: hash of the weights that stand there, from `uomh.metrics.weights_of`.
+        setup: hash of what else a number depends on, from `setup_of`.
+    """
+    found: dict[str, Value] = {}
+    try:
+        entries = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8")).items()
+        for name, entry in entries:
+            value = Value(**entry)
+            never = value.value is None and value.weights is None  # it is of no weights at all
+            if never or (value.weights == weights and value.setup == setup):
+                found[name] = value
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}
+    return found
+
+
+def save_measured(run_dir: Path, values: Mapping[str, Value]) -> dict[str, Value]:
+    """Add values of the same weights to the run's ``metrics.json``, dropping those of others.
+
+    Returns:
+        The added values.
+    """
+    first = next(iter(values.values()))
+    assert first.weights is not None
+    assert first.setup is not None
+    whole = {**measured(run_dir, first.weights, first.setup), **values}
+    write_json(run_dir / "metrics.json", {name: value.to_dict() for name, value in whole.items()})
+    return dict(values)
 
 
 def _versions() -> dict[str, str]:

@@ -81,8 +81,9 @@ class Log:
             if not file.is_file():
                 return
             kept = []
-            for line in file.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(json.JSONDecodeError):  # a killed process tears a line
+            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+                # A killed process, or a full disk, tears a line.
+                with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
                     row = json.loads(line)
                     if row["path"] != self.path or row["epoch"] <= epoch:
                         kept.append(line + "\n")

@@ -70,9 +70,18 @@ class Plan:
 
     @classmethod
     def load(cls, path: Path) -> Plan:
-        """Read what `save` wrote."""
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return cls(tuple(Part(**part) for part in values["parts"]), tuple(values["classes"]))
+        """Read what `save` wrote.
+
+        Raises:
+            UomhError: the file is damaged.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return cls(tuple(Part(**part) for part in values["parts"]), tuple(values["classes"]))
+        except (ValueError, KeyError, TypeError):
+            raise UomhError(
+                f"{str(path)!r} is damaged; delete it, and `uomh train` makes it again"
+            ) from None
 
 
 def grouped(

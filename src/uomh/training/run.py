@@ -6,9 +6,9 @@ the folder can load the model, and with the same data repeat the run.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,15 +19,23 @@ from uomh.data import load_data
 from uomh.data.core import Data, DataSpec
 from uomh.devices import checked_device
 from uomh.errors import UomhError
-from uomh.files import write_json
 from uomh.memory import keeping_freed_memory
-from uomh.metrics import Evaluation, Value, evaluate
+from uomh.metrics import Evaluation, Value, evaluate, weights_of
 from uomh.models.compose import Disconnected, TwoStep, parts_of
 from uomh.models.core import Codec, Generative
 from uomh.progress import Progress
 from uomh.seeds import seeded
 from uomh.training import budget
-from uomh.training.folder import claim, read_record
+from uomh.training.folder import (
+    About,
+    claim,
+    measured,
+    read_config,
+    read_record,
+    save_measured,
+    setup_of,
+)
+from uomh.training.lock import writing
 from uomh.training.parallel import Parallel, computing_with, raise_failures, resumable_map
 from uomh.training.plan import (
     ROOT,
@@ -69,6 +77,8 @@ def train(
 
     Raises:
         UomhError: as `fit`; the data cannot be grouped so.
+
+    The run's folder is locked meanwhile: it has one writer.
     """
     if parallel and parallel.backend != "serial" and not config.disconnected:
         raise UomhError(
@@ -76,15 +86,14 @@ def train(
             "share out; add --disconnected HOW, or leave it"
         )
     folder = None if run_dir is None else Path(run_dir)
-    if folder is not None:
-        claim(folder, config, data)
-    codes = config.cluster_codes
-    data = grouped(config, data, folder, partial(_encoder, codes) if codes else None)
-    plan = make_plan(config, data, folder)
-    model = build_plan(config, plan, data.spec)
-    paths = [part.path for part in plan.parts]
-    _begin_from(config, plan, dict(zip(paths, parts_of(model), strict=True)), folder)
-    return _fit(model, data, config, plan, folder, progress, parallel), data
+    with _claimed(folder, config, data) as config:
+        codes = config.cluster_codes
+        data = grouped(config, data, folder, partial(_encoder, codes) if codes else None)
+        plan = make_plan(config, data, folder)
+        model = build_plan(config, plan, data.spec)
+        paths = [part.path for part in plan.parts]
+        _begin_from(config, plan, dict(zip(paths, parts_of(model), strict=True)), folder)
+        return _fit(model, data, config, plan, folder, progress, parallel), data
 
 
 def fit(
@@ -104,12 +113,22 @@ def fit(
         progress: is told how it goes.
 
     Raises:
-        UomhError: the folder holds another run or cannot be written, or training failed.
+        UomhError: the folder holds another run, cannot be written or is being written by another
+            process, or training failed.
     """
     folder = None if run_dir is None else Path(run_dir)
-    if folder is not None:
-        claim(folder, config, data)
-    return _fit(model, data, config, make_plan(config, data, folder), folder, progress)
+    with _claimed(folder, config, data) as config:
+        return _fit(model, data, config, make_plan(config, data, folder), folder, progress)
+
+
+@contextmanager
+def _claimed(folder: Path | None, config: RunConfig, data: Data) -> Iterator[RunConfig]:
+    """In this block the folder is the run's, and no other process writes to it; its settings."""
+    if folder is None:
+        yield config
+        return
+    with writing(folder):
+        yield claim(folder, config, data)
 
 
 def _fit(
@@ -139,6 +158,7 @@ def _fit(
         own,
         config.part_threads,
         elsewhere,
+        config.evaluate.batch_size,
     )
     with computing_with(config.threads), seeded(config.seed, ROOT, "fit"):
         model.fit(data, trainer)
@@ -185,7 +205,7 @@ def train_part(task: dict[str, str], progress: Progress) -> None:
     folder = Path(task["run_dir"])
     record = read_record(folder)
     assert record is not None
-    config = RunConfig.of(record["config"])
+    config = read_config(folder, record)
     data = load_data(config.data.model_copy(update={"data_root": task["data_root"]}))
     data = grouped(config, data, folder)
     plan = Plan.load(folder / "plan.json")
@@ -194,7 +214,16 @@ def train_part(task: dict[str, str], progress: Progress) -> None:
     model = build_part(config, plan.parts[k], piece.spec)
     _begin_from(config, plan, {task["path"]: model}, folder)
     own = part_training(config, plan.parts[k], model)
-    trainer = Trainer(config.train, config.seed, folder, config.device, progress, task["path"], own)
+    trainer = Trainer(
+        config.train,
+        config.seed,
+        folder,
+        config.device,
+        progress,
+        task["path"],
+        own,
+        valid_batch_size=config.evaluate.batch_size,
+    )
     model.fit(piece, trainer)
 
 
@@ -218,21 +247,24 @@ def _begin_from(
     Args:
         config: of the run.
         plan: of the run.
-        parts: models by the path of their part; those that have a checkpoint go on from it.
+        parts: models by the path of their part; those whose autoencoder has a checkpoint go on
+            from it.
         folder: of the run.
 
     Raises:
         UomhError: that run has no such autoencoder.
     """
     source = config.two_step.autoencoder_run
-    begun = {path for path in parts if folder and (folder / "checkpoints" / path).is_dir()}
-    if source is None or begun == set(parts):
+    if source is None:
+        return
+    new = {path: part for path, part in parts.items() if not _is_begun(part, path, folder)}
+    if not new:
         return
     theirs = parts_of(load_run(source).model)
     paths = [part.path for part in plan.parts]
     if len(theirs) not in (1, len(paths)):
         raise UomhError(f"{source!r} has {len(theirs)} parts, and this run {len(paths)}")
-    for path, part in parts.items():
+    for path, part in new.items():
         if not isinstance(part, TwoStep):
             raise UomhError("two_step.autoencoder_run is for two-step models; add a density")
         other = theirs[paths.index(path) if len(theirs) > 1 else 0]
@@ -245,15 +277,27 @@ def _begin_from(
             ) from None
 
 
+def _is_begun(part: Generative, path: str, folder: Path | None) -> bool:
+    """Whether the autoencoder of a part has a checkpoint that training goes on from."""
+    if folder is None:
+        return False
+    first, _ = next(part.leaves())
+    name = "best" if isinstance(part, TwoStep) and part.frozen else "last"
+    return (folder / "checkpoints" / path / first / f"{name}.pt").is_file()
+
+
 def measure(
     model: Generative,
     data: Data,
     config: RunConfig,
     metrics: tuple[str, ...] | None = None,
-    run_dir: Path | None = None,
+    run_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Value]:
     """Evaluate on the test split; with a folder, add to its ``metrics.json``.
+
+    Each value has the hash of the weights that it is of, and those of other weights are dropped
+    from the folder. Without a test split there are no values, and that is their reason.
 
     Metrics of the parts of a disconnected model, each on the test points of its group, stand
     beside those of the whole as ``METRIC[GROUP]``.
@@ -267,10 +311,12 @@ def measure(
         progress: is told of every batch.
 
     Raises:
-        UomhError: there is no test split.
+        UomhError: no such metric, or another process writes to the folder.
     """
-    if not len(data.test):
-        raise UomhError(f"{data.name} has no test split to evaluate on")
+    if run_dir is not None:
+        with writing(Path(run_dir)):
+            values = measure(model, data, config, metrics, progress=progress)
+            return save_measured(Path(run_dir), values) if values else values
     names = config.evaluate.metrics if metrics is None else metrics
     advance = partial(progress.advance, "evaluate") if progress else None
 
@@ -279,6 +325,11 @@ def measure(
         evaluation = Evaluation(model, data, data.test, config.seed, size, advance)
         return evaluate(names, evaluation)
 
+    weights, setup = weights_of(model), setup_of(config, data)  # before measuring, which may draw
+    if not len(data.test):
+        reason = f"{data.name} has no test split"
+        values = {name: Value(None, reason=reason) for name in names}
+        return _marked(values, weights, setup)
     model.to(checked_device(config.device))
     with (
         computing_with(config.threads),
@@ -291,11 +342,32 @@ def measure(
             for part, piece, group in zip(parts_of(model), data.parts(), data.classes, strict=True):
                 own = on(part, piece) if len(piece.test) else {}
                 values |= {f"{name}[{group}]": value for name, value in own.items()}
-    if run_dir is not None:
-        path = run_dir / "metrics.json"
-        before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        write_json(path, before | {name: value.to_dict() for name, value in values.items()})
-    return values
+    return _marked(values, weights, setup)
+
+
+def _marked(values: Mapping[str, Value], weights: str, setup: str) -> dict[str, Value]:
+    """The values with the hashes of what they are of."""
+    return {name: replace(value, weights=weights, setup=setup) for name, value in values.items()}
+
+
+def complete_measures(
+    model: Generative, data: Data, config: RunConfig, run_dir: Path
+) -> dict[str, Value]:
+    """What a run's settings ask to be measured; what stands in its folder is not repeated.
+
+    Args:
+        model: trained, with the weights of the folder.
+        data: with the groups as labels.
+        config: of the run.
+        run_dir: its folder.
+
+    Raises:
+        UomhError: another process writes to the folder.
+    """
+    with writing(run_dir):
+        found = measured(run_dir, weights_of(model), setup_of(config, data))
+        missing = tuple(name for name in config.evaluate.metrics if name not in found)
+        return found | measure(model, data, config, missing, run_dir) if missing else found
 
 
 @dataclass(frozen=True)
@@ -329,12 +401,13 @@ def load_run(path: str | Path) -> Run:
     record = read_record(folder)
     if record is None:
         raise UomhError(f"there is no run in {str(folder)!r} (no config.json); check the path")
-    config = RunConfig.of(record["config"])
-    about = record["data"]
-    classes, shape, levels = tuple(about["classes"]), tuple(about["shape"]), about["levels"]
+    config = read_config(folder, record)
+    about = About.of(record["data"])
     saved = folder / "plan.json"
-    plan = Plan.load(saved) if saved.is_file() else Plan((Part(ROOT, "", 0),), classes)
-    spec = DataSpec(shape, levels, len(plan.classes))
+    if config.disconnected and not saved.is_file():
+        raise UomhError(f"{str(folder)!r} has no plan.json; repeat `uomh train` to make it")
+    plan = Plan.load(saved) if saved.is_file() else Plan((Part(ROOT, "", 0),), about.classes)
+    spec = DataSpec(about.shape, about.levels, len(plan.classes))
     model = build_plan(config, plan, spec)
     Trainer(config.train, config.seed, folder, path=ROOT).recall(model)
-    return Run(folder, config, spec, plan.classes, about["fingerprint"], model)
+    return Run(folder, config, spec, plan.classes, about.fingerprint, model)

@@ -31,6 +31,7 @@ class Trainer:
         own: how to train at single paths, and below them, where that is another way.
         part_threads: processor threads that train each of several parts; None leaves them be.
         elsewhere: trains the parts at these paths, and below, in the folder, for `map`.
+        valid_batch_size: points that are validated at once.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class Trainer:
         own: Mapping[str, TrainConfig] | None = None,
         part_threads: int | None = None,
         elsewhere: Callable[[Sequence[str]], None] | None = None,
+        valid_batch_size: int = 512,
     ) -> None:
         self.own = own or {}
         self.config = self.own.get(path, config)
         self.part_threads = part_threads
         self.elsewhere = elsewhere
+        self.valid_batch_size = valid_batch_size
         self.seed = seed
         self.folder = folder
         self.device = device
@@ -87,27 +90,23 @@ class Trainer:
     def keep(self, model: Model) -> None:
         """Save a leaf as it is, as the best of its path, or load it from where it was saved."""
         checkpoints = self.checkpoints()
-        if (best := checkpoints.load("best")) is None:
+        if not checkpoints.load_weights("best", model):
             checkpoints.save("best", {"epoch": 0, "model": model.state_dict()})
-        else:
-            model.load_state_dict(best["model"])
         model.to(self.device).eval()
 
     def recall(self, model: Generative) -> None:
         """Load the best weights of every leaf from where it was trained.
 
         Raises:
-            UomhError: one has no checkpoint.
+            UomhError: one has no checkpoint, or it is damaged.
         """
         for path, leaf in model.leaves():
             trainer = self.child(path) if path else self
-            best = trainer.checkpoints().load("best")
-            if best is None:
+            if not trainer.checkpoints().load_weights("best", leaf):
                 raise UomhError(
                     f"{trainer.path!r} of the run in {str(self.folder)!r} has no checkpoint yet; "
                     "train it first"
                 )
-            leaf.load_state_dict(best["model"])
         model.eval()
 
     def checkpoints(self) -> Checkpoints:
