@@ -16,7 +16,6 @@ from uomh.data.tables import LABEL_COLUMNS, csv_rows
 from uomh.errors import UomhError
 from uomh.files import replacing
 
-DAMAGE = (zipfile.BadZipFile, zlib.error)
 SPLITS = ("train", "valid", "test")
 KEYS = (*SPLITS, "names", "fingerprint", "data_fingerprint", "data_classes")
 
