@@ -137,6 +137,10 @@ def verify(
         notes=notes,
         device=device,
     )
+    if not isinstance(neighbours, Neighbours | None):
+        raise UomhError(
+            f"neighbours must be what uomh.nearest_neighbours gives; it is {type(neighbours).__name__}"
+        )
     given = None if X is None else Points(X)
     if given is not None:
         given.largest()  # raises where a value is not finite
