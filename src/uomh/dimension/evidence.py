@@ -139,7 +139,8 @@ def verify(
     )
     if not isinstance(neighbours, Neighbours | None):
         raise UomhError(
-            f"neighbours must be what uomh.nearest_neighbours gives; it is {type(neighbours).__name__}"
+            "neighbours must be what uomh.nearest_neighbours gives; it is "
+            f"{type(neighbours).__name__}"
         )
     given = None if X is None else Points(X)
     if given is not None:
