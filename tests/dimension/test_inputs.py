@@ -166,6 +166,7 @@ def test_other_values_and_other_labels_have_another_fingerprint():
         ({"notes": "one"}, "list of sentences"),
         ({"unlabelled": -1}, "unlabelled must be at least 0"),
         ({"classes": 3}, "classes must be a list"),
+        ({"neighbours": (X, X)}, "nearest_neighbours gives; it is tuple"),
     ],
 )
 def test_options_that_are_none_are_one_sentence(options, says):

@@ -137,6 +137,11 @@ def verify(
         notes=notes,
         device=device,
     )
+    if not isinstance(neighbours, Neighbours | None):
+        raise UomhError(
+            "neighbours must be what uomh.nearest_neighbours gives; it is "
+            f"{type(neighbours).__name__}"
+        )
     given = None if X is None else Points(X)
     if given is not None:
         given.largest()  # raises where a value is not finite
