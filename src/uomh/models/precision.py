@@ -22,7 +22,7 @@ def refuse_narrowing(data: Data) -> None:
     if x.dtype != torch.float64:
         return
     narrow = x.float()
-    advice = "centre or rescale them, e.g. x - x.mean(axis=0), or save them as float32"
+    advice = "centre or rescale them, e.g. x - x.mean(axis=0)"
     where = f"{data.name}: models compute in float32, where"
     if not narrow.isfinite().all():
         raise UomhError(f"{where} values as large as {x.abs().max():.3g} overflow; {advice}")
@@ -35,4 +35,7 @@ def refuse_narrowing(data: Data) -> None:
         )
     merged = len(distinct(x)) - len(distinct(narrow))
     if merged:
-        raise UomhError(f"{where} {merged} points would become equal to others; {advice}")
+        raise UomhError(
+            f"{where} {merged} points would become equal to others; {advice}, "
+            "or save them as float32 if that is as precise as they are"
+        )
