@@ -132,6 +132,8 @@ def run(
     spec = data.spec
     what = "x".join(map(str, spec.shape)) + (f", {spec.levels} grey levels" if spec.levels else "")
     say(f"{data.name}: {len(data.train)} training points of {what}", quiet)
+    for note in data.notes:
+        say(f"{data.name}: {note}", quiet)
     with TrainingDisplay(quiet) as display:
         model, grouped = train_run(config, data, run_dir, display, parallel)
     if config.clusters is not None:
