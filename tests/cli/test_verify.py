@@ -110,3 +110,17 @@ def test_bad_input_is_one_sentence_and_exit_code_2(sets, words, says):
     assert result.exit_code == 2
     assert says in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_what_was_left_out_of_a_folder_is_said_and_kept(tmp_path, write_images):
+    write_images(tmp_path / "pets", each=30)
+    (tmp_path / "pets" / "dog" / "torn.png").write_bytes(b"")
+    result = run("--dataset", tmp_path / "pets", *QUICK)
+    assert result.exit_code == 2
+    assert "cannot decode the image" in result.output
+    assert "torn.png" in result.output
+    result = run("--dataset", tmp_path / "pets", "--skip-broken", "--out", tmp_path, *QUICK)
+    assert result.exit_code == 0, result.output
+    note = "1 training image that cannot be decoded left out: "
+    assert note in result.output
+    assert note in json.loads((tmp_path / "dimension.json").read_text())["notes"][0]

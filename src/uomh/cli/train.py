@@ -128,6 +128,8 @@ def run(
     spec = data.spec
     what = "x".join(map(str, spec.shape)) + (f", {spec.levels} grey levels" if spec.levels else "")
     say(f"{data.name}: {len(data.train)} training points of {what}", quiet)
+    for note in data.notes:
+        say(f"{data.name}: {note}", quiet)
     for sentence in not_measured(config, data):
         say(sentence, quiet)
     with writing(run_dir):

@@ -110,6 +110,8 @@ def verify(
         # The report counts rows without a label by itself, as for who gives arrays.
         counted = left_out(data.unlabelled, "training")
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
+        for note in data.notes:
+            say(f"{name}: {note}", silent)
         with Display(silent) as display:
             report = evidence(
                 x,

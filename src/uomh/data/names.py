@@ -18,7 +18,7 @@ SUMMARIES = {
     "svhn": "99,289 house numbers, 32x32 colour",
     "cifar10": "60,000 photographs in 10 classes, 32x32 colour",
     "cifar100": "60,000 photographs in 100 classes, 32x32 colour",
-    "hub:ORG/NAME": "any data set on the Hub with an image column",
+    "hub:ORG/NAME": "any data set on the Hub with a column of images or vectors",
     "manifold:NAME": "points on a manifold of known dimension, such as manifold:union-2-5",
     "FOLDER": "images in class folders, or parquet files in the Hub's layout",
     "FILE.npz": "arrays x (images or vectors) and maybe y, x_test, y_test, classes, levels",
