@@ -28,9 +28,10 @@ def evaluate(
     from uomh.config import RunConfig
     from uomh.data import load_data
     from uomh.settings import merged
+    from uomh.training.load import load_run
     from uomh.training.lock import writing
     from uomh.training.plan import grouped
-    from uomh.training.run import load_run, measure
+    from uomh.training.run import measure
 
     def evaluate_run(path: Path) -> None:
         run = load_run(path)
@@ -86,7 +87,7 @@ def sample(
 
     from uomh.data.images import image_grid, save_png, to_levels
     from uomh.seeds import seeded
-    from uomh.training.run import load_run
+    from uomh.training.load import load_run
     from uomh.training.samples import draw
 
     if target.suffix not in (".png", ".npz"):
