@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from uomh.dimension.evidence import verify
     from uomh.dimension.result import DimensionReport
     from uomh.neighbours import Neighbours, nearest_neighbours
-    from uomh.training.run import build, fit, load_run, measure, train
+    from uomh.training.load import load_run
+    from uomh.training.run import build, fit, measure, train
 
 __version__ = "0.1.0"
 
@@ -29,7 +30,7 @@ _HOMES = {
     "cluster": "uomh.clusters",
     "fit": "uomh.training.run",
     "load_data": "uomh.data",
-    "load_run": "uomh.training.run",
+    "load_run": "uomh.training.load",
     "measure": "uomh.training.run",
     "nearest_neighbours": "uomh.neighbours",
     "resolve": "uomh.config",

@@ -101,23 +101,28 @@ def kill_and_repeat(undisturbed, pretrained, root, rng, kills, in_a_row):
 
 
 def race(root, seconds, rng):
-    """Two processes on one folder: one is refused by the name of the other, which finishes."""
+    """Two processes on one folder: one is refused by the name of the other, which finishes.
+
+    Whether they met, and the end: on a busy machine one may have finished before the other began.
+    """
     root.mkdir()
     go = SERVER.Event()
     processes, readies = [], []
     for _ in range(2):
         readies.append(SERVER.Event())
-        wait = rng.uniform(0, seconds / 2)
+        wait = rng.uniform(0, seconds / 4)
         processes.append(start("vanilla", root / "run", ready=readies[-1], go=go, wait=wait))
     assert all(ready.wait(120) for ready in readies)
     go.set()
     for process in processes:
         process.join(120)
     winner, loser = sorted(processes, key=lambda process: process.exitcode)
-    assert (winner.exitcode, loser.exitcode) == (0, 2)
-    sentence = (root / f"{loser.pid}.refused").read_text()
-    assert re.search(rf"is being written by process {winner.pid} on .* since ", sentence)
-    return end_of(root / "run")
+    assert winner.exitcode == 0
+    assert loser.exitcode in (0, 2)
+    if loser.exitcode:
+        sentence = (root / f"{loser.pid}.refused").read_text()
+        assert re.search(rf"is being written by process {winner.pid} on .* since ", sentence)
+    return loser.exitcode == 2, end_of(root / "run")
 
 
 @pytest.mark.parametrize("undisturbed", QUICK, indirect=True)
@@ -135,8 +140,13 @@ def test_200_kills(undisturbed, pretrained, tmp_path):
 def check_races(tmp_path, races, seed):
     seconds = finish("vanilla", tmp_path / "alone")
     alone, rng = end_of(tmp_path / "alone"), random.Random(seed)
-    for attempt in range(races):
-        assert same(race(tmp_path / str(attempt), seconds, rng), alone)
+    met, attempts = 0, 0
+    while met < races:
+        refused, end = race(tmp_path / str(attempts), seconds, rng)
+        assert same(end, alone)
+        met, attempts = met + refused, attempts + 1
+        assert attempts <= 2 * races
+    print(f"{met} of {attempts} races met, {seconds:.2f} s alone")
 
 
 def test_two_processes_on_one_folder(tmp_path):

@@ -29,9 +29,10 @@ def evaluate(
     from uomh.config import RunConfig
     from uomh.data import load_data
     from uomh.settings import merged
+    from uomh.training.load import load_run
     from uomh.training.lock import writing
     from uomh.training.plan import grouped
-    from uomh.training.run import load_run, measure
+    from uomh.training.run import measure
 
     checked_device(device)
 
@@ -89,7 +90,7 @@ def sample(
     from uomh.data.images import image_grid, save_png
     from uomh.seeds import seeded
     from uomh.training.budget import for_sampling
-    from uomh.training.run import load_run
+    from uomh.training.load import load_run
     from uomh.training.samples import draw
 
     if target.suffix not in (".png", ".npz"):

@@ -21,8 +21,8 @@ from uomh.errors import UomhError
 from uomh.files import is_leftover, tidy
 
 LOCK, OWNER = ".lock", ".lock.json"
-OWNER_SECONDS = 0.1
-"""within which whoever took the lock has written who it is"""
+OWNER_SECONDS, OWNER_ATTEMPTS = 0.1, 10
+"""between two looks at who holds the lock, and how many there are"""
 
 _held = threading.local()
 
@@ -84,9 +84,19 @@ def _me() -> dict[str, str | int]:
 
 def _owner(folder: Path) -> str:
     """Who holds the lock, as far as that is known."""
-    time.sleep(OWNER_SECONDS)
+    found = None
+    for attempt in range(OWNER_ATTEMPTS):
+        # What is read at once may be of a dead process, what is read later be gone with its end.
+        found = _read_owner(folder) or found
+        if found and attempt:
+            return found
+        time.sleep(OWNER_SECONDS)
+    return found or "another process"
+
+
+def _read_owner(folder: Path) -> str | None:
     try:
         owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
         return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it has just ended
-        return "another process"
+    except (OSError, ValueError, KeyError, TypeError):  # not yet written whole, or ended
+        return None

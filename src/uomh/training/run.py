@@ -6,28 +6,25 @@ the folder can load the model, and with the same data repeat the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from torch import Tensor
-
 from uomh.config import RunConfig, TrainConfig
 from uomh.data import load_data
-from uomh.data.core import Data, DataSpec
+from uomh.data.core import Data
 from uomh.devices import checked_device
 from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Value, evaluate, weights_of
-from uomh.models.compose import Disconnected, TwoStep, parts_of
-from uomh.models.core import Codec, Generative
+from uomh.models.compose import Disconnected, parts_of
+from uomh.models.core import Generative
 from uomh.progress import Progress
 from uomh.seeds import seeded
 from uomh.training import budget
 from uomh.training.folder import (
-    About,
     claim,
     measured,
     read_config,
@@ -39,7 +36,6 @@ from uomh.training.lock import writing
 from uomh.training.parallel import Parallel, computing_with, raise_failures, resumable_map
 from uomh.training.plan import (
     ROOT,
-    Part,
     Plan,
     build_part,
     build_plan,
@@ -47,6 +43,7 @@ from uomh.training.plan import (
     make_plan,
     part_training,
 )
+from uomh.training.pretrained import begin_from, encoder_of
 from uomh.training.samples import save_reconstructions, save_samples
 from uomh.training.trainer import Trainer
 
@@ -88,11 +85,11 @@ def train(
     folder = None if run_dir is None else Path(run_dir)
     with _claimed(folder, config, data) as config:
         codes = config.cluster_codes
-        data = grouped(config, data, folder, partial(_encoder, codes) if codes else None)
+        data = grouped(config, data, folder, partial(encoder_of, codes) if codes else None)
         plan = make_plan(config, data, folder)
         model = build_plan(config, plan, data.spec)
         paths = [part.path for part in plan.parts]
-        _begin_from(config, plan, dict(zip(paths, parts_of(model), strict=True)), folder)
+        begin_from(config, plan, dict(zip(paths, parts_of(model), strict=True)), folder)
         return _fit(model, data, config, plan, folder, progress, parallel), data
 
 
@@ -212,7 +209,7 @@ def train_part(task: dict[str, str], progress: Progress) -> None:
     k = [part.path for part in plan.parts].index(task["path"])
     piece = data.parts()[k]
     model = build_part(config, plan.parts[k], piece.spec)
-    _begin_from(config, plan, {task["path"]: model}, folder)
+    begin_from(config, plan, {task["path"]: model}, folder)
     own = part_training(config, plan.parts[k], model)
     trainer = Trainer(
         config.train,
@@ -225,65 +222,6 @@ def train_part(task: dict[str, str], progress: Progress) -> None:
         valid_batch_size=config.evaluate.batch_size,
     )
     model.fit(piece, trainer)
-
-
-def _encoder(run_dir: str) -> Callable[[Tensor], Tensor]:
-    """The codes of a batch by the model of a run.
-
-    Raises:
-        UomhError: its model has no codes, or needs labels for them.
-    """
-    model = load_run(run_dir).model
-    if not isinstance(model, Codec) or getattr(model, "num_classes", False):
-        raise UomhError(f"cluster_codes={run_dir}: its model has no codes of points without labels")
-    return model.encode
-
-
-def _begin_from(
-    config: RunConfig, plan: Plan, parts: Mapping[str, Generative], folder: Path | None
-) -> None:
-    """Give two-step models the autoencoder of another run, part by part.
-
-    Args:
-        config: of the run.
-        plan: of the run.
-        parts: models by the path of their part; those whose autoencoder has a checkpoint go on
-            from it.
-        folder: of the run.
-
-    Raises:
-        UomhError: that run has no such autoencoder.
-    """
-    source = config.two_step.autoencoder_run
-    if source is None:
-        return
-    new = {path: part for path, part in parts.items() if not _is_begun(part, path, folder)}
-    if not new:
-        return
-    theirs = parts_of(load_run(source).model)
-    paths = [part.path for part in plan.parts]
-    if len(theirs) not in (1, len(paths)):
-        raise UomhError(f"{source!r} has {len(theirs)} parts, and this run {len(paths)}")
-    for path, part in new.items():
-        if not isinstance(part, TwoStep):
-            raise UomhError("two_step.autoencoder_run is for two-step models; add a density")
-        other = theirs[paths.index(path) if len(theirs) > 1 else 0]
-        other = other.autoencoder if isinstance(other, TwoStep) else other
-        try:
-            part.autoencoder.load_state_dict(other.state_dict())
-        except RuntimeError:
-            raise UomhError(
-                f"the autoencoder of {source!r} has other settings than this run's; repeat them"
-            ) from None
-
-
-def _is_begun(part: Generative, path: str, folder: Path | None) -> bool:
-    """Whether the autoencoder of a part has a checkpoint that training goes on from."""
-    if folder is None:
-        return False
-    first, _ = next(part.leaves())
-    name = "best" if isinstance(part, TwoStep) and part.frozen else "last"
-    return (folder / "checkpoints" / path / first / f"{name}.pt").is_file()
 
 
 def measure(
@@ -368,46 +306,3 @@ def complete_measures(
         found = measured(run_dir, weights_of(model), setup_of(config, data))
         missing = tuple(name for name in config.evaluate.metrics if name not in found)
         return found | measure(model, data, config, missing, run_dir) if missing else found
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as its folder tells it.
-
-    Attributes:
-        path: the folder.
-        config: the resolved settings.
-        spec: shape of the data it was trained on.
-        classes: names of their classes, or groups.
-        fingerprint: of their content.
-        model: with its best weights, in evaluation mode.
-    """
-
-    path: Path
-    config: RunConfig
-    spec: DataSpec
-    classes: tuple[str, ...]
-    fingerprint: str
-    model: Generative
-
-
-def load_run(path: str | Path) -> Run:
-    """Load a run from its folder; the data are not needed.
-
-    Raises:
-        UomhError: there is no run, it has no checkpoint yet, or a file is damaged.
-    """
-    folder = Path(path)
-    record = read_record(folder)
-    if record is None:
-        raise UomhError(f"there is no run in {str(folder)!r} (no config.json); check the path")
-    config = read_config(folder, record)
-    about = About.of(record["data"])
-    saved = folder / "plan.json"
-    if config.disconnected and not saved.is_file():
-        raise UomhError(f"{str(folder)!r} has no plan.json; repeat `uomh train` to make it")
-    plan = Plan.load(saved) if saved.is_file() else Plan((Part(ROOT, "", 0),), about.classes)
-    spec = DataSpec(about.shape, about.levels, len(plan.classes))
-    model = build_plan(config, plan, spec)
-    Trainer(config.train, config.seed, folder, path=ROOT).recall(model)
-    return Run(folder, config, spec, plan.classes, about.fingerprint, model)
