@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from uomh import paper_cli
-from uomh.paper_clusters import cluster_values, shared_values
+from uomh.cli import paper
+from uomh.cli.paper.clusters import cluster_values, shared_values
 
 FEW = ["limit=200", "max_epochs=1", "device=cpu"]
 
@@ -22,7 +22,7 @@ def config(run):
 def start(tmp_path):
     def command(name, *arguments, run="run", dataset=True):
         place = ["--dataset", "digits", "--run-name", str(tmp_path / run)] if dataset else []
-        getattr(paper_cli, name)([*place, *arguments])
+        getattr(paper, name)([*place, *arguments])
         return tmp_path / run
 
     return command

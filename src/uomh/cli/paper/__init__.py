@@ -15,9 +15,9 @@ from uomh.cli.runs import evaluate
 from uomh.cli.train import run
 from uomh.errors import UomhError
 from uomh.files import write_json
-from uomh.paper_clusters import cluster_values, shared_values
-from uomh.paper_metrics import missing_metrics
-from uomh.paper_options import density_values, paper_values
+from uomh.cli.paper.clusters import cluster_values, shared_values
+from uomh.cli.paper.metrics import missing_metrics
+from uomh.cli.paper.options import density_values, paper_values
 from uomh.settings import merged
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from uomh import registry
 from uomh.errors import UomhError, unknown
-from uomh.paper_metrics import metrics
-from uomh.paper_options import NOT_NEEDED, OPTIONS, Meaning, Values, only, read
+from uomh.cli.paper.metrics import metrics
+from uomh.cli.paper.options import NOT_NEEDED, OPTIONS, Meaning, Values, only, read
 from uomh.settings import merged
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from uomh import registry
 from uomh.errors import UomhError, unknown
-from uomh.paper_metrics import early_stopping, metrics
+from uomh.cli.paper.metrics import early_stopping, metrics
 from uomh.settings import merged, parse_value, place
 
 Values = dict[str, Any]
