@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from uomh import resolve
 from uomh.cli import app
+from uomh.cli.paper import single_main
+from uomh.cli.paper.options import BY_MODEL, NOT_NEEDED, meanings, paper_values
 from uomh.config import RunConfig
 from uomh.data.names import SUMMARIES
 from uomh.errors import UomhError
-from uomh.cli.paper import single_main
-from uomh.cli.paper.options import BY_MODEL, NOT_NEEDED, meanings, paper_values
 from uomh.settings import resolve_key
 
 ROOT = Path(__file__).parents[2]

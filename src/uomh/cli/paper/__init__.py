@@ -1,24 +1,23 @@
-"""The paper's four commands, a thin face on ours: same flags, same option names."""
+"""The paper's four commands, a thin face on ours: same flags, same option names.
+
+An option's meaning stands in `options` and `clusters`, the published defaults in `defaults`. What
+is accepted and has no effect is said in one line.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from uomh.cli.console import prepare_process, say, sentences
-from uomh.cli.runs import evaluate
-from uomh.cli.train import run
 from uomh.errors import UomhError
-from uomh.files import write_json
-from uomh.cli.paper.clusters import cluster_values, shared_values
-from uomh.cli.paper.metrics import missing_metrics
-from uomh.cli.paper.options import density_values, paper_values
-from uomh.settings import merged
+
+SINGLE = "--model"
+FIRST, SECOND = "--gae-model", "--de-model"
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,12 @@ class Command:
         prepare_process()
         _start(self, self.parser().parse_args(arguments))
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Its options of the form NAME=VALUE."""
+        of_model = ("gae-config", "de-config", "shared-config") if self.two_step else ("config",)
+        return (*of_model, "cluster-config")
+
     def parser(self) -> argparse.ArgumentParser:
         """Its flags, as the paper's code has them."""
         what = f"{'a disconnected' if self.clustered else 'one'} " + (
@@ -47,22 +52,24 @@ class Command:
         )
         parser = argparse.ArgumentParser(prog=self.name, description=f"Train {what}.")
         parser.add_argument("--dataset", help="see `uomh list datasets` (default: mnist)")
-        parser.add_argument("--model", help="see `uomh list models`; of two steps, the first")
-        parser.add_argument("--run-name", help="folder of the run")
-        parser.add_argument("--is-gae", action="store_true", help="accepted and not needed")
-        parser.add_argument("--gpu-id", type=int, help="use this GPU")
+        parser.add_argument(SINGLE, help="see `uomh list models`; of two steps, the first")
+        parser.add_argument("--run-name", help="folder of the run, below logdir_root (runs)")
+        parser.add_argument(
+            "--is-gae", action="store_true", help="the published defaults of autoencoders"
+        )
+        parser.add_argument("--gpu-id", type=int, default=-1, help="use this GPU; -1: the first")
         parser.add_argument("--load-dir", help="folder of a run to go on with, or to test")
         parser.add_argument("--max-epochs-loaded", type=int, help="go on to so many epochs")
-        parser.add_argument("--only-test", action="store_true", help="measure that of --load-dir")
+        parser.add_argument(
+            "--only-test", action="store_true", help="measure that of --load-dir, or --run-name"
+        )
         parser.add_argument("--test-ood", action="store_true", help="detect other data (n/a yet)")
         parser.add_argument(
             "--load-best-valid-first", action="store_true", help="accepted: best weights are tested"
         )
-        kinds = ["config"]
         if self.two_step:
-            kinds = ["gae-config", "de-config", "shared-config"]
-            parser.add_argument("--gae-model", help="first step: ae vae avb wae bigan")
-            parser.add_argument("--de-model", help="second step (default: flow)")
+            parser.add_argument(FIRST, help="first step: ae vae avb wae bigan")
+            parser.add_argument(SECOND, help="second step (default: flow)")
             for step in ("gae", "de"):
                 parser.add_argument(f"--max-epochs-loaded-{step}", type=int, help="of one step")
             parser.add_argument(
@@ -71,7 +78,7 @@ class Command:
             parser.add_argument(
                 "--freeze-pretrained-gae", action="store_true", help="and use it as it is"
             )
-        for kind in (*kinds, *(["cluster-config"] if self.clustered else [])):
+        for kind in self.kinds:
             parser.add_argument(
                 f"--{kind}", action="extend", nargs="+", default=[], metavar="NAME=VALUE"
             )
@@ -86,91 +93,37 @@ cluster_main = Command("cluster_main.py", two_step=True, clustered=True)
 
 @sentences
 def _start(command: Command, given: argparse.Namespace) -> None:
-    options = [
-        each for name, some in vars(given).items() if name.endswith("config") for each in some
-    ]
-    missing = missing_metrics(options, given.test_ood)
-    pretrained = getattr(given, "load_pretrained_gae", False)
-    if (given.only_test or pretrained) and given.load_dir is None:
-        raise UomhError("which run? name its folder by --load-dir")
+    from uomh.cli.paper.resolving import parsed, resolved, said_of_flags
+    from uomh.cli.paper.running import go_on, train
+
+    options = parsed(command, given)
+    for line in said_of_flags(command, given):
+        say(line)
+    root = next((some["logdir_root"] for some in options.values() if "logdir_root" in some), "runs")
+    pretrained = given.load_dir is not None and getattr(given, "load_pretrained_gae", False)
     if given.load_dir is not None and not pretrained:
-        _load(given, missing)
+        go_on(command, given, options, Path(given.load_dir))
         return
-    values = _values(command, given)
-    dataset, model = values["data"]["dataset"], values["model"]["name"]
-    root = dict(option.partition("=")[::2] for option in options).get("logdir_root", "runs")
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    name = Path(given.run_name or f"{root}/{dataset}_{model}_{stamp}")
-    say(f"run: {name}")
-    run(values, [], None, name, quiet=False)
-    _add_missing(name, missing)
-
-
-def _values(command: Command, given: argparse.Namespace) -> dict[str, Any]:
-    """Nested values of ours that the flags and options mean."""
-    values: dict[str, Any] = {"data": {"dataset": given.dataset or "mnist"}}
-    if command.two_step:
-        first, second = given.gae_model or given.model or "vae", given.de_model or "flow"
-        if given.de_model is None:
-            say("second step: flow (name another by --de-model)")
-        values |= {"model": {"name": first}, "density": {"name": second}}
-        values = merged(
-            values,
-            shared_values(given.shared_config),
-            paper_values(given.gae_config, first, "--gae-config"),
-            density_values(given.de_config, second),
-        )
-        if given.load_pretrained_gae:
-            frozen = given.freeze_pretrained_gae
-            steps = {"autoencoder_run": given.load_dir, "freeze": frozen}
-            values = merged(values, {"two_step": steps})
-        elif given.freeze_pretrained_gae:
-            raise UomhError("--freeze-pretrained-gae needs --load-pretrained-gae and --load-dir")
-    else:
-        model = given.model or "vae"
-        values = merged(values, {"model": {"name": model}}, paper_values(given.config, model))
-    if command.clustered:
-        values = merged(values, {"disconnected": True}, cluster_values(given.cluster_config))
-        say(f"clusters: {values['clusters']['name']}")
-    if given.gpu_id is not None:
-        values["device"] = f"cuda:{given.gpu_id}"
-    return values
-
-
-def _load(given: argparse.Namespace, missing: Mapping[str, str]) -> None:
-    """Test the run of --load-dir, or go on with it, to more epochs where they are given."""
-    from uomh.training.folder import read_record
-
-    folder = Path(given.load_dir)
-    record = read_record(folder)
-    if record is None:
-        raise UomhError(f"there is no run in {given.load_dir!r}; check --load-dir")
-    config = record["config"]
-    gae, de = (getattr(given, f"max_epochs_loaded_{step}", None) for step in ("gae", "de"))
-    if gae is not None and de is None and given.max_epochs_loaded is None:
-        raise UomhError(
-            "codes change with the first step, so the second must go on, too; "
-            "give --max-epochs-loaded-de"
-        )
     if given.only_test:
-        evaluate([folder])
-    else:
-        epochs = {"train": ("max_epochs_loaded", "max_epochs_loaded_gae")}
-        epochs["density_train"] = ("max_epochs_loaded", "max_epochs_loaded_de")
-        for key, flags in epochs.items():
-            for flag in flags:
-                if (more := getattr(given, flag, None)) is not None:
-                    config[key]["max_epochs"] = more
-        write_json(folder / "config.json", record)
-        run(config, [], None, folder, quiet=False)
-    _add_missing(folder, missing)
+        if given.run_name is None:
+            raise UomhError("which run? name its folder by --load-dir, or by --run-name")
+        go_on(command, given, options, run_folder(given.run_name, root))
+        return
+    found = resolved(command, given, options)
+    for line in found.notes:
+        say(line)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    dataset, model = found.values["data"]["dataset"], found.values["model"]["name"]
+    name = given.run_name or f"{Path(dataset).name}_{model}_{stamp}"
+    train(command, given, options, found, run_folder(name, root))
 
 
-def _add_missing(run_dir: Path, reasons: Mapping[str, str]) -> None:
-    """Say of metrics that do not exist why, on the terminal and in ``metrics.json``."""
-    path = run_dir / "metrics.json"
-    missing = {name: {"value": None, "reason": reason} for name, reason in reasons.items()}
-    if missing:
-        write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **missing})
-    for name, reason in reasons.items():
-        say(f"{name}: n/a ({reason})")
+def run_folder(name: str, root: Any = "runs") -> Path:
+    """The folder of a run of a name: below the root, unless it names that itself.
+
+    >>> str(run_folder("vae/1")), str(run_folder("runs/vae")), str(run_folder("/there/vae"))
+    ('runs/vae/1', 'runs/vae', '/there/vae')
+    """
+    above, path = Path(str(root)), Path(name)
+    below = path.is_absolute() or (above.parts and path.parts[: len(above.parts)] == above.parts)
+    return path if below else above / path
