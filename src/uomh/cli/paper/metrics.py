@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from uomh import registry
 from uomh.cli.console import say
-from uomh.cli.paper.reading import Given, Meaning, Said
+from uomh.cli.paper.reading import Given, Meaning, Said, Values
 from uomh.errors import UomhError, unknown
 from uomh.files import write_json
 
@@ -88,7 +88,7 @@ def early_stopping(name: Any) -> Said:
     if name is None:
         return {"train": {"early_stopping_metric": None, "patience": None}}
     if name == NULL:
-        values = {"valid_metrics": [], "early_stopping_metric": None, "patience": None}
+        values: Values = {"valid_metrics": [], "early_stopping_metric": None, "patience": None}
         return {"train": values}, f"{NULL} is always 0, so training never stops early by it"
     if reason := missing(str(name)):
         raise UomhError(f"early_stopping_metric={name} cannot choose the best weights: {reason}")
@@ -107,7 +107,7 @@ def patience(epochs: Any, given: Given) -> Said:
 def _valid_metrics(names: Any) -> Said:
     present = present_metrics(names)
     dropped = [name for name in names_of(names) if name not in present]
-    values = {"train": {"valid_metrics": list(present)}}
+    values: Values = {"train": {"valid_metrics": list(present)}}
     reasons = [missing(name) or "it is always 0" for name in dropped]
     whys = "; ".join(f"{name}: {why}" for name, why in zip(dropped, reasons, strict=True))
     return (values, whys) if whys else values

@@ -227,7 +227,7 @@ class Resolving:
             autoencoder=True,
             defaults=spec is not None and not self.pretrained,
         )
-        de = self._meant(
+        of_codes = self._meant(
             second_options, "de-config", second, None, autoencoder=False, defaults=spec is not None
         )
         of_shared = shared_meant(without(shared, ["test_metrics"] * self.command.clustered))

@@ -55,7 +55,9 @@ def norm(key: str) -> Callable[[Any], Said]:
 
     def read(name: Any) -> Said:
         if not isinstance(name, str | bool | None) or name not in NORMS:
-            raise unknown("normalisation", str(name), [each for each in NORMS if each])
+            raise unknown(
+                "normalisation", str(name), [known for known in NORMS if isinstance(known, str)]
+            )
         return _at(key, NORMS[name])
 
     return read
@@ -125,7 +127,7 @@ def _use_in_group(group: str) -> Callable[[Any, Given], Said]:
 def _schedule(given: Given) -> str:
     name = given.get("lr_scheduler", "cosine")
     if not isinstance(name, str | None) or name not in SCHEDULES:
-        raise unknown("lr_scheduler", str(name), [each for each in SCHEDULES if each])
+        raise unknown("lr_scheduler", str(name), [known for known in SCHEDULES if known])
     return SCHEDULES[name]
 
 
