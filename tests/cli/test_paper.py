@@ -88,11 +88,12 @@ def test_fitted_sizes_by_class_and_files_that_commands_share(start, tmp_path, ca
     for name in ("plan.json", "partition.npz"):
         assert (second / name).read_bytes() == (run / name).read_bytes()
     # Of other data nothing fits, and both are made anew; of another method, the file is refused.
-    start("cluster_main", *models, *by, *STEPS, "limit=150", run="third")
+    fewer = ["limit=150", "test_limit=60"]
+    start("cluster_main", *models, *by, *STEPS, *fewer, run="third")
     assert capsys.readouterr().out.count("written, ") == 2
+    other = ["--cluster-config", "cluster_method=random", files[0]]
     with pytest.raises(SystemExit):
-        start("single_cluster_main", "--cluster-config", "cluster_method=random", files[0],
-              "--config", "limit=150", run="fourth")  # fmt: skip
+        start("single_cluster_main", *other, "--config", *fewer, *ONE, run="fourth")
     assert "3 groups by kmeans" in capsys.readouterr().err
 
 

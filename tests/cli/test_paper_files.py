@@ -108,10 +108,8 @@ def test_a_disconnected_model_on_a_pickled_partition(data, tmp_path, capsys):
     run = tmp_path / "run"
     options = ["limit=120", "test_limit=30", "max_epochs=1", "scale_data=True"]
     by = ["cluster_method=id", f"partitions_save={tmp_path / 'parts.pkl'}"]
-    paper.single_cluster_main(
-        ["--dataset", "digits", "--run-name", str(run), "--config", *options]
-        + ["--cluster-config", *by]
-    )
+    where = ["--dataset", "digits", "--run-name", str(run)]
+    paper.single_cluster_main([*where, "--config", *options, "--cluster-config", *by])
     with np.load(run / "partition.npz") as saved:
         assert saved["train"].tolist() == [n % 3 for n in range(len(data.train))]
     assert "3 groups, of points in the order of uomh's splits" in capsys.readouterr().out

@@ -196,6 +196,16 @@ def _empty_array(kind: type, shape: tuple[int, ...], letter: Any) -> NDArray[Any
     return np.empty(shape, dtype=np.int8)
 
 
+def _filled_array(
+    content: bytes, kind: np.dtype[Any], shape: tuple[int, ...], order: str = "C", *axes: Any
+) -> NDArray[Any]:
+    """An array of the newest protocol of numpy's pickles."""
+    del axes
+    if kind.kind not in "iub" or order not in ("C", "F"):
+        raise pickle.UnpicklingError(f"an array of type {kind} is not read here")
+    return np.frombuffer(content, kind).reshape(shape, order="F" if order == "F" else "C")
+
+
 def _scalar(kind: np.dtype[Any], content: Any = b"") -> Any:
     """One number as numpy pickles it."""
     if kind.kind not in "iub":
@@ -215,6 +225,8 @@ _ARRAYS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): _empty_array,
     ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy.core.numeric", "_frombuffer"): _filled_array,
+    ("numpy._core.numeric", "_frombuffer"): _filled_array,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
     ("_codecs", "encode"): _encoded,
