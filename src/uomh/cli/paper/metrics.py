@@ -52,11 +52,13 @@ class Evaluators:
         whole: of the whole model.
         parts: of each part of a disconnected model.
         steps: of the first step ("gae") and the second ("de") of a two-step model.
+        validated: on the validation split, of whatever; those that do not exist are told as well.
     """
 
     whole: tuple[str, ...] | None = None
     parts: tuple[str, ...] | None = None
     steps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    validated: tuple[str, ...] = ()
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ class Evaluators:
             test_ood: whether ``--test-ood`` asks for the detection of other data.
             two_step: whether the model has codes of which that is asked as well.
         """
-        asked = [*(self.whole or ()), *(self.parts or ())]
+        asked = [*(self.whole or ()), *(self.parts or ()), *self.validated]
         if test_ood:
             asked += ["likelihood_ood_acc"]
             asked += ["likelihood_ood_acc_low_dim"] if two_step else []
@@ -105,12 +107,8 @@ def patience(epochs: Any, given: Given) -> Said:
 
 
 def _valid_metrics(names: Any) -> Said:
-    present = present_metrics(names)
-    dropped = [name for name in names_of(names) if name not in present]
-    values: Values = {"train": {"valid_metrics": list(present)}}
-    reasons = [missing(name) or "it is always 0" for name in dropped]
-    whys = "; ".join(f"{name}: {why}" for name, why in zip(dropped, reasons, strict=True))
-    return (values, whys) if whys else values
+    values: Values = {"train": {"valid_metrics": list(present_metrics(names))}}
+    return (values, f"{NULL} is always 0") if NULL in names_of(names) else values
 
 
 def _test_metrics(names: Any) -> Said:
