@@ -7,16 +7,16 @@ from pathlib import Path
 
 
 def start(command: str) -> None:
-    """Run a command of `uomh.paper_cli`, by the Python of .venv where this one has no uomh."""
+    """Run a command of `uomh.cli.paper`, by the Python of .venv where this one has no uomh."""
     try:
-        from uomh import paper_cli
+        from uomh.cli import paper
     except ModuleNotFoundError as missing:
         here = Path(__file__).resolve().parent
         python = here / ".venv" / "bin" / "python"
         if missing.name != "uomh" or not python.exists():
             sys.exit(f"{missing}; type `make .venv` in {here} first")
         os.execv(python, [str(python), *sys.argv])
-    getattr(paper_cli, command)()
+    getattr(paper, command)()
 
 
 if __name__ == "__main__":

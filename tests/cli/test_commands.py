@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from uomh import resolve
 from uomh.cli import app
+from uomh.cli.paper import single_main
+from uomh.cli.paper.options import BY_MODEL, NOT_NEEDED, meanings, paper_values
 from uomh.config import RunConfig
 from uomh.data.names import SUMMARIES
 from uomh.errors import UomhError
-from uomh.paper_cli import single_main
-from uomh.paper_options import BY_MODEL, NOT_NEEDED, meanings, paper_values
 from uomh.settings import resolve_key
 
 ROOT = Path(__file__).parents[2]
@@ -302,7 +302,7 @@ def test_single_main_trains_by_the_options_of_the_paper(tmp_path):
 
 def test_metrics_of_the_paper_that_do_not_exist_are_not_available(tmp_path, monkeypatch):
     registry = SimpleNamespace(entries=lambda kind: ["loss"])  # however many there are by now
-    monkeypatch.setattr("uomh.paper_metrics.registry", registry)
+    monkeypatch.setattr("uomh.cli.paper.metrics.registry", registry)
     run = tmp_path / "run"
     options = ["max_epochs=1", "limit=100", "encoder_hidden_dims=[16]", "valid_metrics=[loss,fid]"]
     options += ["test_metrics=[loss,precision_recall_density_coverage]"]

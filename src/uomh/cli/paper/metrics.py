@@ -1,0 +1,222 @@
+"""The metrics that the paper's options name: those that exist here, and why the others do not.
+
+The paper's code has three evaluators: of the whole model, of each step of a two-step model, and of
+each part of a disconnected one. Each measures what its own ``test_metrics`` say. Of the whole they
+are the run's ``evaluate.metrics``; the others are measured here, and stand in ``metrics.json`` as
+``gae/METRIC`` and ``de/METRIC``, and as ``METRIC[GROUP]``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uomh import registry
+from uomh.cli.console import say
+from uomh.cli.paper.reading import Given, Meaning, Said, Values
+from uomh.errors import UomhError, unknown
+from uomh.files import write_json
+
+if TYPE_CHECKING:
+    from uomh.config import RunConfig
+    from uomh.data.core import Data
+    from uomh.metrics import Value
+    from uomh.models.core import Generative
+
+MISSING_METRICS = {
+    name: f"{what} is not measured by this version"
+    for name, what in {
+        "fid": "the Frechet distance of samples and data",
+        "precision_recall_density_coverage": "precision, recall, density and coverage of samples",
+        "disc_loss": "the loss of the discriminator",
+        "likelihood_ood_acc": "detection of other data by likelihood",
+        "likelihood_ood_acc_low_dim": "detection of other data by the likelihood of codes",
+        "id": "the dimension of samples",
+        "clustered_id": "the dimension of samples by cluster",
+    }.items()
+}
+"""Metrics of the paper's code that do not exist here, and why there is no value."""
+
+NULL = "null_metric"
+"""the paper's metric that is always 0"""
+
+
+@dataclass(frozen=True)
+class Evaluators:
+    """Names of metrics by what they are of; None: not asked for.
+
+    Attributes:
+        whole: of the whole model.
+        parts: of each part of a disconnected model.
+        steps: of the first step ("gae") and the second ("de") of a two-step model.
+        validated: on the validation split, of whatever; those that do not exist are told as well.
+    """
+
+    whole: tuple[str, ...] | None = None
+    parts: tuple[str, ...] | None = None
+    steps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    validated: tuple[str, ...] = ()
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """Those of parts and steps, which `measure_others` measures."""
+        return (*(self.parts or ()), *(name for names in self.steps.values() for name in names))
+
+    def missing(self, test_ood: bool, two_step: bool) -> dict[str, str]:
+        """Metrics that are asked for and do not exist here, by their key, with the reason.
+
+        Args:
+            test_ood: whether ``--test-ood`` asks for the detection of other data.
+            two_step: whether the model has codes of which that is asked as well.
+        """
+        asked = [*(self.whole or ()), *(self.parts or ()), *self.validated]
+        if test_ood:
+            asked += ["likelihood_ood_acc"]
+            asked += ["likelihood_ood_acc_low_dim"] if two_step else []
+        asked += [f"{step}/{name}" for step, names in self.steps.items() for name in names]
+        reasons = {key: missing(key.rpartition("/")[2]) for key in asked}
+        return {key: reason for key, reason in reasons.items() if reason}
+
+
+def early_stopping(name: Any) -> Said:
+    """The metric that chooses the best weights; None: there is no early stopping.
+
+    Raises:
+        UomhError: it does not exist here.
+    """
+    if name is None:
+        return {"train": {"early_stopping_metric": None, "patience": None}}
+    if name == NULL:
+        values: Values = {"valid_metrics": [], "early_stopping_metric": None, "patience": None}
+        return {"train": values}, f"{NULL} is always 0, so training never stops early by it"
+    if reason := missing(str(name)):
+        raise UomhError(f"early_stopping_metric={name} cannot choose the best weights: {reason}")
+    return {"train": {"early_stopping_metric": name}}
+
+
+def patience(epochs: Any, given: Given) -> Said:
+    """Epochs without a better value, after which training stops; none and infinity are never."""
+    from uomh.cli.paper.values import never
+
+    if given.get("early_stopping_metric", "") in (None, NULL):
+        return "early_stopping_metric says that training does not stop early"
+    return {"train": {"patience": None if never(epochs) else epochs}}
+
+
+def _valid_metrics(names: Any) -> Said:
+    values: Values = {"train": {"valid_metrics": list(present_metrics(names))}}
+    return (values, f"{NULL} is always 0") if NULL in names_of(names) else values
+
+
+def _test_metrics(names: Any) -> Said:
+    return {"evaluate": {"metrics": list(present_metrics(names))}}
+
+
+EVALUATED: dict[str, Meaning] = {"valid_metrics": _valid_metrics, "test_metrics": _test_metrics}
+"""Options that name metrics."""
+
+
+def metric_settings(settings: Any) -> Said:
+    """Settings of metrics that do not exist here."""
+    known = ("nearest_k", "gen_samples", "gen_batch_size", "old_fid")
+    if not isinstance(settings, dict | None):
+        raise UomhError("metric_kwargs should be a dictionary such as {'nearest_k': 5}")
+    for name in settings or {}:
+        if name not in known:
+            raise unknown("setting of metrics", str(name), known)
+    return "the metrics that it is for (fid, precision and recall) are not measured by this version"
+
+
+def present_metrics(names: Any) -> tuple[str, ...]:
+    """Those of the named metrics that exist here; a name that nobody knows stays, to be refused."""
+    return tuple(name for name in names_of(names) if name != NULL and not missing(name))
+
+
+def names_of(names: Any) -> tuple[str, ...]:
+    """Names as a value of an option has them: one, a list, or none."""
+    return (names,) if isinstance(names, str) else tuple(str(name) for name in names or ())
+
+
+def missing(metric: str) -> str | None:
+    """Why a metric of the paper has no value here; None where it has, or is none of the paper's."""
+    known = registry.entries("metrics")
+    return None if metric in known else MISSING_METRICS.get(metric)
+
+
+def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None = None) -> None:
+    """Measure parts and steps of a run on the test split; add to its ``metrics.json``.
+
+    Args:
+        run_dir: of a trained run.
+        evaluators: what to measure.
+        data_root: where this machine has the data, if not where the settings say.
+    """
+    if not present_metrics(evaluators.elsewhere):
+        return
+    from uomh.data import load_data
+    from uomh.models.compose import Disconnected, TwoStep, parts_of
+    from uomh.training.plan import grouped
+    from uomh.training.run import load_run
+
+    run = load_run(run_dir)
+    where = run.config.data
+    if data_root is not None:
+        where = where.model_copy(update={"data_root": data_root})
+    data = grouped(run.config, load_data(where), run_dir)
+    model = run.model.to(run.config.device)
+    whole = isinstance(model, Disconnected)
+    pieces = zip(data.classes, data.parts(), strict=True) if whole else [("", data)]
+    values: dict[str, Value] = {}
+    for part, (group, piece) in zip(parts_of(model), pieces, strict=True):
+        suffix = f"[{group}]" if whole else ""
+        found: dict[str, Value] = {}
+        if evaluators.parts:
+            found |= _measure(part, piece, run.config, evaluators.parts)
+        if isinstance(part, TwoStep):
+            for step, names in evaluators.steps.items():
+                first = step == "gae"
+                of, points = (part.autoencoder, piece) if first else (part.density, None)
+                measured = _measure(of, points or part.codes(piece), run.config, names)
+                found |= {f"{step}/{name}": value for name, value in measured.items()}
+        values |= {f"{name}{suffix}": value for name, value in found.items()}
+    add(run_dir, {name: value.to_dict() for name, value in values.items()})
+    for name, value in values.items():
+        shown = f"n/a ({value.reason})" if value.value is None else f"{value.value:.6g}"
+        say(f"{name}: {shown}")
+
+
+def _measure(
+    model: Generative, data: Data, config: RunConfig, names: Iterable[str]
+) -> dict[str, Value]:
+    from uomh.metrics import Evaluation, evaluate
+
+    if not len(data.test):
+        return {}
+    evaluation = Evaluation(model, data, data.test, config.seed, config.evaluate.batch_size)
+    return evaluate(present_metrics(names), evaluation)
+
+
+def add(run_dir: Path, values: Mapping[str, Any]) -> None:
+    """Add to the ``metrics.json`` of a run."""
+    path = run_dir / "metrics.json"
+    if values:
+        there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        write_json(path, {**there, **values})
+
+
+def add_missing(run_dir: Path, evaluators: Evaluators, reasons: Mapping[str, str]) -> None:
+    """Say of metrics that do not exist why, on the terminal and in ``metrics.json``."""
+    nulls = [NULL] if NULL in (*(evaluators.whole or ()), *(evaluators.parts or ())) else []
+    nulls += [f"{step}/{NULL}" for step, names in evaluators.steps.items() if NULL in names]
+    add(
+        run_dir,
+        {
+            **{key: {"value": None, "reason": reason} for key, reason in reasons.items()},
+            **{key: {"value": 0.0, "kind": "exact", "n": 0} for key in nulls},
+        },
+    )
+    for name, reason in reasons.items():
+        say(f"{name}: n/a ({reason})")

@@ -1,0 +1,34 @@
+"""What the command lines of the paper's code mean, without running them."""
+
+import json
+
+from uomh import resolve
+from uomh.cli import paper
+from uomh.cli.paper.resolving import evaluators, parsed, resolved, said_of_flags
+
+
+def meaning(line):
+    """The values, and the lines that are said, of a command line."""
+    script, *arguments = line.split()
+    command = getattr(paper, script)
+    given = command.parser().parse_args(arguments)
+    options = parsed(command, given)
+    found = resolved(command, given, options)
+    return (
+        (found.values, found.shared, evaluators(command, options)),
+        [*said_of_flags(command, given), *found.notes],
+    )
+
+
+def settings(line):
+    """The settings of the run of a command line, as its folder would have them."""
+    config, _ = resolve(values=meaning(line)[0][0])
+    return json.loads(json.dumps(config.model_dump(mode="json")))
+
+
+def holds(found, wanted, where=""):
+    for key, value in wanted.items():
+        if isinstance(value, dict):
+            holds(found[key], value, f"{where}{key}.")
+        else:
+            assert found[key] == value, f"{where}{key}"
