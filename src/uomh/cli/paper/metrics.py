@@ -159,7 +159,7 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
     from uomh.data import load_data
     from uomh.models.compose import Disconnected, TwoStep, parts_of
     from uomh.training.plan import grouped
-    from uomh.training.run import load_run
+    from uomh.training.load import load_run
 
     run = load_run(run_dir)
     where = run.config.data
