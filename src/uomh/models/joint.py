@@ -30,6 +30,8 @@ class Joint(Model):
         alternate: by ``"step"`` or by ``"epoch"``.
     """
 
+    name = "joint"
+
     def __init__(self, autoencoder: Model, density: Model, alternate: Alternate) -> None:
         own = ModelConfig(name="joint", scale_data=False, whitening_transform=False)
         super().__init__(own, autoencoder.spec)
