@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import uomh
 from uomh.cli import app
+from uomh.data.manifolds import sample_manifold
 
 RNG = np.random.default_rng(0)
 N = 160
@@ -139,3 +140,10 @@ def test_built_in_data_agree_with_their_own_arrays():
 
     x, y = load_digits(return_X_y=True)
     assert command("digits") == python(x, y)
+
+
+def test_manifolds_agree_with_their_points():
+    x, groups = sample_manifold("union-2-5", 200)
+    names = ["0: 2-dimensional", "1: 5-dimensional"]
+    wanted = python(x, groups, classes=names)
+    assert command("manifold:union-2-5", "data.limit=200") == wanted

@@ -104,6 +104,7 @@ def _digest(content: list[object], splits: list[Split]) -> str:
     """Digest of a source's content, and of which of its rows, with which labels, are taken."""
     digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16)
     for split in splits:
+        digest.update(f"{len(split)}".encode())
         for numbers in (split.rows, split.y):
             if numbers is not None:
                 digest.update(numbers.contiguous().numpy().tobytes())

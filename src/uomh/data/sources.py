@@ -29,5 +29,5 @@ def manifold(name: str, n: int) -> Source:
     points, groups = known.sample(n)
     classes = tuple(f"{i}: {d}-dimensional" for i, d in enumerate(known.dimensions))
     labels = groups if len(classes) > 1 else None
-    rows = Rows.of(points.astype(np.float32), labels)
+    rows = Rows.of(points, labels)
     return Source(rows, None, classes if labels is not None else (), levels=None)
