@@ -125,7 +125,7 @@ def test_weights_that_have_no_room_are_refused_before_they_are_made(scarce):
     cls = registry.load("models", "flow")
     config = cls.Config.of({"transform": "coupling"})
     scarce(8e9)
-    with pytest.raises(UomhError, match=r"building flow takes about 3. GB of memory"):
+    with pytest.raises(UomhError, match=r"building Flow takes about 3. GB of memory"):
         budget.built(cls, config, spec)
 
 

@@ -30,7 +30,7 @@ POINTS = (2, 3)
 """numbers of points that the work is tried with; normalisation has no meaning on one"""
 SECONDS = 1.0
 """after which a try that keeps no graph is cut short: it does the same again and again"""
-SLACK = 1.3
+SLACK = 1.4
 """bytes that the allocator takes for each byte of tensors, with what lies unused between them"""
 KERNELS = 50e6
 """bytes that kernels take for themselves"""
