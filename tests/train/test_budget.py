@@ -134,7 +134,8 @@ def test_measuring_that_does_not_fit_names_the_size_of_its_batches(scarce):
     model = built("flow", data.spec).eval()
     config = RunConfig.of({"model": {"name": "flow"}, "threads": 1})
     measure(model, data, config)
-    scarce(budget.scoring_need(model, data.test.x, None).of(2))
+    found = budget.scoring_need(model, data.test.x, None)
+    scarce(found.of(2) + found.slope / 2)
     with pytest.raises(UomhError, match=r"measuring .*lower evaluate.batch_size \(now 512\) to 2"):
         measure(model, data, config)
 

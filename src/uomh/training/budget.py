@@ -85,7 +85,10 @@ def built(cls: type[Model], settings: Any, spec: DataSpec) -> Model:
     Raises:
         UomhError: they take more memory than is free.
     """
-    what, advice = f"building {cls.__name__}", "choose a smaller model, by the settings of its widths"
+    what, advice = (
+        f"building {cls.__name__}",
+        "choose a smaller model, by the settings of its widths",
+    )
     with naming_what_to_lower(what, advice):
         if is_large(spec.dim):
             try:
