@@ -110,7 +110,7 @@ def test_training_that_does_not_fit_names_the_batch_size_that_does(scarce):
     words = str(caught.value)
     assert words.startswith("training 'model' (flow) takes about ")
     fitting = re.search(r"lower train.batch_size \(now 32\) to (\d+) or less", words)
-    assert 6 <= int(fitting[1]) <= 8
+    assert 5 <= int(fitting[1]) <= 6
     fitted("flow", data, [f"train.batch_size={fitting[1]}", "train.max_epochs=1"])
 
 
@@ -135,7 +135,7 @@ def test_measuring_that_does_not_fit_names_the_size_of_its_batches(scarce):
     config = RunConfig.of({"model": {"name": "flow"}, "threads": 1})
     measure(model, data, config)
     found = budget.scoring_need(model, data.test.x, None)
-    scarce(found.of(2) + found.slope / 2)
+    scarce(found.of(3) + found.slope / 2)
     with pytest.raises(UomhError, match=r"measuring .*lower evaluate.batch_size \(now 512\) to 2"):
         measure(model, data, config)
 

@@ -115,8 +115,8 @@ class Need:
         return self.fixed + self.slope * points
 
     def most(self, free: float) -> int:
-        """How many points fit into what is free."""
-        return max(0, int((free - self.fixed) / self.slope)) if self.slope else 0
+        """How many points fit into what is free, with a quarter to spare: it is an estimate."""
+        return max(0, int(0.75 * (free - self.fixed) / self.slope)) if self.slope else 0
 
 
 def training_need(model: Model, x: Tensor, y: Tensor | None, config: TrainConfig) -> Need:
