@@ -85,7 +85,10 @@ def built(cls: type[Model], settings: Any, spec: DataSpec) -> Model:
     Raises:
         UomhError: they take more memory than is free.
     """
-    what, advice = f"building {cls.name}", "choose a smaller model, by the settings of its widths"
+    what, advice = (
+        f"building {cls.__name__}",
+        "choose a smaller model, by the settings of its widths",
+    )
     with naming_what_to_lower(what, advice):
         if is_large(spec.dim):
             try:
@@ -111,7 +114,8 @@ def for_training(model: Model, data: Data, config: TrainConfig, path: str) -> It
     Raises:
         UomhError: it takes more memory than is free, or memory ran out; what to lower.
     """
-    what = f"training {path!r} ({model.name})"
+    name = getattr(model, "name", type(model).__name__)  # a model need not be registered
+    what = f"training {path!r} ({name})"
     setting = f"{'density_train' if '/density' in path else 'train'}.batch_size"
     with naming_what_to_lower(what, f"lower {setting} (now {config.batch_size})"):
         free, points = free_memory(model.device), min(config.batch_size, len(data.train))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ POINTS = (2, 3)
 """numbers of points that the work is tried with; normalisation has no meaning on one"""
 SECONDS = 1.0
 """after which a try that keeps no graph is cut short: it does the same again and again"""
-SLACK = 1.3
+SLACK = 1.4
 """bytes that the allocator takes for each byte of tensors, with what lies unused between them"""
 KERNELS = 50e6
 """bytes that kernels take for themselves"""
@@ -48,14 +49,19 @@ class PeakMemory(TorchDispatchMode):
     Args:
         held: tensors that are there already.
         seconds: raise `_EnoughError` after so long; None: never.
+        most: and after so many operations; None: never.
 
     Attributes:
+        operations: how many there were.
         peak: the most bytes that were alive at once.
     """
 
-    def __init__(self, held: Iterable[Tensor], seconds: float | None = None) -> None:
+    def __init__(
+        self, held: Iterable[Tensor], seconds: float | None = None, most: int | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.live = self.peak = 0
+        self.live = self.peak = self.operations = 0
+        self._most = most
         self._known: dict[int, weakref.ref[Any]] = {}
         self._end = None if seconds is None else time.perf_counter() + seconds
         for tensor in held:
@@ -66,8 +72,10 @@ class PeakMemory(TorchDispatchMode):
     ) -> Any:
         """Call an operation of torch, and count what it gives."""
         del types
-        if self._end is not None and time.perf_counter() > self._end:
+        late = self._end is not None and time.perf_counter() > self._end
+        if late or self.operations == self._most:
             raise _EnoughError
+        self.operations += 1
         out = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(out):
             if isinstance(leaf, Tensor):
@@ -107,8 +115,8 @@ class Need:
         return self.fixed + self.slope * points
 
     def most(self, free: float) -> int:
-        """How many points fit into what is free."""
-        return max(0, int((free - self.fixed) / self.slope)) if self.slope else 0
+        """How many points fit into what is free, with a quarter to spare: it is an estimate."""
+        return max(0, int(0.75 * (free - self.fixed) / self.slope)) if self.slope else 0
 
 
 def training_need(model: Model, x: Tensor, y: Tensor | None, config: TrainConfig) -> Need:
@@ -181,12 +189,16 @@ def _need(
 ) -> Need:
     counts = [min(n, len(x)) for n in POINTS]
     peaks = []
+    most = None
     for n in counts:
         trial = copy.deepcopy(model)
         held = [*trial.parameters(), *trial.buffers(), x]
         labels = None if y is None else y[:n]
-        with seeded(0, "memory"), PeakMemory(held, seconds) as memory, suppress(_EnoughError):
+        memory = PeakMemory(held, seconds, most)
+        with seeded(0, "memory"), memory, suppress(_EnoughError):
             work(trial, x[:n], labels)
+        if seconds is not None:  # the second try goes as far as the first, or they do not compare
+            seconds, most = math.inf, memory.operations
         del trial
         peaks.append(memory.peak * SLACK)
     if counts[1] == counts[0]:
