@@ -19,15 +19,18 @@ from pathlib import Path
 from uomh.files import write_json
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/paper-commands.md"
 CACHE = ROOT / "out/paper_commands.json"
 METRICS = ("bits_per_dim", "l2_reconstruction_error", "low_dim_log_likelihood")
 ONE = "max_epochs=1"
+HEADING = "## What each gave"
+STEPS = f"--gae-config {ONE} --de-config {ONE}"
 
 
 def commands() -> list[str]:
     """Every command on the digits."""
     pairs = itertools.product(("ae", "vae", "avb", "wae"), ("vae", "avb", "flow", "ebm"))
-    found = [f"main.py --gae-model {a} --de-model {b} --shared-config {ONE}" for a, b in pairs]
+    found = [f"main.py --gae-model {a} --de-model {b} {STEPS}" for a, b in pairs]
     found += [
         f"single_cluster_main.py --model {model} --config {ONE} "
         f"--cluster-config cluster_method={how}"
@@ -35,16 +38,19 @@ def commands() -> list[str]:
         for how in ("class", "agglomerative", "random")
     ]
     found += [
-        f"cluster_main.py --model vae --gae-config latent_dim=fitted --shared-config {ONE} "
-        f"--cluster-config cluster_method={how}"
+        f"cluster_main.py --model vae {STEPS} --cluster-config cluster_method={how}{fitted}"
         for how in ("class", "agglomerative")
+        for fitted in ("", " id_estimator=mle")
     ]
     found += [
-        f"single_main.py --model {model} --config {ONE} conditioning=class"
+        f"single_main.py --model {model} --config {ONE} conditioning={how}"
         for model in ("vae", "wae", "flow")
+        for how in ("class", "agglomerative")
     ]
-    turns = f"main.py --gae-model vae --de-model flow --shared-config {ONE}"
-    found += [f"{turns} sequential_training=False", f"{turns} alternate_by_epoch=True"]
+    turns = (
+        f"main.py --gae-model vae --de-model flow --shared-config {ONE} sequential_training=False"
+    )
+    found += [turns, f"{turns} alternate_by_epoch=True"]
     return [each.replace(".py ", ".py --dataset digits ", 1) for each in found]
 
 
@@ -55,8 +61,8 @@ def examples(data_root: str) -> list[str]:
         f"single_main.py --dataset mnist --model flow --config {data} {ONE}",
         f"single_cluster_main.py --dataset mnist --model vae --config scale_data=True {data} {ONE}",
         "cluster_main.py --dataset cifar10 --model wae --cluster-config "
-        "clustered_id_samples_save=./save_here --gae-config use_lr_scheduler=True "
-        f"--shared-config {data} {ONE}",
+        f"clustered_id_samples_save=./save_here --gae-config use_lr_scheduler=True {ONE} "
+        f"--de-config {ONE} --shared-config {data}",
     ]
 
 
@@ -80,18 +86,19 @@ def measure(command: str, threads: int) -> dict[str, object]:
     return {"seconds": seconds, **values}
 
 
-def page(results: dict[str, dict[str, object]], root: str | None) -> str:
-    """The table as markdown."""
+def page(before: str, results: dict[str, dict[str, object]], root: str | None) -> str:
+    """The page with its table anew; what stands before `HEADING` is kept."""
     lines = [
-        "# The paper's commands",
+        before.partition(HEADING)[0].rstrip(),
         "",
-        "Its four commands, with its option names, by `python benchmarks/paper_commands.py"
-        " --data-root DIR`: one epoch each, so the numbers say that a command works, not what its"
-        " model can do. Seconds with imports and measuring, one thread, on a machine busy with"
-        " other work. bits/dim and reconstruction error are of the whole model on the test split;"
-        " the log-likelihood of codes (nats) is n/a for disconnected models, whose codes have no"
-        " common measure, and bits/dim without a Gaussian decoder or a density (ae, wae, gan; ebm"
-        " without its normalising constant).",
+        HEADING,
+        "",
+        "By `python benchmarks/paper_commands.py --data-root DIR`: one epoch each, so the numbers"
+        " say that a command works, not what its model can do. Seconds with imports and measuring,"
+        " one thread, on a machine busy with other work. bits/dim and reconstruction error are of"
+        " the whole model on the test split; the log-likelihood of codes (nats) is n/a for"
+        " disconnected models, whose codes have no common measure, and bits/dim without a Gaussian"
+        " decoder or a density (ae, wae, gan; ebm without its normalising constant).",
         "",
         "| command | seconds | bits/dim | reconstruction error | codes |",
         "|---|---|---|---|---|",
@@ -120,8 +127,9 @@ def main() -> None:
             CACHE.parent.mkdir(exist_ok=True)
             write_json(CACHE, results)
             print(command, results[command], flush=True)
-        text = page({each: results[each] for each in wanted if each in results}, given.data_root)
-        (ROOT / "docs/paper-commands.md").write_text(text, encoding="utf-8")
+        found = {each: results[each] for each in wanted if each in results}
+        text = page(PAGE.read_text(encoding="utf-8"), found, given.data_root)
+        PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

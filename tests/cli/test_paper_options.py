@@ -200,3 +200,5 @@ def test_no_gpu_id_is_the_first_gpu_where_there_is_one(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert meaning("single_main --dataset digits")[0][0]["device"] == "cuda"
     assert meaning("single_main --dataset digits --gpu-id 1")[0][0]["device"] == "cuda:1"
+    line = "single_main --dataset digits --config device=cpu"
+    assert meaning(line)[0][0]["device"] == "cpu"

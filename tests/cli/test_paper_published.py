@@ -3,6 +3,8 @@
 import pytest
 
 from tests.cli.lines import holds, meaning, settings
+from uomh.cli.paper.defaults import published
+from uomh.data.core import DataSpec
 
 VAE = {"model": {"name": "vae", "latent_dim": 20, "scale_data": False}}
 VAE["train"] = {"schedule": "cosine", "patience": 30, "max_epochs": 100, "lr": 1e-3}
@@ -242,3 +244,27 @@ def test_values_that_are_accepted(model, options, wanted):
 def test_no_validation_says_that_nothing_stops_early():
     said = meaning("single_main --dataset digits --config make_valid_loader=False")[1]
     assert any("early_stopping_metric and max_bad_valid_epochs cannot act" in line for line in said)
+
+
+GREY, COLOUR, VECTORS = (
+    DataSpec((1, 28, 28), 256, 10),
+    DataSpec((3, 32, 32), 256, 10),
+    DataSpec((6,), None, 2),
+)
+
+
+def test_published_defaults_by_the_shape_of_the_images():
+    assert published("avb", {}, GREY, autoencoder=True)["max_epochs"] == 50
+    assert published("avb", {}, COLOUR, autoencoder=True)["max_epochs"] == 100
+    critic = published("gan", {}, COLOUR, autoencoder=False)["disc_hidden_channels"]
+    assert critic == [64, 128, 256, 10]
+    assert "disc_hidden_channels" not in published("gan", {}, GREY, autoencoder=False)
+    assert published("vae", {}, VECTORS, autoencoder=False) == {}
+    assert "scale_data" not in published("flow", {}, None, autoencoder=False)  # of codes
+
+
+def test_what_is_typed_takes_the_place_of_defaults_of_another_name():
+    typed = {"lr": 1e-5, "encoder_activation": "elu"}
+    found = published("gan", typed, COLOUR, autoencoder=False)
+    assert not {"disc_lr", "ge_lr", "disc_activation"} & set(found)
+    assert published("gan", {"lr": None}, COLOUR, autoencoder=False)["ge_lr"] == 1e-3

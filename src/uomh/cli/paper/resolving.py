@@ -94,19 +94,22 @@ def evaluators(command: Command, options: Options) -> Evaluators:
     return Evaluators(middle, None, steps, tuple(validated))
 
 
-def device_of(gpu: int) -> tuple[str, list[str]]:
-    """The device that ``--gpu-id`` means, and a line where it has no effect.
+def device_of(gpu: int, named: str | None = None) -> tuple[str, list[str]]:
+    """The device that ``--gpu-id`` and the option ``device`` mean, and a line if it is not there.
 
     Raises:
         UomhError: there are GPUs, but not that one.
     """
     import torch
 
+    if named is not None and not str(named).startswith("cuda"):
+        return named, []
     if not torch.cuda.is_available():
-        lines = [f"--gpu-id {gpu}: there is no CUDA here, so the processor computes"]
-        return "cpu", lines if gpu >= 0 else []
+        flag = f"--gpu-id {gpu}" if gpu >= 0 else f"device={named}"
+        line = f"{flag}: there is no CUDA here, so the processor computes"
+        return "cpu", [line] if gpu >= 0 or named else []
     if gpu < 0:
-        return "cuda", []
+        return named or "cuda", []
     if gpu >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1
         raise UomhError(f"--gpu-id {gpu}: there are the GPUs 0 to {last}; name one, or -1")
@@ -144,11 +147,12 @@ class Resolving:
 
     def values(self) -> Values:
         """Nested values of ours."""
-        device, lines = device_of(self.given.gpu_id)
-        notes = [*self.notes, *lines]
-        data = load_data(DataConfig.of(self._values(None)["data"], "data"))
+        before, typed = list(self.notes), self._values(None)
+        device, lines = device_of(self.given.gpu_id, typed.get("device"))
+        notes = [*before, *lines]
+        data = load_data(DataConfig.of(typed["data"], "data"))
         self.notes = notes  # the second time with defaults, so that all lines are said once
-        values = merged({"device": device}, self._values(data.spec))
+        values = merged(self._values(data.spec), {"device": device})
         groups = values.get("clusters", {}).get("name")
         if groups == "class":
             kept = classes_kept(self.cluster, data, values["data"].get("class_ind"))
