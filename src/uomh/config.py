@@ -251,14 +251,23 @@ def _defaults(field: str, train: str, name: str, spec: DataSpec) -> Nested:
 
 
 def _absolute_paths(chosen: Nested) -> Nested:
-    """The paths of other runs and of labels, as they are found from any folder of a worker."""
+    """The paths of other runs and of labels, as they are found from any folder of a worker.
+
+    One where nothing stands is left as it was typed, for the error.
+    """
     paths: Nested = {}
     for group, key in (("two_step", "autoencoder_run"), ("clusters", "file")):
-        if (path := _member(chosen, group).get(key)) and isinstance(path, str):
-            paths[group] = {key: str(Path(path).expanduser().absolute())}
-    if (path := chosen.get("cluster_codes")) and isinstance(path, str):
-        paths["cluster_codes"] = str(Path(path).expanduser().absolute())
+        if absolute := _absolute(_member(chosen, group).get(key)):
+            paths[group] = {key: absolute}
+    if absolute := _absolute(chosen.get("cluster_codes")):
+        paths["cluster_codes"] = absolute
     return paths
+
+
+def _absolute(path: object) -> str | None:
+    if not isinstance(path, str) or not path or not Path(path).expanduser().exists():
+        return None
+    return str(Path(path).expanduser().absolute())
 
 
 def _check_composition(config: RunConfig) -> None:

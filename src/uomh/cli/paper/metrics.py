@@ -158,8 +158,8 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
         return
     from uomh.data import load_data
     from uomh.models.compose import Disconnected, TwoStep, parts_of
-    from uomh.training.plan import grouped
     from uomh.training.load import load_run
+    from uomh.training.plan import grouped
 
     run = load_run(run_dir)
     where = run.config.data
