@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+SHOWN = 20
+"""names that an error lists at most"""
+
 
 class UomhError(Exception):
     """Bad input or a state the user can mend; the command line prints it and exits with code 2."""
@@ -20,5 +23,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UomhError:
     """
     options = sorted(known)
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(options) or 'none'}"
+    more = f", and {len(options) - SHOWN} more" if len(options) > SHOWN else ""
+    known_ones = (", ".join(options[:SHOWN]) or "none") + more
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {known_ones}"
     return UomhError(f"unknown {what} {name!r}; {hint}")
