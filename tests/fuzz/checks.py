@@ -4,6 +4,7 @@ import json
 import math
 
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from uomh.cli import app
@@ -19,6 +20,11 @@ def fuzz(examples):
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
+
+
+def mostly(usual, odd):
+    """The usual value three times in four, else one of the odd ones: few things are odd at once."""
+    return st.sampled_from((usual,) * 3 * len(odd) + tuple(odd))
 
 
 def attempt(function, *arguments, **options):

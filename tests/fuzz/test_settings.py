@@ -17,12 +17,21 @@ KEYS += ("two_step.autoencoder_run", "two_step.freeze", "cluster_codes", "model.
 VALUES = ("", "1", "0", "-1", "1e99", "nan", "inf", "null", "true", "[]", "[1,1]", "[2,2]", "{}")
 VALUES += ("vae", "kmeans", "no_such", "file.py:Class", "parameters", "dimension", "[loss]", "'")
 VALUES += ("[[1]]", "{a: 1}", "999999999999999999999", "é", "[", "cuda", "mnist", "digits", "0.5")
+GOOD = ("seed=3", "data.valid_fraction=0", "data.class_ind=[1,3]", "model.latent_dim=dimension")
+GOOD += (
+    "model.name=flow",
+    "train.groups.model.lr=1e-2",
+    "clusters.name=kmeans",
+    "disconnected=true",
+)
+GOOD += ("train.early_stopping_metric=bits_per_dim", "density.name=arm", "train.max_epochs=7")
 
 
 @fuzz(130)
 @given(
     texts=st.lists(
         st.one_of(
+            st.sampled_from(GOOD),
             st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES)).map("=".join),
             st.text(max_size=12),
         ),
