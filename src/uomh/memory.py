@@ -13,8 +13,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 try:
     import resource
@@ -85,6 +87,8 @@ def free_memory(device: torch.device) -> float:
     may take, and its own limits.
     """
     if device.type == "cuda":
+        import torch  # the command line asks for its memory before it needs torch
+
         return float(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
         return math.inf

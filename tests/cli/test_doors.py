@@ -212,7 +212,7 @@ def test_help_and_lists_import_nothing_heavy_and_are_quick(arguments):
     run = "from uomh.cli import main; main()"
     if script:
         name = arguments[0].removesuffix(".py")
-        run = f"from uomh import paper_cli; paper_cli.{name}()"
+        run = f"from uomh.cli import paper; paper.{name}()"
     code = (
         "import atexit, os, sys\n"
         "def check():\n"

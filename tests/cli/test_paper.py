@@ -95,6 +95,11 @@ def test_fitted_sizes_by_class_and_files_that_commands_share(start, tmp_path, ca
     with pytest.raises(SystemExit):
         start("single_cluster_main", *other, "--config", *fewer, *ONE, run="fourth")
     assert "3 groups by kmeans" in capsys.readouterr().err
+    assert not (tmp_path / "fourth").exists()
+    (tmp_path / "id_estimates_save").write_text("3")
+    with pytest.raises(SystemExit):
+        start("cluster_main", *models, *by, *STEPS, *fewer, run="fifth")
+    assert "holds no dimensions as uomh writes them" in capsys.readouterr().err
 
 
 def test_a_run_is_tested_and_given_more_epochs(start, capsys):

@@ -158,7 +158,7 @@ def test_other_values_and_other_labels_have_another_fingerprint():
         ({"seed": -1}, "seed must be at least 0"),
         ({"seed": "a"}, "seed must be a whole number"),
         ({"seed": 1.5}, "seed must be a whole number"),
-        ({"device": "foo"}, "the device 'foo' is not there"),
+        ({"device": "foo"}, "unknown device 'foo'"),
         ({"name": None}, "name must be text"),
         ({"by": 3}, "by must be text"),
         ({"fingerprint": 3}, "fingerprint must be text"),

@@ -176,10 +176,10 @@ def test_what_is_no_set_of_points_is_one_sentence(points, says):
         ({"k": None}, "k must be a whole number"),
         ({"k": 0}, "k must be at least 1"),
         ({"k": 50}, "at most 49 neighbours"),
-        ({"device": "foo"}, "the device 'foo' is not there"),
-        ({"device": "meta"}, "the device 'meta' is not there"),
-        ({"device": "cuda:99"}, "the device 'cuda:99' is not there"),
-        ({"device": 2.5}, "the device '2.5' is not there"),
+        ({"device": "foo"}, "unknown device 'foo'"),
+        ({"device": "meta"}, "unknown device 'meta'"),
+        ({"device": "cuda:99"}, "device 'cuda:99' is not there"),
+        ({"device": 2.5}, "unknown device '2.5'"),
     ],
 )
 def test_options_that_are_none_are_one_sentence(options, says):

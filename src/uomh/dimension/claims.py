@@ -22,6 +22,7 @@ calibrated as a torus.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -211,6 +212,8 @@ def detectable_difference(groups: Sequence[Group], k: int) -> float:
     """
     group = sorted(groups, key=lambda g: g.n)[len(groups) // 2]
     estimate = group.k[k]
+    if estimate.low <= 0 or math.isinf(estimate.high):
+        return math.inf  # groups too small for an interval show no difference
     below, above = estimate.low / estimate.dimension, estimate.high / estimate.dimension
     sizes = [group.n] + [c.n for c in group.coarse[:1] if k in c.k]
     d = float(np.clip(np.mean(estimate.calibrated), 1.0, 1000.0))

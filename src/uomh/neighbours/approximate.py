@@ -53,7 +53,6 @@ def _threads_of_torch() -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-@_threads_of_torch()
 def search_approximately(
     points: Points,
     k: int,
@@ -84,6 +83,18 @@ def search_approximately(
             f"the largest coordinate is {largest:g}, and the approximate search computes in "
             "float32; rescale the points, or use the exact backend"
         )
+    with _threads_of_torch():
+        return _search(points, k, queries, largest, recall, progress)
+
+
+def _search(
+    points: Points,
+    k: int,
+    queries: Points | None,
+    largest: float,
+    recall: float,
+    progress: Progress | None,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], float]:
     faiss = _faiss()
     asked, within = queries or points, queries is None
     centre = points.take(_sample(points.n, 4096, 0)).double().mean(0)

@@ -52,7 +52,9 @@ def _sequential(one_after_the_other: Any, given: Given) -> Said:
 
 def _by_epoch(by_epoch: Any, given: Given) -> Said:
     del by_epoch
-    return "sequential_training=True wins; say sequential_training=False" * sequential(given) or {}
+    if sequential(given):
+        return "sequential_training=True wins; say sequential_training=False"
+    return {}
 
 
 def _cluster_method(name: Any) -> Said:
@@ -179,20 +181,20 @@ def cluster_meant(given: Given, command: str, *, clustered: bool, fits_codes: bo
     """
     values, notes = Values(), []
     for name, value, means in read(given, CLUSTER, [*NO_CLUSTER, *EVALUATION, *CONDITIONING]):
-        say = []
+        whys: list[str] = []
         if means is None:
-            say = [NO_CLUSTER[name]] if name in NO_CLUSTER else []
+            whys = [NO_CLUSTER[name]] if name in NO_CLUSTER else []
             if name == "valid_metrics" and clustered:
-                say = ["parts are validated by their own; the whole is not trained as one"]
+                whys = ["parts are validated by their own; the whole is not trained as one"]
             elif name in EVALUATION and not clustered:
-                say = [f"{command} trains no clusters; name metrics by its other options"]
+                whys = [f"{command} trains no clusters; name metrics by its other options"]
         elif name in ("id_estimator", "latent_k", "id_estimates_save") and not fits_codes:
             if value is not None:
-                say = [f"{command} has no codes that are fitted to clusters"]
+                whys = [f"{command} has no codes that are fitted to clusters"]
         else:
             values = merged(values, means.values)
-            say = list(means.notes)
-        notes += [without_effect("--cluster-config", name, why) for why in say]
+            whys = list(means.notes)
+        notes += [without_effect("--cluster-config", name, why) for why in whys]
     if values.get("clusters", {}).get("name") == "saved":
         file = given.get("partitions_save") or given.get("cluster_partitions_save")
         if not file:

@@ -30,6 +30,7 @@ from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.training.folder import claim
+from uomh.training.lock import writing
 from uomh.training.plan import Plan, grouped, make_plan
 
 HOW = (
@@ -56,38 +57,48 @@ def prepare(run_dir: Path, config: RunConfig, data: Data, shared: Shared) -> Non
     own = run_dir / "partition.npz"
     file: str = getattr(config.clusters, "file", "")
     foreign = bool(file) and Path(file).suffix not in (".npz", ".npy", ".csv")
-    if not (foreign or shared.partition or shared.dimensions):
-        return
-    claim(run_dir, config, data)
-    if foreign and not own.is_file():
-        groups = read_partition(Path(file), data)
-        say(f"{file}: {len(groups.classes)} groups, of points in the order of uomh's splits")
-        save_partition(own, data, groups)
-    elif shared.partition and not own.is_file():
-        _share_partition(Path(shared.partition), run_dir, config, data)
-    if shared.dimensions and config.latent_dim == "dimension" and config.disconnected:
-        _share_dimensions(Path(shared.dimensions), run_dir, config, grouped(config, data, run_dir))
+    fitted = config.latent_dim == "dimension" and config.disconnected
+    dimensions = Path(shared.dimensions) if shared.dimensions and fitted else None
+    if dimensions is not None:
+        _dimensions(dimensions)  # what is no such file is refused before the run has a folder
+    if not own.is_file():
+        if foreign:
+            groups = read_partition(Path(file), data)
+            say(f"{file}: {len(groups.classes)} groups, of points in the order of uomh's splits")
+            _claim(run_dir, config, data)
+            save_partition(own, data, groups)
+        elif shared.partition:
+            _share_partition(Path(shared.partition), run_dir, config, data)
+    if dimensions is not None:
+        _claim(run_dir, config, data)
+        _share_dimensions(dimensions, run_dir, config, grouped(config, data, run_dir))
+
+
+def _claim(run_dir: Path, config: RunConfig, data: Data) -> None:
+    with writing(run_dir):
+        claim(run_dir, config, data)
 
 
 def _share_partition(path: Path, run_dir: Path, config: RunConfig, data: Data) -> None:
     """Take the groups of a file if they fit; if not, compute them and write it."""
-    name = config.clusters.name
-    why = "there is none yet"
+    why = "there was none yet"
     if path.is_file():
         try:
             groups = _groups_of(path, data)
         except UomhError as error:
-            if not zipfile.is_zipfile(path):
+            if not _is_ours(path):
                 raise  # not ours, so not ours to overwrite
             why = str(error)
         else:
             _check_method(path, groups, data, config)
             say(f"{path}: read, {len(groups.classes)} groups")
+            _claim(run_dir, config, data)
             save_partition(run_dir / "partition.npz", data, groups)
             return
+    _claim(run_dir, config, data)
     groups = grouped(config, data, run_dir)
     save_partition(path, data, groups)
-    say(f"{path}: written, {len(groups.classes)} groups by {name} ({why})")
+    say(f"{path}: written, {len(groups.classes)} groups by {config.clusters.name} ({why})")
 
 
 def _groups_of(path: Path, data: Data) -> Data:

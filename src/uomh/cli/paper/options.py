@@ -24,7 +24,7 @@ from uomh.cli.paper.reading import (
 )
 from uomh.config import RunConfig
 from uomh.errors import UomhError
-from uomh.settings import resolve_key
+from uomh.settings import merged, resolve_key
 
 GROUPS = {
     "gan": {"disc": "critic", "ge": "generator"},
@@ -200,7 +200,7 @@ def meant(given: Given, model: str, flag: str = "--config", typed: Given | None 
             notes.append(without_effect(flag, name, NOT_NEEDED[name]))
             continue
         _check_setting(name, value, means.values, model)
-        values = v.merged(values, means.values)
+        values = merged(values, means.values)
         if typed is None or name in typed:
             notes += [without_effect(flag, name, why) for why in means.notes]
     return Meant(values, tuple(notes))

@@ -235,7 +235,9 @@ class Resolving:
         of_codes = self._meant(
             second_options, "de-config", second, None, autoencoder=False, defaults=spec is not None
         )
-        of_shared = shared_meant(without(shared, ["test_metrics"] * self.command.clustered))
+        if self.command.clustered:
+            shared = without(shared, ["test_metrics"])  # of the parts
+        of_shared = shared_meant(shared)
         self.notes += of_shared.notes
         turns: Values = {}
         if alternating and spec is not None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +13,9 @@ from uomh.cli.paper.metrics import add_missing, measure_others, present_metrics
 from uomh.cli.paper.resolving import Options, Resolved, evaluators
 from uomh.cli.runs import evaluate
 from uomh.cli.train import run
-from uomh.config import RunConfig, differences, resolve
+from uomh.config import resolve
 from uomh.errors import UomhError
-from uomh.files import write_json
-from uomh.settings import Nested, merged
+from uomh.settings import merged
 from uomh.training.folder import read_record
 
 if TYPE_CHECKING:
@@ -44,8 +41,6 @@ def train(
     threads, record = config.threads, read_record(folder)
     if record is not None:
         threads = record["config"]["threads"]
-        if _only_epochs_differ(record["config"], config):
-            _grow(folder, record, {key: getattr(config, key).max_epochs for key in EPOCHS})
     values = merged(values, {"threads": threads})
     config = config.model_copy(update={"threads": threads})
     prepare(folder, config, data, found.shared)
@@ -83,46 +78,15 @@ def go_on(command: Command, given: argparse.Namespace, options: Options, folder:
             for end in ends:
                 if (more := getattr(given, f"max_epochs_loaded{end}", None)) is None:
                     continue
-                epochs[key] = more
                 if more <= (there := config[key]["max_epochs"]):
                     flag = f"--max-epochs-loaded{end.replace('_', '-')}"
                     say(f"{flag} {more}: no effect; the run is of {there} epochs")
-        _grow(folder, record, epochs)
-        config = merged(config, {"data": {"data_root": root}} if root is not None else {})
+                else:
+                    epochs[key] = {"max_epochs": more}
+        config = merged(config, epochs, {"data": {"data_root": root}} if root is not None else {})
         run(config, [], None, folder, quiet=False)
         if names:
             evaluate([folder], ",".join(names), data_root=root)
     measure_others(folder, measured, root)
     two_step = record["config"]["density"] is not None
     add_missing(folder, measured, measured.missing(given.test_ood, two_step))
-
-
-def _only_epochs_differ(there: Nested, config: RunConfig) -> bool:
-    """Whether a run's settings and these differ in nothing but numbers of epochs.
-
-    Anything else is refused by the run's folder, which is left as it is.
-    """
-    may = {"threads", "device", "data.data_root", *(f"{key}.max_epochs" for key in EPOCHS)}
-    before = RunConfig.of(there).model_dump(mode="json")
-    found = differences(before, json.loads(json.dumps(config.model_dump(mode="json"))))
-    return {key for key, _, _ in found} <= may
-
-
-def _grow(folder: Path, record: Nested, epochs: Mapping[str, int]) -> None:
-    """Let a run go on to more epochs than it was begun with; its record says so.
-
-    Raises:
-        UomhError: of two steps, one after the other, the first alone is to go on.
-    """
-    config = record["config"]
-    grown = {key for key, number in epochs.items() if number > config[key]["max_epochs"]}
-    second = any((folder / "checkpoints").glob("**/density/last.pt"))
-    if "train" in grown and "density_train" not in grown and second:
-        raise UomhError(
-            "codes change with the first step, so the second must go on, too; "
-            "give more epochs to both"
-        )
-    for key in grown:
-        config[key]["max_epochs"] = epochs[key]
-    if grown:
-        write_json(folder / "config.json", record)

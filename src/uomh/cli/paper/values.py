@@ -9,9 +9,7 @@ from typing import Any
 from uomh import registry
 from uomh.cli.paper.reading import Given, Meaning, Said, Together, Values
 from uomh.errors import UomhError, unknown
-from uomh.settings import merged, place
-
-__all__ = ["merged"]
+from uomh.settings import place
 
 NORMS = {
     "batchnorm": "batch",
