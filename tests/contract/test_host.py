@@ -156,6 +156,7 @@ def test_clusterers(how, vectors):
     unchanged(lambda: uomh.cluster(vectors, how, num_clusters=3))
 
 
+@pytest.mark.filterwarnings("ignore:geomle finds .* dimensions")  # more than coordinates
 @pytest.mark.parametrize("name", entries("estimators"))
 def test_estimators(name, vectors):
     try:

@@ -72,7 +72,6 @@ def test_points_that_are_not_of_the_data_are_refused(name, data):
         (floats[0], "shape"),
         (floats.flatten(), "shape"),
         (torch.tensor(1.0), "shape"),
-        (floats.double(), "round"),
         (floats.long(), "int64"),
         (floats > 0, "bool"),
         (floats.to(torch.complex64), "complex"),
@@ -147,6 +146,12 @@ def test_no_points_have_no_densities(name):
     assert model.log_prob(VECTORS.test.x[:0], VECTORS.test.y[:0]).shape == (0,)
 
 
+def test_points_of_float64_are_those_of_the_models_type():
+    model = prepared("flow", VECTORS, conditional=False)
+    x = VECTORS.train.x[:6].double()
+    assert torch.equal(model.log_prob(x), model.log_prob(x.float()))
+
+
 def test_codes_that_are_not_of_the_model_are_refused():
     for name in MODELS:
         model = prepared(name, VECTORS, conditional=False)
@@ -155,7 +160,6 @@ def test_codes_that_are_not_of_the_model_are_refused():
                 torch.zeros(2, model.latent_dim + 1),
                 torch.zeros(model.latent_dim),
                 torch.zeros(2, model.latent_dim, dtype=torch.long),
-                torch.zeros(2, model.latent_dim).double(),
                 [[0.0]],
             ):
                 with pytest.raises(UomhError, match="codes"):
