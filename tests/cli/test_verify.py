@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -124,3 +125,13 @@ def test_what_was_left_out_of_a_folder_is_said_and_kept(tmp_path, write_images):
     note = "1 training image that cannot be decoded left out: "
     assert note in result.output
     assert note in json.loads((tmp_path / "dimension.json").read_text())["notes"][0]
+
+
+def test_sets_of_one_name_have_folders_of_their_own(sets, tmp_path):
+    (tmp_path / "more").mkdir()
+    shutil.copy(sets / "plain.npz", tmp_path / "more" / "mixed.npz")
+    both = [sets / "mixed.npz", tmp_path / "more" / "mixed.npz"]
+    result = run("--dataset", *both, "--out", tmp_path / "out", *QUICK)
+    assert result.exit_code == 0, result.output
+    for name in ("mixed.npz", "mixed.npz-2"):
+        assert (tmp_path / "out" / name / "dimension.json").is_file()

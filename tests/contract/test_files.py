@@ -1,5 +1,6 @@
 """Components from files: one class a file, errors by line, metrics as well as models."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 
+import uomh
 from uomh import registry
 from uomh.config import EvaluateConfig, RunConfig
 from uomh.errors import UomhError
@@ -92,3 +94,17 @@ def test_the_command_takes_metrics_from_files(folder):
     uomh("train", "--dataset", "digits", "--model", "ae", "--run-dir", "run", *settings)
     assert "count" in (folder / "run/metrics.json").read_text()
     assert "count" in uomh("evaluate", "run", "--metrics", "metric.py:Count")
+
+
+def test_training_stops_by_a_metric_of_a_file(folder):
+    text = METRIC.replace('yield "count"', "yield self.name").replace("len(evaluation.split)", "1")
+    (folder / "own.py").write_text(text)
+    few = ["data.limit=40", "train.max_epochs=5", "train.patience=1"]
+    by = "train.early_stopping_metric={}.py:Count"
+    config, data = uomh.resolve(overrides=[*few, by.format("own")])
+    uomh.train(config, data, folder / "run")
+    epochs = (folder / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(epochs[-1])["epoch"] == 2
+    config, data = uomh.resolve(overrides=[*few, by.format("metric")])
+    with pytest.raises(UomhError, match="let it yield one by its own name"):
+        uomh.train(config, data)

@@ -166,3 +166,14 @@ def test_a_file_that_changes_is_read_again(tmp_path):
         assert load_data(tmp_path / "a.npz").train.x.min() >= x.min()
         assert load_data(tmp_path / "a.npz").fingerprint
     assert len(list(cache_root().iterdir())) == 2
+
+
+def test_rows_that_are_left_out_of_a_block_keep_the_next_in_their_place():
+    def blocks():
+        yield Block(X[[0, 2]], Y[[0, 2]], np.array([0, 2]))
+        yield Block(X[3:], Y[3:])
+
+    source = Source(Rows(20, blocks), None, ("a", "b"), None)
+    train = decoded("left", "left", lambda: nullcontext(source)).train
+    assert sorted(train.rows.tolist()) == [0, *range(2, 20)]
+    assert np.array_equal(train.x.numpy(), X[train.rows.numpy()])

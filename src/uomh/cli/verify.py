@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -147,8 +148,15 @@ def save(reports: list[DimensionReport], folder: Path) -> None:
     """Write one report into the folder, or several into folders in it, and one figure."""
     from uomh.report.figures import save_dimension_figure
 
+    names: set[str] = set()
     for report in reports:
-        own = folder if len(reports) == 1 else folder / report.dataset.replace("/", "_")
+        own = folder
+        if len(reports) > 1:
+            base = report.dataset.replace("/", "_")
+            numbered = (f"{base}-{i}" for i in itertools.count(2))  # two files may have one name
+            name = next(name for name in itertools.chain([base], numbered) if name not in names)
+            names.add(name)
+            own = folder / name
         report.save(own)
         if own != folder:
             save_dimension_figure([report], own)

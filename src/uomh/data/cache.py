@@ -246,7 +246,7 @@ def _scatter(rows: Rows, folder: Path, name: str) -> tuple[int, int]:
             )
             labels = None if y is None else np.full(rows.n, UNLABELLED)
         where = place[row : row + len(x)] if at is None else place[at]
-        row += len(x)
+        row = row + len(x) if at is None or not len(at) else int(at[-1]) + 1
         target[where] = x
         present[where] = True
         if labels is not None and y is not None:

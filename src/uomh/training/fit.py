@@ -195,13 +195,18 @@ class Leaf:
             self.trainer.valid_batch_size,
         )
         values = evaluate(self.config.metrics, evaluation)
-        chosen = self.config.early_stopping_metric
-        never = chosen is not None and values[chosen].value is None and not values[chosen].n
-        if chosen is not None and never and self.best is None:
-            raise UomhError(
-                f"train.early_stopping_metric={chosen} has no value at epoch {epoch}: "
-                f"{values[chosen].reason}"
-            )
+        if (chosen := self.config.early_stopping_metric) is not None:
+            value = values.get(metric_name(chosen))
+            if value is None:
+                raise UomhError(
+                    f"train.early_stopping_metric={chosen} yields no value called "
+                    f"{metric_name(chosen)!r}; let it yield one by its own name"
+                )
+            if value.value is None and not value.n and self.best is None:
+                raise UomhError(
+                    f"train.early_stopping_metric={chosen} has no value at epoch {epoch}: "
+                    f"{value.reason}"
+                )
         return {name: value.value for name, value in values.items()}
 
     def is_better(self, valid: dict[str, float | None]) -> bool:
@@ -211,7 +216,7 @@ class Leaf:
         no better than any.
         """
         name = self.config.selection_metric
-        value = valid.get(name) if name is not None else None
+        value = valid.get(metric_name(name)) if name is not None else None
         if name is None or value is None or not math.isfinite(value):
             better = self.best is None
             self.bad_epochs += not better
@@ -280,6 +285,12 @@ class Leaf:
             pixels = save_samples(self.model, folder / "samples.png")
         if pixels is not None:
             self.log.image("samples", pixels, self.step)
+
+
+def metric_name(setting: str) -> str:
+    """The name of a metric's value; in the settings it may be ``file.py:Class``."""
+    name: str = registry.load("metrics", setting).name
+    return name
 
 
 def batch_rows(n: int, size: int) -> list[Tensor]:
