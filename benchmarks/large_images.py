@@ -111,9 +111,7 @@ def table(records: dict[str, dict[str, Any]], sizes: list[int]) -> str:
         for size in sizes:
             record = records.get(f"{size}_{model}")
             done = record is not None and record["exit"] == 0
-            cells += (
-                [f"{record['gigabytes']:.1f}", f"{record['seconds']:.0f}"] if done else ["", ""]
-            )
+            cells += [f"{record[key]:.{digits}f}" if done else "" for key, digits in SHOWN.items()]
         lines.append(f"| [{model}](models/{model}.md) | {' | '.join(cells)} |")
     return "\n".join(lines)
 
