@@ -17,23 +17,24 @@ SERVER.set_forkserver_preload(["tests.train.child"])
 OVERRIDES = [*child.BASE, "train.max_epochs=1"]
 
 
-def hold(folder, held, release):
+def hold(folder, pipe):
     with writing(folder):
-        held.set()
-        release.wait(60)
+        pipe.send("held")
+        pipe.poll(60)
 
 
 @pytest.fixture
 def held(tmp_path):
-    """A run whose folder another process holds, that process, and the event that ends it."""
+    """A run whose folder another process holds, that process, and the run."""
     config, data = uomh.resolve(overrides=OVERRIDES)
     model, _ = uomh.train(config, data, tmp_path / "run")
-    taken, release = SERVER.Event(), SERVER.Event()
-    process = SERVER.Process(target=hold, args=(tmp_path / "run", taken, release))
+    here, there = SERVER.Pipe()  # an event would wait for ever for a process that was killed
+    process = SERVER.Process(target=hold, args=(tmp_path / "run", there))
     process.start()
-    assert taken.wait(60)
+    there.close()
+    assert here.poll(60)
     yield tmp_path / "run", process, (config, data, model)
-    release.set()
+    here.close()
     process.join(60)
 
 
