@@ -69,6 +69,7 @@ def products(root, n):
 
 if __name__ == "__main__":
     root, backend = Path(sys.argv[1]), sys.argv[2]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` leaves it ignored
     # Ray's workers notice the death of their driver after four seconds, and a busy machine may
     # take as long to deliver Ctrl-C: in the middle of a piece.
     configs = [piece(root, i, seconds=2) for i in range(2)]
