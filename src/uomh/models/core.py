@@ -10,6 +10,9 @@ its losses as a generator:
 
 Each loss is computed after the previous ``yield`` has returned, and a group's optimiser sees the
 gradients of its own parameters alone.
+
+The file is long because both contracts and the checks between their public and private methods are
+read together: whoever writes a model needs this file and no other.
 """
 
 from __future__ import annotations

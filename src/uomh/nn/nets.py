@@ -2,6 +2,9 @@
 
 A network may be conditional: it then takes labels y (B,) beside its input, as one-hot vectors (as
 constant planes where the input is an image).
+
+The file is long because an encoder and the decoder that mirrors it share their sizes, and so stand
+side by side, with the rule for which of them a shape of images allows.
 """
 
 from __future__ import annotations
