@@ -21,8 +21,8 @@ from uomh.errors import UomhError
 from uomh.files import is_leftover, tidy
 
 LOCK, OWNER = ".lock", ".lock.json"
-OWNER_SECONDS, OWNER_ATTEMPTS = 0.1, 10
-"""between two looks at who holds the lock, and how many there are"""
+ATTEMPT_SECONDS, ATTEMPTS = 0.02, 50
+"""between two attempts at a held lock whose holder is not yet known, and how many there are"""
 
 _held = threading.local()
 
@@ -47,14 +47,9 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _see_that_it_is_ours(folder)
-        lock.acquire()
+        _acquire(lock, folder)
         (folder / OWNER).write_text(json.dumps(_me()), encoding="utf-8")
         tidy(folder)
-    except Timeout:
-        raise UomhError(
-            f"{str(folder)!r} is being written by {_owner(folder)}; wait until it has ended, or "
-            "choose another folder"
-        ) from None
     except OSError as error:
         lock.release()
         raise UomhError(
@@ -82,16 +77,26 @@ def _me() -> dict[str, str | int]:
     return {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
 
 
-def _owner(folder: Path) -> str:
-    """Who holds the lock, as far as that is known."""
-    found = None
-    for attempt in range(OWNER_ATTEMPTS):
-        # What is read at once may be of a dead process, what is read later be gone with its end.
-        found = _read_owner(folder) or found
-        if found and attempt:
-            return found
-        time.sleep(OWNER_SECONDS)
-    return found or "another process"
+def _acquire(lock: FileLock, folder: Path) -> None:
+    """Take the lock, or refuse by the name of its holder.
+
+    What is read at the first attempt may be of a process that died, or not be there yet. A holder
+    that ends between two attempts leaves the lock to us.
+    """
+    owner = None
+    for attempt in range(ATTEMPTS):
+        try:
+            lock.acquire()
+            return
+        except Timeout:
+            owner = _read_owner(folder)
+        if owner and attempt:
+            break
+        time.sleep(ATTEMPT_SECONDS)
+    raise UomhError(
+        f"{str(folder)!r} is being written by {owner or 'another process'}; wait until it has "
+        "ended, or choose another folder"
+    )
 
 
 def _read_owner(folder: Path) -> str | None:
