@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from uomh.config import resolve
-from uomh.training.parallel import Parallel
+from uomh.parallel.core import Parallel
 from uomh.training.run import train
 
 CASES = {

@@ -30,10 +30,10 @@ def test_every_model_trains_on_float64_as_on_float32(name):
         model = build(name, data, conditional=True)
         Trainer(TrainConfig(max_epochs=1, batch_size=8)).fit(model, data)
         with torch.no_grad():
-            score = model.score(data.test.x, data.test.y) if model.likelihood else torch.zeros(1)
+            loss = model.objective(data.test.x, data.test.y) if model.likelihood else torch.zeros(1)
             if isinstance(model, Codec):
                 assert codes_of(model, data).train.x.dtype == torch.float32
-        found.append((score, list(model.parameters())))
+        found.append((loss, list(model.parameters())))
     # Whitening takes its sums in float64 either way; what follows is the same arithmetic.
     for one, two in zip(found[0][1], found[1][1], strict=True):
         assert one.dtype == torch.float32

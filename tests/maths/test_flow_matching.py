@@ -150,4 +150,4 @@ def test_optimal_transport_trains(digits):
     plain = FlowMatching(config.model_copy(update={"optimal_transport": False}), digits.spec)
     plain.load_state_dict(model.state_dict())
     # Closer pairs have smaller velocities: an untrained field's error is mostly their square.
-    assert model.score(x, y).mean() < plain.score(x, y).mean()
+    assert model.objective(x, y).mean() < plain.objective(x, y).mean()

@@ -88,7 +88,7 @@ def test_evidence_lower_bound_is_below_the_likelihood():
     torch.manual_seed(0)
     x = exact.sample((2000,))
     with torch.no_grad():
-        elbo = -model.score(x, None).mean().item()
+        elbo = -model.objective(x, None).mean().item()
     assert elbo < exact.log_prob(x).mean().item()
 
 

@@ -13,8 +13,8 @@ from uomh.cli import app
 from uomh.cli.runs import evaluate
 from uomh.cli.train import run
 from uomh.errors import UomhError
+from uomh.parallel.core import Parallel
 from uomh.training.checkpoints import Checkpoints
-from uomh.training.parallel import Parallel
 
 BASE = ["data.limit=300", "data.test_limit=50", "model.encoder_hidden_dims=[24]"]
 BASE += ["model.decoder_hidden_dims=[24]", "model.latent_dim=3", "threads=1", "train.lr=0.01"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from uomh.files import replacing
-from uomh.training.parallel import resumable_map
+from uomh.parallel.core import resumable_map
 
 STEPS = 6
 SIZE = 300  # products of this size are shared among threads

@@ -31,7 +31,7 @@ class Counts(Model):
     def losses(self, x, y, step):
         yield "model", self.weight * 0
 
-    def score(self, x, y):
+    def objective(self, x, y):
         score = self.scores[self.epoch - 1]
         if score is None:
             raise UomhError("no value this epoch")
@@ -105,8 +105,8 @@ def test_validation_takes_the_batch_size_of_measuring(points, monkeypatch):
         overrides=["evaluate.batch_size=3", "train.max_epochs=1", "model.latent_dim=2", "threads=1"]
     )
     model = uomh.build(config, points)
-    score = model.score
-    model.score = lambda x, y: (seen.append(len(x)), score(x, y))[1]
+    score = model.objective
+    model.objective = lambda x, y: (seen.append(len(x)), score(x, y))[1]
     uomh.fit(model, points, config)
     assert seen == [8, 3, 1]
 

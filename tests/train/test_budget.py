@@ -166,7 +166,7 @@ def test_memory_that_runs_out_all_the_same_is_a_sentence(monkeypatch, failure):
     def fails(*given):
         raise failure
 
-    monkeypatch.setattr("uomh.models.vae.VAE.score", fails)
+    monkeypatch.setattr("uomh.models.vae.VAE.objective", fails)
     with pytest.raises(UomhError, match=r"memory ran out while training.*lower train.batch_size"):
         fitted("vae", pictures(), ["train.max_epochs=1"])
 

@@ -9,7 +9,7 @@ import torch
 import uomh
 from tests.train.test_resume import finish
 from uomh.errors import UomhError
-from uomh.training.parallel import Parallel
+from uomh.parallel.core import Parallel
 from uomh.training.plan import Plan, make_plan
 
 SMALL = ["data.limit=300", "data.test_limit=40", "model.encoder_hidden_dims=[24]", "threads=1"]
@@ -140,17 +140,17 @@ def test_a_frozen_autoencoder_is_the_other_run_s(tmp_path):
 def test_a_part_that_fails_leaves_the_others(tmp_path, monkeypatch):
     from uomh.models.vae import VAE
 
-    score, calls = VAE.score, []
+    score, calls = VAE.objective, []
 
     def failing(self, x, y):
         calls.append(len(x))
         loss = score(self, x, y)
         return loss * float("nan") if self.training and len(calls) < 2 else loss
 
-    monkeypatch.setattr(VAE, "score", failing)
+    monkeypatch.setattr(VAE, "objective", failing)
     with pytest.raises(UomhError, match=r"1 of 3 failed: digits/0: .*others finished"):
         run(tmp_path / "a", GROUPS)
-    monkeypatch.setattr(VAE, "score", score)
+    monkeypatch.setattr(VAE, "objective", score)
     done = weights(tmp_path / "a")
     assert set(done) == {f"checkpoints/model/part{k}/best.pt" for k in (1, 2)}
     run(tmp_path / "a", GROUPS)

@@ -12,7 +12,7 @@ from tests.train import parts
 from tests.train.test_disconnected import FLOW, GROUPS, assert_equal, run, weights
 from tests.train.test_parallel import cluster, quiet_ray, ray, wait_for  # noqa: F401  (fixtures)
 from tests.train.test_resume import duration_of, finish, kill_at_random
-from uomh.training.parallel import Parallel
+from uomh.parallel.core import Parallel
 
 EPOCHS = [*GROUPS, "train.max_epochs=8"]
 TWO_STEP = [*GROUPS, *FLOW]

@@ -12,8 +12,8 @@ import torch
 
 from tests.train.pieces import STEPS, multiply, piece, products, starts
 from uomh.errors import UomhError
-from uomh.progress import Progress
-from uomh.training.parallel import Outcome, raise_failures, resumable_map
+from uomh.parallel.core import Outcome, raise_failures, resumable_map
+from uomh.parallel.progress import Progress
 
 # Ray leaves files and sockets to the interpreter's end.
 quiet_ray = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning:ray")

@@ -25,7 +25,7 @@ from rich.text import Text
 
 from uomh import memory
 from uomh.cli.faults import sentences as sentences
-from uomh.progress import Progress
+from uomh.parallel.progress import Progress
 from uomh.text import shown
 
 if TYPE_CHECKING:

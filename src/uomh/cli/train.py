@@ -26,7 +26,7 @@ from uomh.errors import UomhError
 if TYPE_CHECKING:
     from uomh.config import RunConfig
     from uomh.data.core import Data
-    from uomh.training.parallel import Parallel
+    from uomh.parallel.core import Parallel
 
 
 class TrainCommand(TyperCommand):
@@ -95,7 +95,7 @@ def train(
 
         values["clusters"] = settings_of(how)
         values |= given(disconnected=True if disconnected else None)
-    from uomh.training.parallel import Parallel
+    from uomh.parallel.core import Parallel
 
     parallel = Parallel(backend, jobs, ray_address)
     run(values, overrides or [], config, run_dir, quiet, parallel)

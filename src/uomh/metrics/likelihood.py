@@ -20,18 +20,18 @@ class Loss(Metric):
     """The model's own training objective, on held-out points."""
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
-        """Mean of `Model.score`, on x + u where the model trains on such points."""
+        """Mean of `Model.objective`, on x + u where the model trains on such points."""
         model = evaluation.model
         if not isinstance(model, Model):
             raise UomhError("a composed model has no loss of its own; see its parts")
 
         noisy = model.cells.dequantize
-        if type(model).score is Model.score and noisy and not model.num_classes:
+        if type(model).objective is Model.objective and noisy and not model.num_classes:
             losses = -evaluation.log_prob  # which other metrics ask for as well
         else:
             losses = evaluation.over_points(
-                lambda x, y: model.score(evaluation.dequantized(x) if noisy else x, y),
-                together=model.scored_together,
+                lambda x, y: model.objective(evaluation.dequantized(x) if noisy else x, y),
+                together=model.compared_together,
             )
         yield self.name, Value.mean(losses, _kind(model))
 

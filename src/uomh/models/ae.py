@@ -56,7 +56,7 @@ class AE(Model):
         self.encoder = encoder(config.encoder, spec.shape, config.latent_dim, self.num_classes)
         self.decoder = decoder(config.decoder, config.latent_dim, spec.shape, self.num_classes)
 
-    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Squared reconstruction error of each point in the space of the transforms."""
         y = self.labels_of(y)
         z, _ = self.preprocess(x)

@@ -134,7 +134,7 @@ class AVB(GaussianDecoderModel):
             bound = bound + density - density.detach()
         return bound
 
-    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Negative estimate of the bound in nats in data space, one draw for each point."""
         y = self.labels_of(y)
         x, log_det = self.preprocess(x)

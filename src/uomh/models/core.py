@@ -194,8 +194,8 @@ class Model(Generative):
     """the paper that a model is from"""
 
     name: ClassVar[str]
-    scored_together: int | None = None
-    """points that `score` compares with each other, as for a discrepancy; None: each on its own"""
+    compared_together: int | None = None
+    """points that `objective` compares, as for a discrepancy; None: each stands on its own"""
     label_weights: Tensor
 
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
@@ -214,7 +214,7 @@ class Model(Generative):
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
         """Losses of a batch, in the order in which groups of parameters are to be stepped.
 
-        By default one, for the one group: the mean of `score`.
+        By default one, for the one group: the mean of `objective`.
 
         Args:
             x: a batch as it stands in the data, uint8 images or float vectors.
@@ -222,7 +222,7 @@ class Model(Generative):
             step: number of batches that were trained on before.
         """
         del step
-        yield "model", self.score(x, y).mean()
+        yield "model", self.objective(x, y).mean()
 
     def groups(self) -> dict[str, list[Parameter]]:
         """Parameters by the optimiser that steps them; by default one group for all.
@@ -231,7 +231,7 @@ class Model(Generative):
         """
         return {"model": list(self.parameters())}
 
-    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
         """The training objective of each point, (B,), lower is better; for validation.
 
         By default, where the likelihood is exact, the negative log-density in nats in data space.

@@ -120,9 +120,9 @@ class FlowMatching(Model):
         if y is not None and self.config.label_dropout:
             dropped = torch.rand(len(y), device=y.device) < self.config.label_dropout
             y = torch.where(dropped, self.num_classes, y)
-        yield "model", self.score(x, y).mean()
+        yield "model", self.objective(x, y).mean()
 
-    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Squared error of the velocity at a random time, a coordinate."""
         data = self.preprocess(x)[0].flatten(1)
         y = self.labels_of(y)

@@ -37,7 +37,7 @@ class Joint(Model):
         super().__init__(own, autoencoder.spec)
         self.autoencoder, self.density = autoencoder, density
         self.alternate = alternate
-        self.scored_together = autoencoder.scored_together
+        self.compared_together = autoencoder.compared_together
         self.turns: tuple[str, ...] = ("autoencoder", "density")
         assert isinstance(autoencoder, Codec)
         self.latent_dim: int = autoencoder.latent_dim
@@ -71,9 +71,9 @@ class Joint(Model):
             for group, loss in self.density.losses(self.encode(x, y), y, step):
                 yield f"density.{group}", loss
 
-    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
         """The objective of the autoencoder and that of the density on its codes, added, (B,)."""
-        return self.autoencoder.score(x, y) + self.density.score(self.encode(x, y), y)
+        return self.autoencoder.objective(x, y) + self.density.objective(self.encode(x, y), y)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Codes (B, latent_dim) without a gradient, as in evaluation."""

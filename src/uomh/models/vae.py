@@ -59,7 +59,7 @@ class VAE(GaussianDecoderModel):
         self.encoder = encoder(config.encoder, spec.shape, 2 * config.latent_dim, self.num_classes)
         self.add_decoder()
 
-    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Negative evidence lower bound in nats in data space, one draw for each point."""
         y = self.labels_of(y)
         x, log_det = self.preprocess(x)

@@ -44,7 +44,7 @@ class WAE(Model):
     """Wasserstein autoencoder: codes matched with a prior, adversarially or by MMD."""
 
     paper = "Tolstikhin, Bousquet, Gelly & Schölkopf 2018"
-    scored_together = 256
+    compared_together = 256
 
     class Config(ModelConfig):
         """Settings of the Wasserstein autoencoder."""
@@ -152,7 +152,7 @@ class WAE(Model):
         draws, weights = self.prior.sample_weighted(len(codes))
         return mmd(codes, draws, y, weights)
 
-    def score(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Reconstruction error and lambda times the maximum mean discrepancy of the codes, (B,).
 
         The adversarial penalty would measure the discriminator more than the codes: it is lowest

@@ -160,7 +160,7 @@ def scoring_need(model: Generative, x: Tensor, y: Tensor | None) -> Need:
                 if model.likelihood is not None:
                     model.log_prob(x.float() if x.dtype == torch.uint8 else x)
                 elif isinstance(model, Model):
-                    model.score(x, y)
+                    model.objective(x, y)
             except UomhError:  # it has neither, and the metric will say so
                 return
 

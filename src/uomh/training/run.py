@@ -21,7 +21,8 @@ from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Value, evaluate, weights_of
 from uomh.models.compose import Disconnected, parts_of
 from uomh.models.core import Generative
-from uomh.progress import Progress
+from uomh.parallel.core import Parallel, computing_with, raise_failures, resumable_map
+from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
 from uomh.training import budget
 from uomh.training.folder import (
@@ -33,7 +34,6 @@ from uomh.training.folder import (
     setup_of,
 )
 from uomh.training.lock import writing
-from uomh.training.parallel import Parallel, computing_with, raise_failures, resumable_map
 from uomh.training.plan import (
     ROOT,
     Plan,

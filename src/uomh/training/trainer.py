@@ -12,10 +12,10 @@ from uomh.config import TrainConfig
 from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.models.core import Generative, Model
-from uomh.progress import Progress
+from uomh.parallel.core import Outcome, computing_with, failure, raise_failures
+from uomh.parallel.progress import Progress
 from uomh.training.checkpoints import Checkpoints
 from uomh.training.fit import Leaf
-from uomh.training.parallel import Outcome, computing_with, failure, raise_failures
 
 
 class Trainer:

@@ -22,9 +22,9 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from uomh.errors import UomhError, unknown
-from uomh.progress import Progress
-from uomh.training.relay import Relay
-from uomh.training.workers import processes, ray_cluster
+from uomh.parallel.progress import Progress
+from uomh.parallel.relay import Relay
+from uomh.parallel.workers import processes, ray_cluster
 
 C = TypeVar("C")
 R = TypeVar("R")

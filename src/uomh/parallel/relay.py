@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from uomh.errors import UomhError
-from uomh.progress import Progress
+from uomh.parallel.progress import Progress
 
 QUIET_SECONDS = 0.5
 """between two words of a worker on points within an epoch"""
