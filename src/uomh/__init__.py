@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from uomh.dimension.result import DimensionReport
     from uomh.neighbours import Neighbours, nearest_neighbours
     from uomh.training.load import load_run
-    from uomh.training.run import build, fit, measure, train
+    from uomh.training.measure import measure
+    from uomh.training.run import build, fit, train
 
 __version__ = "0.1.0"
 
@@ -31,7 +32,7 @@ _HOMES = {
     "fit": "uomh.training.run",
     "load_data": "uomh.data",
     "load_run": "uomh.training.load",
-    "measure": "uomh.training.run",
+    "measure": "uomh.training.measure",
     "nearest_neighbours": "uomh.neighbours",
     "resolve": "uomh.config",
     "train": "uomh.training.run",

@@ -16,7 +16,7 @@ from uomh.models.arm import ARM
 from uomh.settings import merged
 from uomh.sizes import at_once
 from uomh.training import budget, need
-from uomh.training.run import measure
+from uomh.training.measure import measure
 from uomh.training.samples import draw
 
 NAMES = ["ae", "vae", "avb", "wae", "gan", "bigan", "flow", "flow_matching", "arm", "ebm"]

@@ -16,7 +16,8 @@ from uomh.cli.train import new_folder
 from uomh.cli.train import run as train_command
 from uomh.clusters.partition import load_partition, save_partition
 from uomh.errors import UomhError
-from uomh.training.run import complete_measures, train
+from uomh.training.measure import complete_measures
+from uomh.training.run import train
 
 BASE = [*child.BASE, "model.importance_samples=2"]
 TWO = ["train.max_epochs=2"]
@@ -127,7 +128,7 @@ def test_what_stands_of_these_weights_is_not_measured_again(run, monkeypatch):
     config, data = uomh.resolve(overrides=[*BASE, "train.max_epochs=1"])
     model = uomh.load_run(run).model
     before = metrics(run)
-    monkeypatch.setattr("uomh.training.run.evaluate", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("uomh.training.measure.evaluate", lambda *_: pytest.fail("measured again"))
     assert complete_measures(model, data, config, run)["loss"].value == before["loss"]["value"]
 
 

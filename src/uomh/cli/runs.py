@@ -31,8 +31,8 @@ def evaluate(
     from uomh.settings import merged
     from uomh.training.load import load_run
     from uomh.training.lock import writing
+    from uomh.training.measure import measure
     from uomh.training.plan import grouped
-    from uomh.training.run import measure
 
     checked_device(device)
 

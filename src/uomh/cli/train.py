@@ -113,7 +113,7 @@ def run(
     from uomh.config import resolve
     from uomh.training.folder import read_record
     from uomh.training.lock import writing
-    from uomh.training.run import complete_measures
+    from uomh.training.measure import complete_measures
     from uomh.training.run import train as train_run
 
     # The number of threads belongs to the run: going on elsewhere keeps it.
