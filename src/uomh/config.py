@@ -19,9 +19,12 @@ from uomh.devices import MAX_THREADS, checked_device
 from uomh.errors import UomhError
 from uomh.settings import (
     ComponentName,
+    ComponentSettings,
     Nested,
     Settings,
     component,
+    components,
+    config_class,
     merged,
     parse_overrides,
     read_file,
@@ -65,8 +68,8 @@ class TrainConfig(OptimizerConfig):
     """points in a step"""
     groups: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """optimiser settings of single groups of parameters, such as groups.discriminator.lr"""
-    valid_metrics: tuple[ComponentName, ...] = ("loss",)
-    """metrics on the validation split after every epoch"""
+    valid_metrics: components("metrics") = Field(("loss",), validate_default=True)  # type: ignore[valid-type]
+    """metrics on the validation split after every epoch: names, or {"name": ..., settings}"""
     early_stopping_metric: ComponentName | None = None
     """validation metric that chooses the best weights (default: the first of valid_metrics)"""
     patience: int | None = Field(None, ge=1)
@@ -91,27 +94,27 @@ class TrainConfig(OptimizerConfig):
         return OptimizerConfig.of({**common, **own}, f"train.groups.{name}")
 
     @property
-    def metrics(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[ComponentSettings, ...]:
         """All validation metrics, the one for early stopping included."""
         early = self.early_stopping_metric
-        return tuple(dict.fromkeys((*self.valid_metrics, *([early] if early else []))))
+        if early is None or early in [metric.name for metric in self.valid_metrics]:
+            return tuple(self.valid_metrics)
+        return (*self.valid_metrics, config_class("metrics", early)(name=early))
 
     @property
     def selection_metric(self) -> str | None:
         """The validation metric by which the best weights are chosen."""
-        return self.early_stopping_metric or next(iter(self.valid_metrics), None)
+        return self.early_stopping_metric or next((m.name for m in self.valid_metrics), None)
 
 
 class EvaluateConfig(Settings):
     """What is measured at the end of a run."""
 
-    metrics: tuple[ComponentName, ...] = (
-        "loss",
-        "log_likelihood",
-        "bits_per_dim",
-        "l2_reconstruction_error",
+    metrics: components("metrics") = Field(  # type: ignore[valid-type]
+        ("loss", "log_likelihood", "bits_per_dim", "l2_reconstruction_error"),
+        validate_default=True,
     )
-    """metrics on the test split"""
+    """metrics on the test split: names, or {"name": ..., settings}"""
     batch_size: int = Field(512, ge=1)
     """points that are scored at once"""
 
@@ -144,11 +147,11 @@ class RunConfig(Settings):
     """which data"""
     model: component("models")  # type: ignore[valid-type]
     """which model, and its settings"""
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig = Field(default_factory=TrainConfig)
     """how it is trained"""
     density: component("models") = None  # type: ignore[valid-type]
     """second step: the model of the codes, and its settings; null: none"""
-    density_train: TrainConfig = TrainConfig()
+    density_train: TrainConfig = Field(default_factory=TrainConfig)
     """how the second step is trained"""
     two_step: TwoStepConfig = TwoStepConfig()
     """how the two steps make one model"""
@@ -166,7 +169,7 @@ class RunConfig(Settings):
     """shrink the parts, or shorten their training, to the cost of one model; none: neither"""
     part_threads: int = Field(1, ge=1, le=MAX_THREADS)
     """processor threads that train a part"""
-    evaluate: EvaluateConfig = EvaluateConfig()
+    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig)
     """what is measured"""
 
 
@@ -220,17 +223,15 @@ def resolve(
         codes = DataSpec((model.latent_dim,), None, data.spec.num_classes)
         layers.append(_defaults("density", "density_train", known["density"], codes))
         layers.append({"density": {"conditional": model.conditional}})
-        common = [name for name in EvaluateConfig().metrics if name != "loss"]
+        common = [m.name for m in EvaluateConfig().metrics if m.name != "loss"]
         own = ["low_dim_log_likelihood", "manifold_log_likelihood"]
         layers.append({"evaluate": {"metrics": [*common, *own]}})
     # Absolute paths: workers and later commands read the same data from any folder.
     chosen = {**chosen, "data": source.absolute().model_dump(mode="json")}
     config = RunConfig.of(merged(*layers, chosen))
     _check_composition(config)
-    trained = (config.train, config.density_train)
-    metrics = (*config.evaluate.metrics, *(name for each in trained for name in each.metrics))
-    for name in metrics:
-        registry.load("metrics", name)  # a name that is not known fails here, before any work
+    for training in (config.train, config.density_train):
+        _ = training.metrics  # a metric that is not known fails here, before any work
     return config, data
 
 

@@ -130,52 +130,45 @@ class TrainingDisplay(Progress):
             out.print(f"{shown(path)}: {why}")
 
 
-def metrics_table(values: Mapping[str, Value], title: str) -> Table:
-    """Metrics with their intervals, or why there is none."""
+def metrics_table(values: Iterable[Value], title: str) -> Table:
+    """Metrics of the whole with their intervals, or why there is none."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in ("metric", "value", "95% interval", "n", "kind"):
         words = column in ("metric", "kind")
         table.add_column(column, justify="left" if words else "right", no_wrap=column == "metric")
-    for name, each in values.items():
-        if each.value is None:
-            table.add_row(shown(name), "n/a", "", "", each.reason or "")
+    for value in values:
+        name = shown(value.metric)
+        if value.group is not None:
+            continue
+        if value.value is None:
+            table.add_row(name, "n/a", "", "", value.reason or "")
         else:
-            interval = "" if each.low is None else f"{each.low:.6g} to {each.high:.6g}"
-            table.add_row(shown(name), f"{each.value:.6g}", interval, str(each.n), each.kind)
+            interval = "" if value.low is None else f"{value.low:.6g} to {value.high:.6g}"
+            table.add_row(name, f"{value.value:.6g}", interval, str(value.n), value.kind)
     return table
 
 
-def parts_table(values: Mapping[str, Value], groups: Iterable[str]) -> Table:
-    """Metrics of the parts of a disconnected model (``METRIC[GROUP]``), a row for each group."""
-    names = dict.fromkeys(
-        metric for metric, group in map(metric_and_group, values) if group is not None
-    )
-    columns = [
-        name
-        for name in names
-        if any(values[key].value is not None for key in values if key.startswith(f"{name}["))
-    ]
+def parts_table(values: Iterable[Value]) -> Table | None:
+    """Metrics of groups, a row for each group; None where there is none."""
+    by_group: dict[str, dict[str, Value]] = {}
+    for value in values:
+        if value.group is not None:
+            by_group.setdefault(value.group, {})[value.metric] = value
+    if not by_group:
+        return None
+    found = [value for group in by_group.values() for value in group.values()]
+    columns = list(dict.fromkeys(value.metric for value in found if value.value is not None))
     table = Table(box=None, pad_edge=False)
     table.add_column("group", overflow="ellipsis", max_width=16, no_wrap=True)
     table.add_column("n", justify="right")
     for name in columns:
         table.add_column(name.replace("_", " "), justify="right")
-    for group in groups:
-        found = [values.get(f"{name}[{group}]") for name in columns]
-        cells = ["n/a" if v is None or v.value is None else f"{v.value:.5g}" for v in found]
-        n = max((v.n for v in found if v is not None), default=0)
+    for group, of_group in by_group.items():
+        numbers = [of_group[name].value if name in of_group else None for name in columns]
+        cells = ["n/a" if number is None else f"{number:.5g}" for number in numbers]
+        n = max(value.n for value in of_group.values())
         table.add_row(shown(group), str(n), *cells)
     return table
-
-
-def metric_and_group(key: str) -> tuple[str, str | None]:
-    """A key of ``metrics.json`` as a metric's name and, of a part, its group's.
-
-    >>> metric_and_group("loss"), metric_and_group("loss[a[b]]")
-    (('loss', None), ('loss', 'a[b]'))
-    """
-    metric, bracket, group = key.partition("[")  # no metric's name has one, a group's may
-    return metric, group.removesuffix("]") if bracket else None
 
 
 def rows_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:

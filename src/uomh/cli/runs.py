@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +12,18 @@ from uomh.cli.options import DataRoot, Device, Quiet, Seed, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
 
+if TYPE_CHECKING:
+    from uomh.settings import ComponentSettings
+
 
 @sentences
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs")],
     metrics: Annotated[
-        str | None, typer.Option(help="names with commas between, or all; see `uomh list metrics`")
+        str | None,
+        typer.Option(
+            help="names, or settings as {name:fid,samples:1000}, with commas between; or all"
+        ),
     ] = None,
     data_root: DataRoot = None,
     device: Device = None,
@@ -25,7 +31,6 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure runs on their test split; adds to each RUN/metrics.json."""
-    from uomh import registry
     from uomh.config import RunConfig
     from uomh.data import load_data
     from uomh.settings import merged
@@ -35,6 +40,7 @@ def evaluate(
     from uomh.training.plan import grouped
 
     checked_device(device)
+    chosen = None if metrics is None else chosen_metrics(metrics)
 
     def evaluate_run(path: Path) -> None:
         run = load_run(path)
@@ -51,18 +57,11 @@ def evaluate(
                 "give the --data-root where its data are"
             )
         data = grouped(run.config, data, path)
-        names = config.evaluate.metrics
-        if metrics is not None:
-            known = registry.entries("metrics")
-            names = tuple(known if metrics == "all" else metrics.split(","))
-        for name in names:
-            registry.load("metrics", name)  # a name that is not known fails here, before any work
-        values = measure(run.model, data, config, names, path)
+        values = measure(run.model, data, config, chosen or config.evaluate.metrics, path)
         if not quiet:
-            whole = {key: value for key, value in values.items() if "[" not in key}
-            out.print(metrics_table(whole, f"{path}: test split of {data.name}"))
-            if run.config.disconnected:
-                out.print(parts_table(values, data.classes))
+            out.print(metrics_table(values.values(), f"{path}: test split of {data.name}"))
+            if (table := parts_table(values.values())) is not None:
+                out.print(table)
 
     for path in runs:
         if not (path / "config.json").exists():
@@ -121,6 +120,22 @@ def sample(
         else:
             np.savez_compressed(target, x=points.numpy(), y=y.cpu().numpy())
     say(f"{n} samples: {target}", quiet)
+
+
+def chosen_metrics(text: str) -> tuple[ComponentSettings, ...]:
+    """The metrics of names or settings with commas between, or all.
+
+    Raises:
+        UomhError: no such metric, or no such setting of one; before any work.
+    """
+    from uomh import registry
+    from uomh.config import EvaluateConfig
+    from uomh.settings import parse_value
+
+    everything = list(registry.entries("metrics"))
+    names = everything if text == "all" else parse_value(f"[{text}]")
+    metrics: tuple[ComponentSettings, ...] = EvaluateConfig.of({"metrics": names}).metrics
+    return metrics
 
 
 def class_number(label: str, classes: tuple[str, ...]) -> int:

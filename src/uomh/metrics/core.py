@@ -13,11 +13,11 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from statistics import NormalDist
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +25,11 @@ from torch import Tensor, nn
 from uomh import registry
 from uomh.data.core import Data, Split
 from uomh.errors import UomhError
-from uomh.models.core import Generative
+from uomh.models.core import Generative, Likelihood
 from uomh.nn.transforms import Cells
 from uomh.seeds import seeded
+from uomh.settings import ComponentSettings
 from uomh.sizes import at_once
-
-Kind = Literal["exact", "bound", "estimate"]
 
 NORMAL_95 = NormalDist().inv_cdf(0.975)
 """97.5% quantile of the standard normal"""
@@ -49,6 +48,11 @@ class Value:
         reason: why there is no number.
         weights: hash of the weights that it is of, from `weights_of`.
         setup: hash of what else it depends on: the seed, the model's settings, the points.
+        metric: name of what was measured.
+        group: the class or cluster that it is of; None: the whole.
+        higher_is_better: its direction; None: it has none.
+        by: what its interval is over, such as points or blocks of samples.
+        settings: of the metric, those that are not its defaults.
 
     A number that is not finite is none, and that is the reason.
     """
@@ -57,10 +61,15 @@ class Value:
     low: float | None = None
     high: float | None = None
     n: int = 0
-    kind: Kind = "exact"
+    kind: Likelihood = "exact"
     reason: str | None = None
     weights: str | None = None
     setup: str | None = None
+    metric: str = ""
+    group: str | None = None
+    higher_is_better: bool | None = None
+    by: str = "points"
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Take a number that is not finite for none."""
@@ -73,7 +82,7 @@ class Value:
             object.__setattr__(self, "high", None)
 
     @classmethod
-    def mean(cls, points: Tensor, kind: Kind = "exact") -> Value:
+    def mean(cls, points: Tensor, kind: Likelihood = "exact") -> Value:
         """The mean of one number for each point, (n,), with its normal interval."""
         points = points.double()
         mean, n = points.mean().item(), len(points)
@@ -85,13 +94,21 @@ class Value:
         half = NORMAL_95 * points.std().item() / math.sqrt(n)
         return cls(mean, mean - half, mean + half, n, kind)
 
+    @property
+    def key(self) -> str:
+        """Under which it stands in metrics.json: ``METRIC``, or ``METRIC[GROUP]``."""
+        return self.metric if self.group is None else f"{self.metric}[{self.group}]"
+
     def to_dict(self) -> dict[str, Any]:
         """As it stands in metrics.json."""
-        if self.value is None:
-            kept = ("value", "reason", "weights", "setup")
-            values = {key: value for key, value in asdict(self).items() if key in kept}
-            return {key: value for key, value in values.items() if key == "value" or value}
-        return {key: value for key, value in asdict(self).items() if key != "reason"}
+        numbers = ("low", "high", "n", "kind", "higher_is_better", "by")
+        left_out = numbers if self.value is None else ("reason",)
+        optional = ("reason", "weights", "setup", "group", "settings", "higher_is_better")
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in left_out and (name not in optional or value not in (None, {}))
+        }
 
 
 def weights_of(model: nn.Module) -> str:
@@ -176,15 +193,33 @@ def _sets(split: Split, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         yield points.x, points.y
 
 
+class MetricConfig(ComponentSettings):
+    """Settings of a metric."""
+
+
 class Metric(ABC):
     """Something that is measured.
 
+    Args:
+        config: settings, of the class's own ``Config``.
+
     Attributes:
-        higher_is_better: the direction, for early stopping and comparison.
+        higher_is_better: the direction, for early stopping and comparison, of the value that bears
+            the metric's name; None: it has none. Further values say their own.
     """
 
+    Config: ClassVar[type[MetricConfig]] = MetricConfig
+
     name: ClassVar[str]
-    higher_is_better: ClassVar[bool] = False
+    higher_is_better: ClassVar[bool | None] = False
+
+    def __init__(self, config: MetricConfig | None = None) -> None:
+        self.config = config or self.Config(name=self.name)
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that are not the defaults."""
+        return self.config.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
 
     @abstractmethod
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
@@ -195,25 +230,56 @@ class Metric(ABC):
         """
 
 
-def evaluate(names: Iterable[str], evaluation: Evaluation) -> dict[str, Value]:
-    """Measure the named metrics, each on a random stream of its own.
+def evaluate(
+    metrics: Iterable[str | ComponentSettings], evaluation: Evaluation
+) -> dict[str, Value]:
+    """Measure, each metric on a random stream of its own; what fails leaves the others.
 
     Args:
-        names: as registered.
+        metrics: names as registered, or settings.
         evaluation: model and points.
+
+    Returns:
+        The values by their `Value.key`.
 
     Raises:
         UomhError: no such metric.
     """
-    metrics: list[Metric] = [registry.load("metrics", name)() for name in names]
+    chosen = [built(metric) for metric in metrics]
     values: dict[str, Value] = {}
     was_training = evaluation.model.training
     evaluation.model.eval()
-    for metric in metrics:
+    for metric in chosen:
         with seeded(evaluation.seed, "metric", metric.name):
-            try:
-                values.update(metric.measure(evaluation))
-            except UomhError as error:
-                values[metric.name] = Value(None, reason=str(error))
+            for name, value in _measured(metric, evaluation):
+                value = replace(value, metric=name, settings=metric.changed)
+                if name == metric.name:
+                    value = replace(value, higher_is_better=metric.higher_is_better)
+                values[value.key] = value
     evaluation.model.train(was_training)
     return values
+
+
+def built(metric: str | ComponentSettings) -> Metric:
+    """The metric of a name, with its defaults, or of settings.
+
+    Raises:
+        UomhError: no such metric.
+    """
+    name = metric if isinstance(metric, str) else metric.name
+    cls: type[Metric] = registry.load("metrics", name)
+    if isinstance(metric, cls.Config):
+        return cls(metric)
+    return cls(cls.Config(name=name))
+
+
+def _measured(metric: Metric, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+    """What a metric yields; where it fails before its value, why it has none."""
+    given = set()
+    try:
+        for name, value in metric.measure(evaluation):
+            given.add(name)
+            yield name, value
+    except UomhError as error:
+        if metric.name not in given:
+            yield metric.name, Value(None, reason=str(error))

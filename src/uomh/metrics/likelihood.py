@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 
 from uomh.errors import UomhError
-from uomh.metrics.core import Evaluation, Kind, Metric, Value
-from uomh.models.core import Generative, Model
+from uomh.metrics.core import Evaluation, Metric, Value
+from uomh.models.core import Generative, Likelihood, Model
 from uomh.registry import register
 
 
-def _kind(model: Generative) -> Kind:
+def _kind(model: Generative) -> Likelihood:
     return model.likelihood or "exact"
 
 

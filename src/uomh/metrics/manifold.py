@@ -7,27 +7,16 @@ codes differ in size; see `uomh.models.compose`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
-from uomh.errors import UomhError
-from uomh.metrics.core import Evaluation, Kind, Metric, Value
-from uomh.models.compose import Disconnected, TwoStep
+from uomh.metrics.core import Evaluation, Metric, Value
+from uomh.models.compose import with_low_dim_density
 from uomh.registry import register
 
 ENOUGH = 256
 """points whose Jacobian is taken; each costs as much as decoding ``latent_dim`` points"""
-
-
-def _two_step(evaluation: Evaluation) -> tuple[TwoStep | Disconnected, Kind]:
-    model = evaluation.model
-    if isinstance(model, Disconnected):
-        return model, "exact"  # it refuses, and says why
-    if not isinstance(model, TwoStep):
-        raise UomhError(f"{type(model).__name__} is not a two-step model")
-    if model.density.likelihood is None:
-        raise UomhError(f"{type(model.density).__name__}, the second step, has no likelihood")
-    return model, model.density.likelihood
 
 
 @register("metrics", "low_dim_log_likelihood")
@@ -38,7 +27,7 @@ class LowDimLogLikelihood(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of log p2(E(x)), in the units of the codes."""
-        model, kind = _two_step(evaluation)
+        model, kind = with_low_dim_density(evaluation.model)
         yield self.name, Value.mean(evaluation.over_points(model.low_dim_log_prob), kind)
 
 
@@ -50,9 +39,10 @@ class ManifoldLogLikelihood(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of log p2(z) - 1/2 log det J'J at z = E(x); and the mean distance of x in grey levels."""
-        model, kind = _two_step(evaluation)
+        model, kind = with_low_dim_density(evaluation.model)
         both = evaluation.over_points(
             lambda x, y: torch.stack(model.manifold_log_prob(x, y), 1), ENOUGH
         )
         yield self.name, Value.mean(both[:, 0], kind)
-        yield "manifold_distance", Value.mean(both[:, 1])
+        distance = Value.mean(both[:, 1])
+        yield "manifold_distance", replace(distance, higher_is_better=False)

@@ -317,3 +317,18 @@ class Disconnected(Generative):
 def parts_of(model: Generative) -> list[Generative]:
     """The parts of a disconnected model, or the model itself."""
     return [part for _, part in model.each()] if isinstance(model, Disconnected) else [model]
+
+
+def with_low_dim_density(model: Generative) -> tuple[TwoStep | Disconnected, Likelihood]:
+    """A model that has, or refuses by a sentence of its own, densities of codes; and their kind.
+
+    Raises:
+        UomhError: it is not a two-step model, or its second step has no likelihood.
+    """
+    if isinstance(model, Disconnected):
+        return model, "exact"  # it refuses, and says why
+    if not isinstance(model, TwoStep):
+        raise UomhError(f"{type(model).__name__} is not a two-step model")
+    if model.density.likelihood is None:
+        raise UomhError(f"{type(model.density).__name__}, the second step, has no likelihood")
+    return model, model.density.likelihood

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,13 @@ from uomh.data.core import Data
 from uomh.devices import checked_device
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Value, evaluate, weights_of
+from uomh.metrics.core import built
 from uomh.models.compose import Disconnected, parts_of
 from uomh.models.core import Generative
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
+from uomh.settings import ComponentSettings
 from uomh.training import budget
 from uomh.training.folder import measured, save_measured, setup_of
 from uomh.training.lock import writing
@@ -27,7 +29,7 @@ def measure(
     model: Generative,
     data: Data,
     config: RunConfig,
-    metrics: tuple[str, ...] | None = None,
+    metrics: Iterable[str | ComponentSettings] | None = None,
     run_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Value]:
@@ -37,13 +39,13 @@ def measure(
     from the folder. Without a test split there are no values, and that is their reason.
 
     Metrics of the parts of a disconnected model, each on the test points of its group, stand
-    beside those of the whole as ``METRIC[GROUP]``.
+    beside those of the whole, and say their group.
 
     Args:
         model: trained.
         data: with the groups as labels.
         config: of the run.
-        metrics: names; by default those of the settings.
+        metrics: names or settings; by default those of the run's settings.
         run_dir: the run's folder.
         progress: is told of every batch.
 
@@ -54,18 +56,19 @@ def measure(
         with writing(Path(run_dir)):
             values = measure(model, data, config, metrics, progress=progress)
             return save_measured(Path(run_dir), values) if values else values
-    names = config.evaluate.metrics if metrics is None else metrics
+    chosen = tuple(config.evaluate.metrics if metrics is None else metrics)
     advance = partial(progress.advance, "evaluate") if progress else None
 
     def on(model: Generative, data: Data) -> dict[str, Value]:
         size = config.evaluate.batch_size
         evaluation = Evaluation(model, data, data.test, config.seed, size, advance)
-        return evaluate(names, evaluation)
+        return evaluate(chosen, evaluation)
 
     weights, setup = weights_of(model), setup_of(config, data)  # before measuring, which may draw
     if not len(data.test):
         reason = f"{data.name} has no test split"
-        values = {name: Value(None, reason=reason) for name in names}
+        names = [built(metric).name for metric in chosen]
+        values = {name: Value(None, reason=reason, metric=name) for name in names}
         return _marked(values, weights, setup)
     model.to(checked_device(config.device))
     with (
@@ -78,7 +81,8 @@ def measure(
         if isinstance(model, Disconnected):
             for part, piece, group in zip(parts_of(model), data.parts(), data.classes, strict=True):
                 own = on(part, piece) if len(piece.test) else {}
-                values |= {f"{name}[{group}]": value for name, value in own.items()}
+                of_group = [replace(value, group=group) for value in own.values()]
+                values |= {value.key: value for value in of_group}
     return _marked(values, weights, setup)
 
 
@@ -103,5 +107,9 @@ def complete_measures(
     """
     with writing(run_dir):
         found = measured(run_dir, weights_of(model), setup_of(config, data))
-        missing = tuple(name for name in config.evaluate.metrics if name not in found)
+        asked = {metric.name: metric for metric in map(built, config.evaluate.metrics)}
+        there = {
+            name for name, m in asked.items() if name in found and found[name].settings == m.changed
+        }
+        missing = [metric.config for name, metric in asked.items() if name not in there]
         return found | measure(model, data, config, missing, run_dir) if missing else found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,10 +168,9 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
     data = grouped(run.config, load_data(where), run_dir)
     model = run.model.to(run.config.device)
     whole = isinstance(model, Disconnected)
-    pieces = zip(data.classes, data.parts(), strict=True) if whole else [("", data)]
+    pieces = zip(data.classes, data.parts(), strict=True) if whole else [(None, data)]
     values: dict[str, Value] = {}
     for part, (group, piece) in zip(parts_of(model), pieces, strict=True):
-        suffix = f"[{group}]" if whole else ""
         found: dict[str, Value] = {}
         if evaluators.parts:
             found |= _measure(part, piece, run.config, evaluators.parts)
@@ -180,8 +179,10 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
                 first = step == "gae"
                 of, points = (part.autoencoder, piece) if first else (part.density, None)
                 measured = _measure(of, points or part.codes(piece), run.config, names)
-                found |= {f"{step}/{name}": value for name, value in measured.items()}
-        values |= {f"{name}{suffix}": value for name, value in found.items()}
+                named = {f"{step}/{value.metric}": value for value in measured.values()}
+                found |= {name: replace(value, metric=name) for name, value in named.items()}
+        of_part = [replace(value, group=group) for value in found.values()]
+        values |= {value.key: value for value in of_part}
     add(run_dir, {name: value.to_dict() for name, value in values.items()})
     for name, value in values.items():
         shown = f"n/a ({value.reason})" if value.value is None else f"{value.value:.6g}"
