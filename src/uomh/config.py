@@ -117,6 +117,12 @@ class EvaluateConfig(Settings):
     """metrics on the test split: names, or {"name": ..., settings}"""
     batch_size: int = Field(512, ge=1)
     """points that are scored at once"""
+    samples: int | None = Field(None, ge=1)
+    """samples that metrics of samples draw; null: as many as there are training points"""
+    features: component("extractors") = None  # type: ignore[valid-type]
+    """in which samples are compared; null: a classifier's, or pixels where there are no classes"""
+    ood: str | None = None
+    """data set that is to be told apart from the run's own; null: none"""
 
 
 class TwoStepConfig(Settings):

@@ -1,5 +1,6 @@
 """Metrics: what is measured of a model on held-out points, with intervals."""
 
-from uomh.metrics.core import Evaluation, Metric, MetricConfig, Value, evaluate, weights_of
+from uomh.metrics.core import Metric, MetricConfig, Value, evaluate, weights_of
+from uomh.metrics.evaluation import Evaluation, Source
 
-__all__ = ["Evaluation", "Metric", "MetricConfig", "Value", "evaluate", "weights_of"]
+__all__ = ["Evaluation", "Metric", "MetricConfig", "Source", "Value", "evaluate", "weights_of"]

@@ -1,8 +1,8 @@
 """The contract of metrics: named values with 95% intervals over test points.
 
 A metric is given an `Evaluation`, which holds the model, the points, and what several metrics share
-(log-densities are computed once). It yields (name, `Value`). What cannot be measured yields a value
-of None and the reason.
+(samples, features, neighbours, log-densities, each computed once). It yields (name, `Value`). What
+cannot be measured yields a value of None and the reason.
 
 Likelihoods are averages over points x + u, where u is uniform over one grey level and drawn from
 the seed, so that they are densities of data space for every model, and comparable.
@@ -13,9 +13,8 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from statistics import NormalDist
 from typing import Any, ClassVar
 
@@ -23,13 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from uomh import registry
-from uomh.data.core import Data, Split
 from uomh.errors import UomhError
-from uomh.models.core import Generative, Likelihood
-from uomh.nn.transforms import Cells
+from uomh.metrics.evaluation import Evaluation
+from uomh.metrics.groups import groups_of
+from uomh.models.core import Likelihood
 from uomh.seeds import seeded
 from uomh.settings import ComponentSettings
-from uomh.sizes import at_once
 
 NORMAL_95 = NormalDist().inv_cdf(0.975)
 """97.5% quantile of the standard normal"""
@@ -120,79 +118,6 @@ def weights_of(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-class Evaluation:
-    """A model on a split.
-
-    Args:
-        model: in evaluation mode, on its device.
-        data: the data set.
-        split: the points of it that are measured.
-        seed: of the draws that measuring takes.
-        batch_size: points at once, of usual size; fewer where they are larger (`uomh.sizes`).
-        advance: called with the number of points after each batch.
-    """
-
-    def __init__(
-        self,
-        model: Generative,
-        data: Data,
-        split: Split,
-        seed: int = 0,
-        batch_size: int = 512,
-        advance: Callable[[int], None] | None = None,
-    ) -> None:
-        self.model = model
-        self.data = data
-        self.split = split
-        self.seed = seed
-        self.batch_size = at_once(batch_size, data.spec.dim)
-        self.advance = advance or (lambda n: None)
-        self.device = model.device
-        self._uniform = Cells(dequantize=True).train()
-
-    def over_points(
-        self,
-        f: Callable[[Tensor, Tensor | None], Tensor],
-        most: int | None = None,
-        together: int | None = None,
-    ) -> Tensor:
-        """F of every batch as it stands in the data, joined: (n,) float64 on the processor.
-
-        Args:
-            f: of points (B, ...) and labels (B,), on the model's device.
-            most: how many points are enough; they are spread evenly over the split.
-            together: about how many points f looks at together, where its value at one depends on
-                the others; they come in sets of nearly equal size, whatever the batch size.
-        """
-        step = math.ceil(len(self.split) / most) if most else 1
-        split = self.split[::step]
-        results = []
-        with torch.no_grad():
-            for x, y in _sets(split, together) if together else split.batches(self.batch_size):
-                labels = None if y is None else y.to(self.device)
-                results.append(f(x.to(self.device), labels).double().cpu())
-                self.advance(len(x))
-        return torch.cat(results)
-
-    def dequantized(self, x: Tensor) -> Tensor:
-        """Points x + u of data space, u uniform over one grey level; vectors as they are."""
-        points: Tensor = self._uniform(x)
-        return points
-
-    @cached_property
-    def log_prob(self) -> Tensor:
-        """Log-densities in nats in data space of all points, (n,)."""
-        with seeded(self.seed, "log_prob"):  # the same draws, whichever metric asks first
-            return self.over_points(lambda x, y: self.model.log_prob(self.dequantized(x)))
-
-
-def _sets(split: Split, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Consecutive sets (x, y) of about ``size`` points, none larger, of nearly equal size."""
-    for rows in torch.arange(len(split)).tensor_split(math.ceil(len(split) / size)):
-        points = split[rows]
-        yield points.x, points.y
-
-
 class MetricConfig(ComponentSettings):
     """Settings of a metric."""
 
@@ -206,12 +131,15 @@ class Metric(ABC):
     Attributes:
         higher_is_better: the direction, for early stopping and comparison, of the value that bears
             the metric's name; None: it has none. Further values say their own.
+        by_class: whether it is measured of each class of a conditional model, too, as everything is
+            of each part of a disconnected one.
     """
 
     Config: ClassVar[type[MetricConfig]] = MetricConfig
 
     name: ClassVar[str]
     higher_is_better: ClassVar[bool | None] = False
+    by_class: ClassVar[bool] = False
 
     def __init__(self, config: MetricConfig | None = None) -> None:
         self.config = config or self.Config(name=self.name)
@@ -253,10 +181,33 @@ def evaluate(
         with seeded(evaluation.seed, "metric", metric.name):
             for name, value in _measured(metric, evaluation):
                 value = replace(value, metric=name, settings=metric.changed)
+                if evaluation.group is not None:
+                    value = replace(value, group=evaluation.group)
                 if name == metric.name:
                     value = replace(value, higher_is_better=metric.higher_is_better)
                 values[value.key] = value
     evaluation.model.train(was_training)
+    return values
+
+
+def evaluate_with_groups(
+    metrics: Iterable[str | ComponentSettings], evaluation: Evaluation
+) -> dict[str, Value]:
+    """Measure the whole and its groups: parts by every metric, classes by those that are by class.
+
+    Args:
+        metrics: names as registered, or settings.
+        evaluation: of the whole.
+
+    Raises:
+        UomhError: no such metric.
+    """
+    chosen = tuple(metrics)
+    values = evaluate(chosen, evaluation)
+    has_parts = bool(evaluation.generative.parts())
+    by_group = [metric for metric in chosen if has_parts or built(metric).by_class]
+    for group in groups_of(evaluation) if by_group else ():
+        values |= evaluate(by_group, group)
     return values
 
 

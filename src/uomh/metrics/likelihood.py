@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 
 from uomh.errors import UomhError
-from uomh.metrics.core import Evaluation, Metric, Value
+from uomh.metrics.core import Metric, Value
+from uomh.metrics.evaluation import Evaluation
 from uomh.models.core import Generative, Likelihood, Model
 from uomh.registry import register
 
@@ -27,7 +28,7 @@ class Loss(Metric):
 
         noisy = model.cells.dequantize
         if type(model).objective is Model.objective and noisy and not model.num_classes:
-            losses = -evaluation.log_prob  # which other metrics ask for as well
+            losses = -evaluation.log_prob()  # which other metrics ask for as well
         else:
             losses = evaluation.over_points(
                 lambda x, y: model.objective(evaluation.dequantized(x) if noisy else x, y),
@@ -44,7 +45,7 @@ class LogLikelihood(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """E_u log p(x + u), u uniform over one grey level."""
-        yield self.name, Value.mean(evaluation.log_prob, _kind(evaluation.model))
+        yield self.name, Value.mean(evaluation.log_prob(), _kind(evaluation.model))
 
 
 @register("metrics", "bits_per_dim")
@@ -54,4 +55,4 @@ class BitsPerDim(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """The same measure for every model; a bound is labelled a bound."""
         scale = -1 / (evaluation.data.spec.dim * math.log(2))
-        yield self.name, Value.mean(evaluation.log_prob * scale, _kind(evaluation.model))
+        yield self.name, Value.mean(evaluation.log_prob() * scale, _kind(evaluation.model))

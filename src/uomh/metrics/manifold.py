@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import torch
 
-from uomh.metrics.core import Evaluation, Metric, Value
+from uomh.metrics.core import Metric, Value
+from uomh.metrics.evaluation import Evaluation
 from uomh.models.compose import with_low_dim_density
 from uomh.registry import register
 

@@ -178,7 +178,7 @@ class TwoStep(Generative):
         if self.num_classes and y is None:
             like = torch.zeros(len(x), dtype=torch.long, device=x.device)
             given = [self._bound(autoencoder, x, like + k) for k in range(self.num_classes)]
-            return log_mixture(given, self._label_weights())
+            return log_mixture(given, self.label_weights)
         return autoencoder.importance_bound(
             x,
             autoencoder.labels_of(y),
@@ -208,7 +208,9 @@ class TwoStep(Generative):
             areas.append(log_area(decode, z[piece]))
         return OnManifold(self.density.log_prob(z, y) - torch.cat(areas), distance)
 
-    def _label_weights(self) -> Tensor:
+    @property
+    def label_weights(self) -> Tensor:  # type: ignore[override]
+        """Of the density where it is conditional, else of the autoencoder."""
         conditional = self.density if self.density.num_classes else self.autoencoder
         return conditional.label_weights
 
@@ -222,16 +224,14 @@ class Disconnected(Generative):
         spec: of the data, with K classes.
     """
 
-    weights: Tensor
-
     def __init__(self, parts: Mapping[str, Generative], weights: Tensor, spec: DataSpec) -> None:
         super().__init__()
         self.spec = spec
         self.names = tuple(parts)
-        self.parts = nn.ModuleList(parts.values())
+        self.models = nn.ModuleList(parts.values())
         self.num_classes = len(self.names)
         self.can_sample = all(part.can_sample for part in parts.values())
-        self.register_buffer("weights", weights.to(torch.get_default_dtype()))
+        self.register_buffer("label_weights", weights.to(torch.get_default_dtype()))
 
     @property
     def likelihood(self) -> Likelihood | None:  # type: ignore[override]
@@ -239,9 +239,13 @@ class Disconnected(Generative):
         kinds = [part.likelihood for _, part in self.each()]
         return None if None in kinds else max(kinds, key=lambda kind: KINDS.index(kind or "exact"))
 
+    def parts(self) -> Mapping[str, Generative]:
+        """The models by the name of their cluster."""
+        return {name: part for name, (_, part) in zip(self.names, self.each(), strict=True)}
+
     def each(self) -> Iterator[tuple[str, Generative]]:
         """The parts, by the name of their scope: part0, part1, ..."""
-        for k, part in enumerate(self.parts):
+        for k, part in enumerate(self.models):
             assert isinstance(part, Generative)
             yield f"part{k}", part
 
@@ -260,18 +264,18 @@ class Disconnected(Generative):
     def _sample(self, n: int, y: Tensor | None) -> Tensor:
         """The labels y are the parts that points come from."""
         if y is None:
-            if len(self.parts) == 1:
+            if len(self.models) == 1:
                 return next(self.each())[1].sample(n)
-            y = torch.multinomial(self.weights, n, replacement=True)
+            y = torch.multinomial(self.label_weights, n, replacement=True)
         return self._by_part(y, lambda part, rows: part.sample(len(rows)))
 
     def _log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         """The mixture's, or those of the parts y."""
         if y is not None:
             return self._by_part(y, lambda part, rows: part.log_prob(x[rows]))
-        if len(self.parts) == 1:
+        if len(self.models) == 1:
             return next(self.each())[1].log_prob(x)
-        return log_mixture([part.log_prob(x) for _, part in self.each()], self.weights)
+        return log_mixture([part.log_prob(x) for _, part in self.each()], self.label_weights)
 
     def _reconstruct(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Restored by the part y of each."""
@@ -290,9 +294,9 @@ class Disconnected(Generative):
         self._refuse("manifolds")
 
     def _refuse(self, what: str) -> NoReturn:
-        if not any(isinstance(part, TwoStep) for part in self.parts):
+        if not any(isinstance(part, TwoStep) for part in self.models):
             raise UomhError("the parts are not two-step models, so they have no such density")
-        dims = [part.latent_dim for part in self.parts if isinstance(part, TwoStep)]
+        dims = [part.latent_dim for part in self.models if isinstance(part, TwoStep)]
         shown = ", ".join(map(str, sorted(set(dims))))
         raise UomhError(
             f"the {what} of the parts (of dimension {shown}) have no common measure, so their "

@@ -66,12 +66,14 @@ class Generative(nn.Module, ABC):
         can_sample: whether `sample` gives points.
         spec: of the data that the model is for.
         num_classes: whose labels it takes; 0: labels make no difference to it.
+        label_weights: (num_classes,), shares of the labels in the training data.
     """
 
     likelihood: Likelihood | None = None
     can_sample: bool = True
     spec: DataSpec
     num_classes: int = 0
+    label_weights: Tensor
 
     @property
     def like(self) -> Tensor:
@@ -152,6 +154,10 @@ class Generative(nn.Module, ABC):
             raise UomhError(f"{type(self).__name__} has no codes to restore a point from")
         return self.decode(self.encode(x, y), y)
 
+    def parts(self) -> Mapping[str, Generative]:
+        """Independent models of the classes of the data, by name; none where one is for all."""
+        return {}
+
     @abstractmethod
     def leaves(self) -> Iterator[tuple[str, Model]]:
         """The models that are trained by gradient steps, by their path below this one."""
@@ -196,7 +202,6 @@ class Model(Generative):
     name: ClassVar[str]
     compared_together: int | None = None
     """points that `objective` compares, as for a discrepancy; None: each stands on its own"""
-    label_weights: Tensor
 
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
         super().__init__()

@@ -147,7 +147,8 @@ def setup_of(config: RunConfig, data: Data) -> str:
     """
     of_models = {"seed", "model", "density", "two_step", "disconnected", "evaluate"}
     settings = config.model_dump(mode="json", include=of_models)
-    del settings["evaluate"]["metrics"], settings["two_step"]["autoencoder_run"]
+    settings["evaluate"] = settings["evaluate"]["batch_size"]
+    del settings["two_step"]["autoencoder_run"]
     points = [data.fingerprint, len(data.train), len(data.valid), len(data.test)]
     text = json.dumps([settings, points], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from uomh.config import RunConfig
+from uomh.data.config import DataConfig
 from uomh.data.core import Data
+from uomh.data.load import load_data
 from uomh.devices import checked_device
 from uomh.memory import keeping_freed_memory
-from uomh.metrics import Evaluation, Value, evaluate, weights_of
-from uomh.metrics.core import built
-from uomh.models.compose import Disconnected, parts_of
+from uomh.metrics import Evaluation, Metric, Value, weights_of
+from uomh.metrics.cache import Cache
+from uomh.metrics.core import built, evaluate_with_groups
 from uomh.models.core import Generative
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
@@ -52,38 +54,67 @@ def measure(
     Raises:
         UomhError: no such metric, or another process writes to the folder.
     """
-    if run_dir is not None:
-        with writing(Path(run_dir)):
-            values = measure(model, data, config, metrics, progress=progress)
-            return save_measured(Path(run_dir), values) if values else values
-    chosen = tuple(config.evaluate.metrics if metrics is None else metrics)
-    advance = partial(progress.advance, "evaluate") if progress else None
+    chosen = [built(metric) for metric in (config.evaluate.metrics if metrics is None else metrics)]
+    if run_dir is None:
+        return _measure(model, data, config, chosen, None, progress)
+    with writing(Path(run_dir)):
+        cache = Cache(Path(run_dir) / "cache")
+        values = _measure(model, data, config, chosen, cache, progress)
+        return save_measured(Path(run_dir), values) if values else values
 
-    def on(model: Generative, data: Data) -> dict[str, Value]:
-        size = config.evaluate.batch_size
-        evaluation = Evaluation(model, data, data.test, config.seed, size, advance)
-        return evaluate(chosen, evaluation)
 
+def _measure(
+    model: Generative,
+    data: Data,
+    config: RunConfig,
+    chosen: Sequence[Metric],
+    cache: Cache | None,
+    progress: Progress | None,
+) -> dict[str, Value]:
     weights, setup = weights_of(model), setup_of(config, data)  # before measuring, which may draw
     if not len(data.test):
         reason = f"{data.name} has no test split"
-        names = [built(metric).name for metric in chosen]
+        names = [metric.name for metric in chosen]
         values = {name: Value(None, reason=reason, metric=name) for name in names}
         return _marked(values, weights, setup)
     model.to(checked_device(config.device))
+    how = config.evaluate
     with (
         computing_with(config.threads),
         seeded(config.seed, ROOT, "measure"),
         keeping_freed_memory(),
         budget.for_measuring(model, data, config),
     ):
-        values = on(model, data)
-        if isinstance(model, Disconnected):
-            for part, piece, group in zip(parts_of(model), data.parts(), data.classes, strict=True):
-                own = on(part, piece) if len(piece.test) else {}
-                of_group = [replace(value, group=group) for value in own.values()]
-                values |= {value.key: value for value in of_group}
+        evaluation = Evaluation(
+            model,
+            data,
+            data.test,
+            config.seed,
+            how.batch_size,
+            partial(progress.advance, "evaluate") if progress else None,
+            samples=how.samples,
+            extractor=how.features,
+            foreign=partial(_foreign, how.ood, config) if how.ood else None,
+            cache=cache,
+            state=f"{weights} {setup}",
+        )
+        values = evaluate_with_groups([metric.config for metric in chosen], evaluation)
     return _marked(values, weights, setup)
+
+
+def _foreign(name: str, config: RunConfig) -> Data:
+    """Another data set, read as the run's own was, and whole."""
+    like = config.data
+    return load_data(
+        DataConfig(
+            dataset=name,
+            data_root=like.data_root,
+            resize=like.resize,
+            skip_broken=like.skip_broken,
+            limit=like.limit,
+            test_limit=like.test_limit,
+        )
+    )
 
 
 def _marked(values: Mapping[str, Value], weights: str, setup: str) -> dict[str, Value]:
