@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from uomh.cli.console import metrics_table, out, parts_table, say, sentences
+from uomh.cli.console import given, metrics_table, out, parts_table, say, sentences
 from uomh.cli.options import DataRoot, Device, Quiet, Seed, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
-
-if TYPE_CHECKING:
-    from uomh.settings import ComponentSettings
 
 
 @sentences
@@ -25,13 +22,26 @@ def evaluate(
             help="names, or settings as {name:fid,samples:1000}, with commas between; or all"
         ),
     ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="samples to draw (default: as many as trained on)")
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="in which samples are compared; see `uomh list extractors`"),
+    ] = None,
+    feature_weights: Annotated[
+        Path | None, typer.Option(help="file of the weights of --features")
+    ] = None,
+    ood: Annotated[
+        str | None, typer.Option(metavar="D", help="data set to be told apart from the run's")
+    ] = None,
     data_root: DataRoot = None,
     device: Device = None,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure runs on their test split; adds to each RUN/metrics.json."""
-    from uomh.config import RunConfig
+    from uomh.config import EvaluateConfig, RunConfig
     from uomh.data import load_data
     from uomh.settings import merged
     from uomh.training.load import load_run
@@ -40,16 +50,23 @@ def evaluate(
     from uomh.training.plan import grouped
 
     checked_device(device)
-    chosen = None if metrics is None else chosen_metrics(metrics)
+    how = given(samples=samples, ood=ood)
+    if metrics is not None:
+        how["metrics"] = named_metrics(metrics)
+    if features is not None or feature_weights is not None:
+        how["features"] = given(name=features, weights=feature_weights and str(feature_weights))
+    EvaluateConfig.of(how)  # what is not known fails here, before any work
 
     def evaluate_run(path: Path) -> None:
         run = load_run(path)
         changes = {"device": device, "threads": threads}
-        given = {key: value for key, value in changes.items() if value is not None}
-        config = RunConfig.of(merged(run.config.model_dump(mode="json"), given))
+        config = RunConfig.of(
+            merged(run.config.model_dump(mode="json"), given(**changes), {"evaluate": how})
+        )
         where = config.data
         if data_root is not None:
             where = where.model_copy(update={"data_root": data_root})
+            config = config.model_copy(update={"data": where})
         data = load_data(where)
         if data.fingerprint != run.fingerprint:
             raise UomhError(
@@ -57,7 +74,7 @@ def evaluate(
                 "give the --data-root where its data are"
             )
         data = grouped(run.config, data, path)
-        values = measure(run.model, data, config, chosen or config.evaluate.metrics, path)
+        values = measure(run.model, data, config, run_dir=path)
         if not quiet:
             out.print(metrics_table(values.values(), f"{path}: test split of {data.name}"))
             if (table := parts_table(values.values())) is not None:
@@ -122,20 +139,21 @@ def sample(
     say(f"{n} samples: {target}", quiet)
 
 
-def chosen_metrics(text: str) -> tuple[ComponentSettings, ...]:
-    """The metrics of names or settings with commas between, or all.
+def named_metrics(text: str) -> list[object]:
+    """Names or settings of metrics with commas between, or all there are.
 
     Raises:
-        UomhError: no such metric, or no such setting of one; before any work.
+        UomhError: there is none.
     """
     from uomh import registry
-    from uomh.config import EvaluateConfig
     from uomh.settings import parse_value
 
-    everything = list(registry.entries("metrics"))
-    names = everything if text == "all" else parse_value(f"[{text}]")
-    metrics: tuple[ComponentSettings, ...] = EvaluateConfig.of({"metrics": names}).metrics
-    return metrics
+    names: list[object] = list(registry.entries("metrics"))
+    if text != "all":
+        names = parse_value(f"[{text}]")
+    if not names:
+        raise UomhError("--metrics names none; see `uomh list metrics`, or give all")
+    return names
 
 
 def class_number(label: str, classes: tuple[str, ...]) -> int:

@@ -101,11 +101,11 @@ class Value:
         """As it stands in metrics.json."""
         numbers = ("low", "high", "n", "kind", "higher_is_better", "by")
         left_out = numbers if self.value is None else ("reason",)
-        optional = ("reason", "weights", "setup", "group", "settings", "higher_is_better")
+        optional = ("reason", "weights", "setup", "metric", "group", "settings", "higher_is_better")
         return {
             name: value
             for name, value in asdict(self).items()
-            if name not in left_out and (name not in optional or value not in (None, {}))
+            if name not in left_out and (name not in optional or value not in (None, {}, ""))
         }
 
 

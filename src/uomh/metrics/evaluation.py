@@ -15,12 +15,11 @@ Groups of it are evaluations too, whose resources are rows of these: see `uomh.m
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,31 +30,13 @@ from uomh.data.core import Data, Split
 from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
 from uomh.metrics.drawing import draw_samples
+from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
 from uomh.models.core import Generative, log_mixture
 from uomh.neighbours import Neighbours, nearest_neighbours
 from uomh.nn.transforms import Cells
 from uomh.seeds import seeded
 from uomh.settings import ComponentSettings
 from uomh.sizes import at_once
-
-
-@dataclass(frozen=True)
-class Source:
-    """Which points.
-
-    Attributes:
-        of: a split of the data, the split that is measured (``held_out``), samples of the model,
-            or the test split of other data (``foreign``).
-        n: how many: the first samples, or points spread evenly over a split; None: as many as the
-            evaluation draws, or all.
-    """
-
-    of: Literal["train", "valid", "test", "held_out", "samples", "foreign"]
-    n: int | None = None
-
-
-TRAIN, HELD_OUT, FOREIGN = Source("train"), Source("held_out"), Source("foreign")
-SAMPLES = Source("samples")
 
 
 class Evaluation:
@@ -137,7 +118,7 @@ class Evaluation:
         split = points[:: math.ceil(len(points) / most) if most else 1]
         results = []
         with torch.no_grad():
-            for x, y in _sets(split, together) if together else split.batches(self.batch_size):
+            for x, y in in_sets(split, together) if together else split.batches(self.batch_size):
                 labels = None if y is None else y.to(self.device)
                 results.append(f(x.to(self.device), labels).double().cpu())
                 self.advance(len(x))
@@ -273,6 +254,15 @@ class Evaluation:
             self._kept[key] = found
         return replace(found, distances=found.distances[:, :k], indices=found.indices[:, :k])
 
+    def forget_model(self) -> None:
+        """Drop what depends on the weights, which have changed; what is of the data alone stays."""
+        self._kept = {
+            key: value
+            for key, value in self._kept.items()
+            if key[0] not in ("samples", "log_prob")
+            and not any(isinstance(part, Source) and part.of == "samples" for part in key)
+        }
+
     def log_prob(self, source: Source = HELD_OUT) -> Tensor:
         """Log-densities in nats in data space of the points of a source, (n,).
 
@@ -367,18 +357,3 @@ class Evaluation:
             found = compute()
             self.cache.put(kind, key, found)
         return found
-
-
-def hash_of(split: Split) -> str:
-    """A short hash of the points of a split."""
-    digest = hashlib.blake2b(digest_size=8)
-    for x, _ in split.batches(4096):
-        digest.update(x.contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _sets(split: Split, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Consecutive sets (x, y) of about ``size`` points, none larger, of nearly equal size."""
-    for rows in torch.arange(len(split)).tensor_split(math.ceil(len(split) / size)):
-        points = split[rows]
-        yield points.x, points.y

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from uomh.data.core import Data, Split
-from uomh.metrics.evaluation import HELD_OUT, Evaluation, Source
+from uomh.metrics.evaluation import Evaluation
+from uomh.metrics.sources import HELD_OUT, Source
 from uomh.settings import ComponentSettings
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,6 +35,10 @@ from uomh.training.samples import save_samples
 
 if TYPE_CHECKING:
     from uomh.training.trainer import Trainer
+
+
+VALID_SAMPLES = 1000
+"""samples that metrics draw on the validation split, where their settings do not say"""
 
 
 class Leaf:
@@ -183,18 +188,24 @@ class Leaf:
                 what = f"a weight of group {group!r} became infinite or not a number"
                 raise NotFiniteError(what, self.step)
 
-    def validate(self, epoch: int) -> dict[str, float | None]:
-        """Validation metrics; None where the model has no such thing."""
-        if not len(self.data.valid):
-            return {}
-        evaluation = Evaluation(
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Of the model as it is, on the validation split."""
+        return Evaluation(
             self.model,
             self.data,
             self.data.valid,
             self.trainer.seed,
             self.trainer.valid_batch_size,
+            samples=VALID_SAMPLES,
         )
-        values = evaluate(self.config.metrics, evaluation)
+
+    def validate(self, epoch: int) -> dict[str, float | None]:
+        """Validation metrics; None where the model has no such thing."""
+        if not len(self.data.valid):
+            return {}
+        self.evaluation.forget_model()
+        values = evaluate(self.config.metrics, self.evaluation)
         if (chosen := self.config.early_stopping_metric) is not None:
             value = values.get(metric_name(chosen))
             if value is None:
