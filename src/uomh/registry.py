@@ -27,10 +27,11 @@ from uomh.errors import UomhError, unknown
 
 Class = TypeVar("Class", bound=type)
 
-KINDS = ("models", "metrics", "estimators", "clusterers", "experiments")
+KINDS = ("models", "metrics", "extractors", "estimators", "clusterers", "experiments")
 PACKAGES = {
     "models": "models",
     "metrics": "metrics",
+    "extractors": "metrics/features",
     "estimators": "dimension",
     "clusterers": "clusters",
     "experiments": "experiments",
@@ -39,6 +40,7 @@ PACKAGES = {
 BASES = {
     "models": "uomh.models.core:Generative",
     "metrics": "uomh.metrics.core:Metric",
+    "extractors": "uomh.metrics.features.core:Extractor",
     "estimators": "uomh.dimension.core:Estimator",
     "clusterers": "uomh.clusters.core:Clusterer",
 }
