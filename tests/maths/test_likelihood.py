@@ -9,6 +9,7 @@ import uomh
 from tests.gaussian import Gaussian
 from uomh.data import Data, DataSpec, Split
 from uomh.metrics import Evaluation, evaluate
+from uomh.metrics.likelihood import ImportanceWeightedLogLikelihood
 from uomh.models.core import Model
 from uomh.models.vae import VAE
 from uomh.nn.nets import NetSettings
@@ -40,6 +41,9 @@ def test_bits_per_dim_of_the_uniform_model(levels, bits):
     assert values["bits_per_dim"].value == pytest.approx(bits, rel=1e-6)  # float32 logarithm
     assert values["log_likelihood"].value == pytest.approx(-16 * math.log(levels), rel=1e-6)
     assert values["bits_per_dim"].kind == "exact"
+
+
+NAME = "importance_weighted_log_likelihood"
 
 
 def linear_vae(samples):
@@ -170,3 +174,24 @@ def test_conditional_gaussian_is_the_mixture(vectors):
         # Groups eight deviations apart: the mixture is the label's own term.
         own = given[y, torch.arange(len(x))] + math.log(1 / 3)
     torch.testing.assert_close(mixture, own, atol=1e-3, rtol=0)
+
+
+def test_more_draws_bring_the_bound_to_the_likelihood():
+    """Of a linear VAE, whose likelihood is known; the model's own number is left alone."""
+    model, exact = linear_vae(4)
+    torch.manual_seed(0)
+    x = exact.sample((200,))
+    data = Data("linear", Split(x), Split(x[:0]), Split(x))
+    settings = ImportanceWeightedLogLikelihood.Config
+    found = [
+        evaluate([settings(name=NAME, draws=draws)], Evaluation(model, data, data.test))[NAME]
+        for draws in (1, 3000)
+    ]
+    assert found[0].value < found[1].value
+    assert found[1].value == pytest.approx(exact.log_prob(x).mean().item(), abs=4e-3)
+    assert (found[1].kind, found[1].settings) == ("bound", {"draws": 3000})
+    assert model.importance_samples == 4
+    noise = images(3, 4)
+    uniform = UniformLevels(Model.Config(), noise.spec)
+    refused = evaluate([NAME], Evaluation(uniform, noise, noise.test))[NAME]
+    assert refused.reason == "UniformLevels has no importance-weighted bound"

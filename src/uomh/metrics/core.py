@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from statistics import NormalDist
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,7 @@ class Value:
         higher_is_better: its direction; None: it has none.
         by: what its interval is over, such as points or blocks of samples.
         settings: of the metric, those that are not its defaults.
+        about: what has to stand beside it, such as the features that it is measured in.
 
     A number that is not finite is none, and that is the reason.
     """
@@ -68,6 +69,7 @@ class Value:
     higher_is_better: bool | None = None
     by: str = "points"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
 
     def __post_init__(self) -> None:
         """Take a number that is not finite for none."""
@@ -101,11 +103,11 @@ class Value:
         """As it stands in metrics.json."""
         numbers = ("low", "high", "n", "kind", "higher_is_better", "by")
         left_out = numbers if self.value is None else ("reason",)
-        optional = ("reason", "weights", "setup", "metric", "group", "settings", "higher_is_better")
+        always = ("value", "low", "high")
         return {
             name: value
             for name, value in asdict(self).items()
-            if name not in left_out and (name not in optional or value not in (None, {}, ""))
+            if name not in left_out and (name in always or value not in (None, {}, ""))
         }
 
 
@@ -131,15 +133,15 @@ class Metric(ABC):
     Attributes:
         higher_is_better: the direction, for early stopping and comparison, of the value that bears
             the metric's name; None: it has none. Further values say their own.
-        by_class: whether it is measured of each class of a conditional model, too, as everything is
-            of each part of a disconnected one.
+        groups: of what it is measured beside the whole: of the ``parts`` of a disconnected model,
+            of the ``classes`` of a conditional one as well, or of ``none``.
     """
 
     Config: ClassVar[type[MetricConfig]] = MetricConfig
 
     name: ClassVar[str]
     higher_is_better: ClassVar[bool | None] = False
-    by_class: ClassVar[bool] = False
+    groups: ClassVar[Literal["parts", "classes", "none"]] = "parts"
 
     def __init__(self, config: MetricConfig | None = None) -> None:
         self.config = config or self.Config(name=self.name)
@@ -193,7 +195,7 @@ def evaluate(
 def evaluate_with_groups(
     metrics: Iterable[str | ComponentSettings], evaluation: Evaluation
 ) -> dict[str, Value]:
-    """Measure the whole and its groups: parts by every metric, classes by those that are by class.
+    """Measure the whole and the groups that each metric is for.
 
     Args:
         metrics: names as registered, or settings.
@@ -204,8 +206,8 @@ def evaluate_with_groups(
     """
     chosen = tuple(metrics)
     values = evaluate(chosen, evaluation)
-    has_parts = bool(evaluation.generative.parts())
-    by_group = [metric for metric in chosen if has_parts or built(metric).by_class]
+    named = ("parts", "classes") if evaluation.generative.parts() else ("classes",)
+    by_group = [metric for metric in chosen if built(metric).groups in named]
     for group in groups_of(evaluation) if by_group else ():
         values |= evaluate(by_group, group)
     return values

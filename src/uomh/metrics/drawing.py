@@ -1,10 +1,13 @@
-"""Samples of a model in its data's own range, the same ones whenever they are drawn again."""
+"""Draws: samples in the data's own range, the same ones each time; how many a bound takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
+from torch import nn
 
 from uomh.data.images import to_levels
 from uomh.errors import UomhError
@@ -55,3 +58,22 @@ def draw_samples(
             x[rows] = drawn if levels is None else to_levels(drawn, levels)
             advance(number)
     return {"x": x.numpy()} if y is None else {"x": x.numpy(), "y": y.numpy()}
+
+
+@contextmanager
+def taking_draws(model: nn.Module, number: int | None) -> Iterator[None]:
+    """A block in which the importance-weighted bounds of a model take this number of draws.
+
+    Models with such a bound, at any depth, say the number as their ``importance_samples``.
+    """
+    bounds: list[Any] = [
+        module for module in model.modules() if hasattr(module, "importance_samples")
+    ]
+    before = [module.importance_samples for module in bounds]
+    try:
+        for module in bounds if number is not None else ():
+            module.importance_samples = number
+        yield
+    finally:
+        for module, draws in zip(bounds, before, strict=True):
+            module.importance_samples = draws

@@ -29,7 +29,7 @@ from uomh import registry
 from uomh.data.core import Data, Split
 from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
-from uomh.metrics.drawing import draw_samples
+from uomh.metrics.drawing import draw_samples, taking_draws
 from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
 from uomh.models.core import Generative, log_mixture
 from uomh.neighbours import Neighbours, nearest_neighbours
@@ -263,13 +263,17 @@ class Evaluation:
             and not any(isinstance(part, Source) and part.of == "samples" for part in key)
         }
 
-    def log_prob(self, source: Source = HELD_OUT) -> Tensor:
+    def log_prob(self, source: Source = HELD_OUT, draws: int | None = None) -> Tensor:
         """Log-densities in nats in data space of the points of a source, (n,).
+
+        Args:
+            source: which points.
+            draws: of an importance-weighted bound; None: as the model's settings say.
 
         Raises:
             UomhError: the model has no likelihood.
         """
-        log_probs = self._log_probs(source)
+        log_probs = self._log_probs(source, draws)
         if not self.generative.parts():
             return log_probs[:, 0]
         return log_mixture(log_probs.unbind(1), self.generative.label_weights.double().cpu())
@@ -279,10 +283,10 @@ class Evaluation:
         del n
         return None
 
-    def _log_probs(self, source: Source) -> Tensor:
+    def _log_probs(self, source: Source, draws: int | None = None) -> Tensor:
         """Log-densities by each part of the model, or by itself where it has none, (n, K)."""
         source = self._canonical(source)
-        key = ("log_prob", source)
+        key = ("log_prob", source, draws)
         if key not in self._kept:
             models = list(self.generative.parts().values()) or [self.generative]
 
@@ -292,10 +296,11 @@ class Evaluation:
                 return torch.stack([model.log_prob(x, given) for model in models], 1)
 
             def compute() -> Arrays:
-                with seeded(self.seed, "log_prob"):  # the same draws, whichever metric asks first
+                # The same draws of x + u, whichever metric asks first.
+                with seeded(self.seed, "log_prob"), taking_draws(self.generative, draws):
                     return {"x": self.over_points(score, source=source).numpy()}
 
-            identity = (self.state, self.seed, *self._identity(source))
+            identity = (self.state, self.seed, draws, *self._identity(source))
             arrays = self._stored("log_prob", identity, compute)
             self._kept[key] = torch.from_numpy(arrays["x"])
         found: Tensor = self._kept[key]

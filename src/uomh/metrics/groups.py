@@ -81,12 +81,12 @@ class GroupEvaluation(Evaluation):
             return None
         return torch.full((n,), self.label, device=self.device)
 
-    def log_prob(self, source: Source = HELD_OUT) -> Tensor:
+    def log_prob(self, source: Source = HELD_OUT, draws: int | None = None) -> Tensor:
         """By the part of the group alone, or given the label of the group."""
         whole = self.whole
         if whole.generative.parts() and whole.generative.likelihood is not None:
-            return whole._log_probs(source)[self._rows(source), self.label]
-        return super().log_prob(source)
+            return whole._log_probs(source, draws)[self._rows(source), self.label]
+        return super().log_prob(source, draws)
 
     def _rows(self, source: Source) -> Tensor:
         """The rows of the group among the points of the whole."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from pydantic import Field
+
 from uomh.errors import UomhError
-from uomh.metrics.core import Metric, Value
+from uomh.metrics.core import Metric, MetricConfig, Value
 from uomh.metrics.evaluation import Evaluation
 from uomh.models.core import Generative, Likelihood, Model
 from uomh.registry import register
@@ -46,6 +48,42 @@ class LogLikelihood(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """E_u log p(x + u), u uniform over one grey level."""
         yield self.name, Value.mean(evaluation.log_prob(), _kind(evaluation.model))
+
+
+@register("metrics", "importance_weighted_log_likelihood")
+class ImportanceWeightedLogLikelihood(Metric):
+    """Mean importance-weighted bound of the log-density, of a chosen number of draws.
+
+    The bound grows with the number of draws towards the log-density (Burda et al. 2016).
+    """
+
+    class Config(MetricConfig):
+        """Its settings."""
+
+        draws: int = Field(256, ge=1)
+        """draws k of the bound"""
+
+    higher_is_better = True
+    config: Config
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """E_u of the bound at x + u, as `log_likelihood`."""
+        model = evaluation.generative
+        if not any(hasattr(module, "importance_samples") for module in model.modules()):
+            raise UomhError(f"{type(model).__name__} has no importance-weighted bound")
+        yield self.name, Value.mean(evaluation.log_prob(draws=self.config.draws), _kind(model))
+
+
+@register("metrics", "null_metric")
+class NullMetric(Metric):
+    """Always 0, as in the paper's code, where something has to be named."""
+
+    groups = "none"
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """Zero."""
+        del evaluation
+        yield self.name, Value(0.0)
 
 
 @register("metrics", "bits_per_dim")
