@@ -8,9 +8,10 @@ import torch
 import uomh
 from tests.gaussian import Gaussian
 from uomh.data import Data, DataSpec, Split
-from uomh.metrics import Evaluation, evaluate
+from uomh.metrics import Evaluation, evaluate, weights_of
 from uomh.metrics.likelihood import ImportanceWeightedLogLikelihood
 from uomh.models.core import Model
+from uomh.models.ebm import EBM
 from uomh.models.vae import VAE
 from uomh.nn.nets import NetSettings
 
@@ -195,3 +196,34 @@ def test_more_draws_bring_the_bound_to_the_likelihood():
     uniform = UniformLevels(Model.Config(), noise.spec)
     refused = evaluate([NAME], Evaluation(uniform, noise, noise.test))[NAME]
     assert refused.reason == "UniformLevels has no importance-weighted bound"
+
+
+def test_annealing_brings_the_bound_to_the_likelihood():
+    """Of the linear VAE, point by point, closer than as many draws without annealing."""
+    model, exact = linear_vae(16)
+    torch.manual_seed(0)
+    x = exact.sample((300,))
+    with torch.no_grad():
+        expected, plain = exact.log_prob(x), model.log_prob(x)
+        bound = model.annealed_bound(x, None, 16, 60)
+    error = bound - expected
+    assert error.mean().abs() < 3 * error.std() / math.sqrt(300)
+    assert error.std() < 0.5 * (plain - expected).std()
+    data = Data("linear", Split(x), Split(x[:0]), Split(x))
+    value = evaluate(["ais_log_likelihood"], Evaluation(model, data, data.test))
+    found = value["ais_log_likelihood"]
+    assert (found.kind, found.n) == ("bound", 100)  # of every third point
+    assert found.value == pytest.approx(expected[::3].mean().item(), abs=0.02)
+
+
+def test_an_energy_is_measured_with_the_uncertainty_of_its_constant(digits):
+    model = EBM(EBM.Config(buffer_size=64, ais_temperatures=20), digits.spec).eval()
+    model.prepare(digits)
+    before, few = weights_of(model), digits.test[:20]
+    value = evaluate(["ais_log_likelihood"], Evaluation(model, digits, few))["ais_log_likelihood"]
+    points = [model.unnormalised_log_prob(few.x.float() + 0.5).std().item() / math.sqrt(20)]
+    assert value.kind == "estimate"
+    assert value.high - value.low > 2 * points[0]
+    assert "effective chains" in value.about
+    assert weights_of(model) == before
+    assert model.likelihood is None
