@@ -26,8 +26,8 @@ def printed(renderable):
     return target.file.getvalue()
 
 
-def value(number, metric="loss", group=None):
-    return Value(number, n=5, metric=metric, group=group)
+def value(number, name="loss", group=None):
+    return Value(number, n=5, name=name, group=group)
 
 
 @pytest.mark.parametrize("name", PLAIN)

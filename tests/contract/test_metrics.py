@@ -113,7 +113,7 @@ def test_groups_and_directions_are_fields(gaussian, digits, monkeypatch):
     values = evaluate(["several"], Evaluation(gaussian, digits, digits.test))
     assert list(values) == ["several", "several[a[b]]", "other"]
     assert values["several[a[b]]"].group == "a[b]"
-    assert values["several[a[b]]"].metric == "several"
+    assert values["several[a[b]]"].name == "several"
     assert values["several[a[b]]"].higher_is_better is False
     assert values["other"].higher_is_better is True
     for key, value in values.items():
@@ -122,10 +122,10 @@ def test_groups_and_directions_are_fields(gaussian, digits, monkeypatch):
 
 
 def test_a_metric_that_fails_keeps_what_it_gave_and_the_reason():
-    assert Value(None, reason="no more", metric="m").to_dict() == {
+    assert Value(None, reason="no more", name="m").to_dict() == {
         "value": None,
         "reason": "no more",
-        "metric": "m",
+        "name": "m",
     }
 
 

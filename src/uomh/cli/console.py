@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -135,29 +135,47 @@ def metrics_table(values: Iterable[Value], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in ("metric", "value", "95% interval", "n", "kind"):
         words = column in ("metric", "kind")
-        table.add_column(column, justify="left" if words else "right", no_wrap=column == "metric")
+        table.add_column(column, justify="left" if words else "right", no_wrap=column != "kind")
     for value in values:
-        name = shown(value.metric)
+        name = shown(value.name)
         if value.group is not None:
             continue
         if value.value is None:
             table.add_row(name, "n/a", "", "", value.reason or "")
         else:
             interval = "" if value.low is None else f"{value.low:.6g} to {value.high:.6g}"
-            table.add_row(name, f"{value.value:.6g}", interval, str(value.n), value.kind)
+            kind = f"{value.kind}; {value.about}" if value.about else value.kind
+            table.add_row(name, f"{value.value:.6g}", interval, str(value.n), shown(kind))
     return table
 
 
-def parts_table(values: Iterable[Value]) -> Table | None:
-    """Metrics of groups, a row for each group; None where there is none."""
+COLUMNS = 5
+"""numbers of groups side by side in one table"""
+
+
+def parts_table(values: Iterable[Value]) -> Group | None:
+    """Numbers of groups, a row for each group, in tables of a few; None where there is none."""
     by_group: dict[str, dict[str, Value]] = {}
     for value in values:
         if value.group is not None:
-            by_group.setdefault(value.group, {})[value.metric] = value
+            by_group.setdefault(value.group, {})[value.name] = value
     if not by_group:
         return None
     found = [value for group in by_group.values() for value in group.values()]
-    columns = list(dict.fromkeys(value.metric for value in found if value.value is not None))
+    alike: dict[tuple[int, ...], list[str]] = {}  # numbers of as many points stand together
+    for name in dict.fromkeys(value.name for value in found if value.value is not None):
+        of_name = [group.get(name) for group in by_group.values()]
+        sizes = tuple(value.n for value in of_name if value is not None and value.value is not None)
+        alike.setdefault(sizes, []).append(name)
+    columns = [
+        names[i : i + COLUMNS]
+        for names in alike.values() or [[]]
+        for i in range(0, max(len(names), 1), COLUMNS)
+    ]
+    return Group(*(_groups_by(names, by_group) for names in columns))
+
+
+def _groups_by(columns: Sequence[str], by_group: Mapping[str, Mapping[str, Value]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("group", overflow="ellipsis", max_width=16, no_wrap=True)
     table.add_column("n", justify="right")
@@ -166,7 +184,8 @@ def parts_table(values: Iterable[Value]) -> Table | None:
     for group, of_group in by_group.items():
         numbers = [of_group[name].value if name in of_group else None for name in columns]
         cells = ["n/a" if number is None else f"{number:.5g}" for number in numbers]
-        n = max(value.n for value in of_group.values())
+        sizes = [of_group[name].n for name in columns if name in of_group]
+        n = max(sizes or [value.n for value in of_group.values()])
         table.add_row(shown(group), str(n), *cells)
     return table
 

@@ -15,7 +15,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from statistics import NormalDist
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -25,12 +24,10 @@ from uomh import registry
 from uomh.errors import UomhError
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.groups import groups_of
+from uomh.metrics.intervals import NORMAL_95
 from uomh.models.core import Likelihood
 from uomh.seeds import seeded
 from uomh.settings import ComponentSettings
-
-NORMAL_95 = NormalDist().inv_cdf(0.975)
-"""97.5% quantile of the standard normal"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,8 @@ class Value:
         reason: why there is no number.
         weights: hash of the weights that it is of, from `weights_of`.
         setup: hash of what else it depends on: the seed, the model's settings, the points.
-        metric: name of what was measured.
+        name: of the number.
+        metric: which yielded it; it may yield several numbers.
         group: the class or cluster that it is of; None: the whole.
         higher_is_better: its direction; None: it has none.
         by: what its interval is over, such as points or blocks of samples.
@@ -64,6 +62,7 @@ class Value:
     reason: str | None = None
     weights: str | None = None
     setup: str | None = None
+    name: str = ""
     metric: str = ""
     group: str | None = None
     higher_is_better: bool | None = None
@@ -96,8 +95,8 @@ class Value:
 
     @property
     def key(self) -> str:
-        """Under which it stands in metrics.json: ``METRIC``, or ``METRIC[GROUP]``."""
-        return self.metric if self.group is None else f"{self.metric}[{self.group}]"
+        """Under which it stands in metrics.json: ``NAME``, or ``NAME[GROUP]``."""
+        return self.name if self.group is None else f"{self.name}[{self.group}]"
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in metrics.json."""
@@ -182,7 +181,7 @@ def evaluate(
     for metric in chosen:
         with seeded(evaluation.seed, "metric", metric.name):
             for name, value in _measured(metric, evaluation):
-                value = replace(value, metric=name, settings=metric.changed)
+                value = replace(value, name=name, metric=metric.name, settings=metric.changed)
                 if evaluation.group is not None:
                     value = replace(value, group=evaluation.group)
                 if name == metric.name:

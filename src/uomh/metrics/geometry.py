@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -24,7 +25,7 @@ from uomh.data.core import Split
 from uomh.errors import UomhError
 from uomh.metrics.core import Metric, MetricConfig, Value
 from uomh.metrics.evaluation import Evaluation
-from uomh.metrics.sources import SAMPLES, TRAIN
+from uomh.metrics.sources import TRAIN
 from uomh.neighbours import nearest_neighbours
 from uomh.registry import register
 
@@ -36,6 +37,8 @@ class DimensionConfig(MetricConfig):
     """numbers of neighbours; the first is the one of the value that bears the metric's name"""
     points: int = Field(5000, ge=2)
     """points of each set at most"""
+    samples: int | None = Field(None, ge=1)
+    """samples in all groups together; null: as many as the evaluation draws"""
 
 
 @register("metrics", "id")
@@ -49,7 +52,7 @@ class Dimension(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of sets of one size, by maximum likelihood (MacKay & Ghahramani 2005), at each k."""
         real, drawn = of_one_size(
-            evaluation.points(TRAIN), evaluation.points(SAMPLES), self.config.points
+            evaluation.points(TRAIN), evaluation.samples(self.config.samples), self.config.points
         )
         for i, k in enumerate(self.config.k):
             of_drawn, of_real = dimension(drawn, k), dimension(real, k)
@@ -73,11 +76,11 @@ class ClusteredDimension(Metric):
     higher_is_better = None
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
-        """The difference of each class, and the mean of those that have one."""
+        """The difference of each class, and the mean of those that have one with an interval."""
         data, k = evaluation.data, self.config.k[0]
         if data.train.y is None or not data.classes:
             raise UomhError(f"{data.name} has no classes")
-        drawn = evaluation.points(SAMPLES)
+        drawn = evaluation.samples(self.config.samples)
         labels = drawn.y if drawn.y is not None else nearest_class(data.train, drawn)
         found: list[Value] = []
         for label, name in enumerate(data.classes):
@@ -88,10 +91,11 @@ class ClusteredDimension(Metric):
             except UomhError as error:
                 yield self.name, Value(None, reason=str(error), group=name)
                 continue
-            found.append(apart)
+            if apart.low is not None:
+                found.append(apart)
             yield self.name, replace(apart, group=name, about=f"k = {k}")
         if not found:
-            raise UomhError("no class has samples enough for a dimension")
+            raise UomhError("no class has samples enough for a dimension with an interval")
         whole = mean_of(found)
         yield (
             self.name,
@@ -152,16 +156,12 @@ def difference(first: Value, second: Value) -> Value:
 
 
 def mean_of(values: list[Value]) -> Value:
-    """The mean of independent values, with its interval where all have one."""
-    numbers = [value.value for value in values if value.value is not None]
-    mean, n = sum(numbers) / len(numbers), sum(value.n for value in values)
-    below = [v.value - v.low for v in values if v.value is not None and v.low is not None]
-    above = [v.high - v.value for v in values if v.value is not None and v.high is not None]
-    if len(below) < len(numbers) or len(above) < len(numbers):
-        return Value(mean, n=n, kind="estimate")
-    share = 1 / len(numbers)
-    low, high = mean - share * math.hypot(*below), mean + share * math.hypot(*above)
-    return Value(mean, low, high, n, "estimate")
+    """The mean of independent values that have intervals, with its interval."""
+    ends = [(v.low, v.value, v.high) for v in values]
+    lows, numbers, highs = np.array(ends, dtype=np.float64).T
+    below, above = (np.linalg.norm(part) / len(ends) for part in (numbers - lows, highs - numbers))
+    mean, n = float(numbers.mean()), sum(value.n for value in values)
+    return Value(mean, mean - float(below), mean + float(above), n, "estimate")
 
 
 def nearest_class(train: Split, points: Split) -> Tensor:

@@ -166,7 +166,7 @@ def measured(run_dir: Path, weights: str, setup: str) -> dict[str, Value]:
     try:
         entries = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8")).items()
         for name, entry in entries:
-            value = Value(**{"metric": name, **entry})
+            value = Value(**{"name": name, "metric": name, **entry})
             never = value.value is None and value.weights is None  # it is of no weights at all
             if never or (value.weights == weights and value.setup == setup):
                 found[name] = value

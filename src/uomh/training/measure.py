@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from uomh.config import RunConfig
+from uomh.config import EvaluateConfig, RunConfig
 from uomh.data.config import DataConfig
 from uomh.data.core import Data
 from uomh.data.load import load_data
@@ -54,7 +54,8 @@ def measure(
     Raises:
         UomhError: no such metric, or another process writes to the folder.
     """
-    chosen = [built(metric) for metric in (config.evaluate.metrics if metrics is None else metrics)]
+    asked = config.evaluate.metrics if metrics is None else metrics
+    chosen = [in_force(built(metric), config.evaluate) for metric in asked]
     if run_dir is None:
         return _measure(model, data, config, chosen, None, progress)
     with writing(Path(run_dir)):
@@ -75,7 +76,7 @@ def _measure(
     if not len(data.test):
         reason = f"{data.name} has no test split"
         names = [metric.name for metric in chosen]
-        values = {name: Value(None, reason=reason, metric=name) for name in names}
+        values = {name: Value(None, reason=reason, name=name, metric=name) for name in names}
         return _marked(values, weights, setup)
     model.to(checked_device(config.device))
     how = config.evaluate
@@ -100,6 +101,17 @@ def _measure(
         )
         values = evaluate_with_groups([metric.config for metric in chosen], evaluation)
     return _marked(values, weights, setup)
+
+
+def in_force(metric: Metric, how: EvaluateConfig) -> Metric:
+    """The metric with the settings that it leaves to the evaluation; its values say them."""
+    shared = {name: getattr(how, name) for name in ("samples", "features", "ood")}
+    left = {
+        name: value
+        for name, value in shared.items()
+        if value is not None and getattr(metric.config, name, value) is None
+    }
+    return type(metric)(metric.config.model_copy(update=left))
 
 
 def _foreign(name: str, config: RunConfig) -> Data:
@@ -138,9 +150,13 @@ def complete_measures(
     """
     with writing(run_dir):
         found = measured(run_dir, weights_of(model), setup_of(config, data))
-        asked = {metric.name: metric for metric in map(built, config.evaluate.metrics)}
-        there = {
-            name for name, m in asked.items() if name in found and found[name].settings == m.changed
-        }
-        missing = [metric.config for name, metric in asked.items() if name not in there]
+        whole = [value for value in found.values() if value.group is None]
+        asked = [in_force(built(metric), config.evaluate) for metric in config.evaluate.metrics]
+        missing = [
+            metric.config
+            for metric in asked
+            if not any(
+                value.metric == metric.name and value.settings == metric.changed for value in whole
+            )
+        ]
         return found | measure(model, data, config, missing, run_dir) if missing else found

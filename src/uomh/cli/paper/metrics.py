@@ -179,8 +179,8 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
                 first = step == "gae"
                 of, points = (part.autoencoder, piece) if first else (part.density, None)
                 measured = _measure(of, points or part.codes(piece), run.config, names)
-                named = {f"{step}/{value.metric}": value for value in measured.values()}
-                found |= {name: replace(value, metric=name) for name, value in named.items()}
+                named = {f"{step}/{value.name}": value for value in measured.values()}
+                found |= {name: replace(value, name=name) for name, value in named.items()}
         of_part = [replace(value, group=group) for value in found.values()]
         values |= {value.key: value for value in of_part}
     add(run_dir, {name: value.to_dict() for name, value in values.items()})

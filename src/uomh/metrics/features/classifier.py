@@ -21,8 +21,9 @@ from torch import Tensor
 from uomh.data.cache import cache_root
 from uomh.data.core import Data
 from uomh.errors import UomhError
-from uomh.metrics.core import NORMAL_95, Value, weights_of
+from uomh.metrics.core import Value, weights_of
 from uomh.metrics.features.core import Extractor, ExtractorConfig
+from uomh.metrics.intervals import NORMAL_95
 from uomh.models.classifier import Classifier, ClassifierConfig, short_training
 from uomh.parallel.progress import Progress
 from uomh.registry import register
