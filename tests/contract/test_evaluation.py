@@ -236,11 +236,12 @@ def test_what_there_is_no_source_of_is_one_sentence(vectors):
     evaluation = evaluation_of(gaussian(vectors), empty)
     with pytest.raises(UomhError, match="bare has no valid points"):
         evaluation.features(Source("valid"))
-    with pytest.raises(UomhError, match="give --ood DATASET"):
-        evaluation.features(Source("foreign"))
-    other = evaluation_of(gaussian(vectors), vectors, foreign=lambda: uomh.load_data("digits"))
-    with pytest.raises(UomhError, match="give --resize to bring both to one size"):
-        other.features(Source("foreign"))
+    foreign = Source("test", data="digits")
+    with pytest.raises(UomhError, match="other data, as 'digits', are not to be had here"):
+        evaluation.features(foreign)
+    other = evaluation_of(gaussian(vectors), vectors, other=uomh.load_data)
+    with pytest.raises(UomhError, match="8x8 with 17 grey levels, and those of vectors vectors of"):
+        other.features(foreign)
 
 
 def test_retraining_a_run_leaves_nothing_stale(tmp_path):

@@ -1,7 +1,7 @@
 """What metrics share: a graph of resources, each computed once, when first asked for.
 
     samples(n)                draws of the model, in the data's own range, with their labels
-    points(source)            a split, the samples, or foreign data
+    points(source)            a split, of these data or others, or the samples
     features(source)          their features, by an extractor
     neighbours(a, b, k)       the k nearest of a of each point of b, in features
     log_prob(source)          log-densities
@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class Evaluation:
             points.
         extractor: of features, where a metric does not say; None: ``classifier``, or ``pixels``
             where the data have no classes to learn.
-        foreign: loads other data, to be told apart from these.
+        other: loads other data by name, to be told apart from these.
         cache: keeps resources on disk.
         state: hash of all that the model's numbers depend on, from which the cache takes its keys.
 
@@ -74,7 +74,7 @@ class Evaluation:
         *,
         samples: int | None = None,
         extractor: ComponentSettings | None = None,
-        foreign: Callable[[], Data] | None = None,
+        other: Callable[[str], Data] | None = None,
         cache: Cache | None = None,
         state: str = "",
     ) -> None:
@@ -87,7 +87,7 @@ class Evaluation:
         self.device = model.device
         self.default_samples = len(data.train) if samples is None else samples
         self.default_extractor = extractor
-        self.load_foreign = foreign
+        self.load_other = other
         self.cache = cache
         self.state = state
         self._uniform = Cells(dequantize=True).train()
@@ -140,7 +140,7 @@ class Evaluation:
         split = self._split(source)
         if not len(split):
             name = {"held_out": "held-out", "train": "training"}.get(source.of, source.of)
-            raise UomhError(f"{self.data.name} has no {name} points")
+            raise UomhError(f"{self._data(source).name} has no {name} points")
         if source.n is None or source.n >= len(split):
             return split
         return split[torch.linspace(0, len(split) - 1, source.n).round().long()]
@@ -306,52 +306,54 @@ class Evaluation:
         found: Tensor = self._kept[key]
         return found
 
-    @cached_property
-    def foreign(self) -> Data:
-        """The other data.
+    def other(self, name: str) -> Data:
+        """Other data, loaded once.
 
         Raises:
-            UomhError: none were named, or their points are of another size.
+            UomhError: they cannot be had here, or their points are of another size.
         """
-        if self.load_foreign is None:
-            raise UomhError("no other data were named; give --ood DATASET")
-        data = self.load_foreign()
-        if data.spec.shape != self.data.spec.shape or data.levels != self.data.levels:
-            shapes = [
-                "x".join(map(str, each.spec.shape))
-                + (f" with {each.levels} grey levels" if each.levels else "")
-                for each in (data, self.data)
-            ]
-            raise UomhError(
-                f"points of {data.name} are {shapes[0]}, and those of {self.data.name} "
-                f"{shapes[1]}; give --resize to bring both to one size"
-            )
-        return data
+        key = ("other", name)
+        if key not in self._kept:
+            if self.load_other is None:
+                raise UomhError(f"other data, as {name!r}, are not to be had here")
+            data = self.load_other(name)
+            if data.spec.shape != self.data.spec.shape or data.levels != self.data.levels:
+                raise UomhError(
+                    f"points of {data.name} are {_shape(data)}, and those of {self.data.name} "
+                    f"{_shape(self.data)}; train and evaluate on one size (--resize)"
+                )
+            self._kept[key] = data
+        found: Data = self._kept[key]
+        return found
+
+    def _data(self, source: Source) -> Data:
+        return self.data if source.data is None else self.other(source.data)
 
     def _split(self, source: Source) -> Split:
-        splits = {"train": self.data.train, "valid": self.data.valid, "test": self.data.test}
         if source.of == "held_out":
             return self.split
-        return self.foreign.test if source.of == "foreign" else splits[source.of]
+        data = self._data(source)
+        return {"train": data.train, "valid": data.valid, "test": data.test}[source.of]
 
     def _canonical(self, source: Source) -> Source:
         """The one name of points that have several."""
         if source.of == "samples":
-            return Source("samples", self.default_samples if source.n is None else source.n)
+            return replace(source, n=self.default_samples if source.n is None else source.n)
         n = len(self._split(source))
-        number = None if source.n is None or source.n >= n else source.n
-        same = [name for name in ("test", "valid") if getattr(self.data, name) is self.split]
-        if source.of == "held_out" and same:
-            return Source("test" if same[0] == "test" else "valid", number)
-        return Source(source.of, number)
+        source = replace(source, n=None if source.n is None or source.n >= n else source.n)
+        if source.of == "held_out" and self.split is self.data.test:
+            return replace(source, of="test")
+        if source.of == "held_out" and self.split is self.data.valid:
+            return replace(source, of="valid")
+        return source
 
     def _identity(self, source: Source) -> tuple[object, ...]:
         """All that the points of a source depend on."""
         if source.of == "samples":
             return ("samples", self.state, self.data.fingerprint, self.seed, source.n)
-        data, split = self.foreign if source.of == "foreign" else self.data, self._split(source)
+        split = self._split(source)
         of = source.of if source.of != "held_out" else f"held_out {hash_of(split)}"
-        return (of, data.fingerprint, len(split), source.n)
+        return (of, self._data(source).fingerprint, len(split), source.n)
 
     def _stored(self, kind: str, key: tuple[object, ...], compute: Callable[[], Arrays]) -> Arrays:
         """From the disk, or computed and kept there."""
@@ -362,3 +364,9 @@ class Evaluation:
             found = compute()
             self.cache.put(kind, key, found)
         return found
+
+
+def _shape(data: Data) -> str:
+    """The shape of a point in words."""
+    shape = "x".join(map(str, data.spec.shape))
+    return f"{shape} with {data.levels} grey levels" if data.levels else f"vectors of {shape}"

@@ -55,7 +55,7 @@ class GroupEvaluation(Evaluation):
         self.state = f"{whole.state}/{label}"
 
     def points(self, source: Source) -> Split:
-        """The points of the group among those of the whole; of foreign data, all."""
+        """The points of the group among those of the whole; of other data, all."""
         return replace(self.whole.points(source)[self._rows(source)], y=None)
 
     def samples(self, n: int | None = None) -> Split:
@@ -70,10 +70,9 @@ class GroupEvaluation(Evaluation):
         """As of the whole."""
         return self.whole.extractor(settings)
 
-    @property
-    def foreign(self) -> Data:
+    def other(self, name: str) -> Data:
         """As of the whole."""
-        return self.whole.foreign
+        return self.whole.other(name)
 
     def given(self, n: int) -> Tensor | None:
         """The label of the group, where the model is conditional."""
@@ -91,7 +90,7 @@ class GroupEvaluation(Evaluation):
     def _rows(self, source: Source) -> Tensor:
         """The rows of the group among the points of the whole."""
         labels = self.whole.points(source).y
-        if source.of == "foreign" or labels is None:
+        if source.data is not None or labels is None:
             return torch.arange(len(self.whole.points(source)))
         return torch.nonzero(labels == self.label).squeeze(1)
 

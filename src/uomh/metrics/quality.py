@@ -15,11 +15,12 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
+from uomh.metrics.balls import prdc_estimates
 from uomh.metrics.core import Metric, MetricConfig, Value
 from uomh.metrics.evaluation import Evaluation
-from uomh.metrics.frechet import frechet_estimate
+from uomh.metrics.frechet import fid_infinity, frechet_estimate
 from uomh.metrics.intervals import Estimate
-from uomh.metrics.prdc import prdc_estimates
+from uomh.metrics.kernels import kid_estimate, mmd_estimate
 from uomh.metrics.sources import Source
 from uomh.registry import register
 from uomh.settings import component
@@ -90,6 +91,47 @@ class FID(SamplesMetric):
         """At these numbers of points, with the bias that they bring."""
         del seed
         yield self.name, frechet_estimate(real, drawn), False
+
+
+@register("metrics", "fid_infinity")
+class FIDInfinity(SamplesMetric):
+    """Frechet distance extrapolated to samples without end (Chong & Forsyth 2020).
+
+    Extrapolating takes the bias away and moves no point's influence to first order, so the interval
+    is as wide as that of `fid`.
+    """
+
+    def compare(
+        self, real: Tensor, drawn: Tensor, seed: int
+    ) -> Iterator[tuple[str, Estimate, bool | None]]:
+        """See `uomh.metrics.fid_infinity`."""
+        value, plain = fid_infinity(real, drawn, seed=seed), frechet_estimate(real, drawn)
+        low, high = value - (plain.value - plain.low), value + (plain.high - plain.value)
+        yield self.name, Estimate(value, low, high), False
+
+
+@register("metrics", "kid")
+class KID(SamplesMetric):
+    """Kernel distance of features, unbiased at any number of samples (KID)."""
+
+    def compare(
+        self, real: Tensor, drawn: Tensor, seed: int
+    ) -> Iterator[tuple[str, Estimate, bool | None]]:
+        """Of all points, with the cubic kernel of Binkowski et al. 2018."""
+        del seed
+        yield self.name, kid_estimate(real, drawn), False
+
+
+@register("metrics", "mmd")
+class MMD(SamplesMetric):
+    """Squared maximum mean discrepancy of features with a Gaussian kernel, unbiased."""
+
+    def compare(
+        self, real: Tensor, drawn: Tensor, seed: int
+    ) -> Iterator[tuple[str, Estimate, bool | None]]:
+        """With the median distance as bandwidth (Gretton et al. 2012)."""
+        del seed
+        yield self.name, mmd_estimate(real, drawn), False
 
 
 class PRDCConfig(SamplesConfig):

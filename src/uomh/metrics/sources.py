@@ -19,18 +19,18 @@ class Source:
     """Which points.
 
     Attributes:
-        of: a split of the data, the split that is measured (``held_out``), samples of the model,
-            or the test split of other data (``foreign``).
+        of: a split of the data, the split that is measured (``held_out``), or samples of the model.
         n: how many: the first samples, or points spread evenly over a split; None: as many as the
             evaluation draws, or all.
+        data: name of other data whose split it is; None: the model's own.
     """
 
-    of: Literal["train", "valid", "test", "held_out", "samples", "foreign"]
+    of: Literal["train", "valid", "test", "held_out", "samples"]
     n: int | None = None
+    data: str | None = None
 
 
-TRAIN, HELD_OUT, FOREIGN = Source("train"), Source("held_out"), Source("foreign")
-SAMPLES = Source("samples")
+TRAIN, HELD_OUT, SAMPLES = Source("train"), Source("held_out"), Source("samples")
 
 
 def hash_of(split: Split) -> str:

@@ -95,7 +95,7 @@ def _measure(
             partial(progress.advance, "evaluate") if progress else None,
             samples=how.samples,
             extractor=how.features,
-            foreign=partial(_foreign, how.ood, config) if how.ood else None,
+            other=partial(_other, config),
             cache=cache,
             state=f"{weights} {setup}",
         )
@@ -114,7 +114,7 @@ def in_force(metric: Metric, how: EvaluateConfig) -> Metric:
     return type(metric)(metric.config.model_copy(update=left))
 
 
-def _foreign(name: str, config: RunConfig) -> Data:
+def _other(config: RunConfig, name: str) -> Data:
     """Another data set, read as the run's own was, and whole."""
     like = config.data
     return load_data(

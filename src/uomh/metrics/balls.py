@@ -164,12 +164,8 @@ def _checked(real: Any, generated: Any, k: int) -> tuple[Points, Points, int]:
 
 
 def _radii(points: Points, k: int) -> Floats:
-    radii: Floats = nearest_neighbours(_as_array(points), k, duplicates="keep").distances[:, -1]
+    radii: Floats = nearest_neighbours(points.array, k, duplicates="keep").distances[:, -1]
     return radii
-
-
-def _as_array(points: Points) -> NDArray[Any]:
-    return points.array
 
 
 def _random_halves(n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -184,7 +180,7 @@ def _radii_in_halves(points: Points, k: int, halves: NDArray[np.bool_]) -> Float
     A list that is too short for a half, about one in a thousand, gives its last distance.
     """
     length = min(points.n - 1, 2 * k + math.ceil(4 * math.sqrt(2 * k)))
-    found = nearest_neighbours(_as_array(points), length, duplicates="keep")
+    found = nearest_neighbours(points.array, length, duplicates="keep")
     radii = np.empty((points.n, 1 + halves.shape[1]))
     radii[:, 0] = found.distances[:, k - 1]
     rows = np.arange(points.n)
