@@ -90,5 +90,3 @@ def test_intervals_of_differences_and_means_are_those_of_independent_values():
     assert (a - b).std() == pytest.approx(5, rel=0.03)
     mean = mean_of([first, second])
     assert mean.high - mean.value == pytest.approx(math.hypot(3, 4) / 2)
-    unknown = Value(1.0)
-    assert difference(first, unknown).low is None

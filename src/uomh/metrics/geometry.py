@@ -91,8 +91,7 @@ class ClusteredDimension(Metric):
             except UomhError as error:
                 yield self.name, Value(None, reason=str(error), group=name)
                 continue
-            if apart.low is not None:
-                found.append(apart)
+            found.append(apart)
             yield self.name, replace(apart, group=name, about=f"k = {k}")
         if not found:
             raise UomhError("no class has samples enough for a dimension with an interval")
@@ -119,10 +118,10 @@ def of_one_size(real: Split, drawn: Split, most: int) -> tuple[Tensor, Tensor]:
 
 
 def dimension(points: Tensor, k: int) -> Value:
-    """The dimension of points (n, D) at k neighbours, with its interval where it is known.
+    """The dimension of points (n, D) at k neighbours, with its interval.
 
     Raises:
-        UomhError: there are too few distinct points.
+        UomhError: there are too few distinct points, of a dimension or of its interval.
     """
     from uomh.dimension.mle import MLE  # brings scikit-learn, which other metrics do without
 
@@ -133,23 +132,23 @@ def dimension(points: Tensor, k: int) -> Value:
         except UserWarning as warning:  # k was clipped, or a dimension beyond the coordinates
             raise UomhError(str(warning)) from None
     low, high = fitted.interval_
-    known = math.isfinite(high)
-    return Value(
-        fitted.dimension_,
-        low if known else None,
-        high if known else None,
-        len(points),
-        "estimate",
-    )
+    if not math.isfinite(high):
+        raise UomhError(
+            f"{len(points)} points of each are too few for an interval of the dimension at k = {k}; "
+            "draw more samples or lower k"
+        )
+    return Value(fitted.dimension_, low, high, len(points), "estimate")
 
 
 def difference(first: Value, second: Value) -> Value:
     """The first less the second, which is independent of it."""
     assert first.value is not None
+    assert first.low is not None
+    assert first.high is not None
     assert second.value is not None
+    assert second.low is not None
+    assert second.high is not None
     apart, n = first.value - second.value, min(first.n, second.n)
-    if first.low is None or first.high is None or second.low is None or second.high is None:
-        return Value(apart, n=n, kind="estimate")
     below = math.hypot(first.value - first.low, second.high - second.value)
     above = math.hypot(first.high - first.value, second.value - second.low)
     return Value(apart, apart - below, apart + above, n, "estimate")

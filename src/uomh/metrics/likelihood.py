@@ -143,7 +143,13 @@ class AnnealedLogLikelihood(Metric):
         down = float((constant.value - constant.low).max())
         low = value.value - math.hypot(value.value - value.low, up)
         high = value.value + math.hypot(value.high - value.value, down)
-        about = f"{float(constant.effective.min()):.0f} effective chains"
+        effective = float(constant.effective.min())
+        if not math.isfinite(low):
+            raise UomhError(
+                f"{effective:.1f} effective chains are too few to know the normalising constant; "
+                "give more chains, or raise model.ais_temperatures"
+            )
+        about = f"{effective:.0f} effective chains"
         return replace(value, low=low, high=high, about=about)
 
 
@@ -181,7 +187,7 @@ class NullMetric(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Zero."""
         del evaluation
-        yield self.name, Value(0.0)
+        yield self.name, Value(0.0, 0.0, 0.0)
 
 
 @register("metrics", "bits_per_dim")
