@@ -134,7 +134,7 @@ def dimension(points: Tensor, k: int) -> Value:
     low, high = fitted.interval_
     if not math.isfinite(high):
         raise UomhError(
-            f"{len(points)} points of each are too few for an interval of the dimension at k = {k}; "
+            f"{len(points)} points are too few for an interval of the dimension at k = {k}; "
             "draw more samples or lower k"
         )
     return Value(fitted.dimension_, low, high, len(points), "estimate")
