@@ -136,6 +136,7 @@ def metrics_table(values: Iterable[Value], title: str) -> Table:
     for column in ("metric", "value", "95% interval", "n", "kind"):
         words = column in ("metric", "kind")
         table.add_column(column, justify="left" if words else "right", no_wrap=column != "kind")
+    notes: dict[str, list[str]] = {}
     for value in values:
         name = shown(value.name)
         if value.group is not None:
@@ -144,8 +145,11 @@ def metrics_table(values: Iterable[Value], title: str) -> Table:
             table.add_row(name, "n/a", "", "", value.reason or "")
         else:
             interval = "" if value.low is None else f"{value.low:.6g} to {value.high:.6g}"
-            kind = f"{value.kind}; {value.about}" if value.about else value.kind
-            table.add_row(name, f"{value.value:.6g}", interval, str(value.n), shown(kind))
+            table.add_row(name, f"{value.value:.6g}", interval, str(value.n), value.kind)
+            if value.about:
+                notes.setdefault(value.about, []).append(value.name)
+    lines = [f"{', '.join(names)}: {about}" for about, names in notes.items()]
+    table.caption, table.caption_justify = "\n".join(map(shown, lines)) or None, "left"
     return table
 
 
