@@ -99,9 +99,7 @@ class Moments:
     def merge(self, other: Moments) -> Moments:
         """The moments of the points of both."""
         if self.n and other.n and self.dim != other.dim:
-            raise UomhError(
-                f"moments of {self.dim} and of {other.dim} dimensions cannot be merged"
-            )
+            raise UomhError(f"moments of {self.dim} and of {other.dim} dimensions cannot be merged")
         if not self.n or not other.n:
             return self if self.n else other
         joint = Moments()
@@ -118,7 +116,7 @@ class Moments:
 
     @property
     def factor(self) -> Tensor:
-        """R, float64 (r, D) with r at most D + 1: R'R / (n - 1) is the covariance."""
+        """R, float64 (r, D) with r at most D: R'R / (n - 1) is the covariance."""
         self._settle()
         return self._factor
 
@@ -167,8 +165,10 @@ def _shortened(rows: Tensor) -> Tensor:
     lower, failed = torch.linalg.cholesky_ex(squares)
     diagonal = lower.diagonal()
     if not failed and float(diagonal.min()) > WELL_CONDITIONED * float(diagonal.max()):
-        return lower.T.contiguous()
-    return torch.linalg.qr(rows, mode="r").R
+        triangle: Tensor = lower.T.contiguous()
+    else:
+        triangle = torch.linalg.qr(rows, mode="r").R
+    return triangle
 
 
 def _nuclear_norm(M: Tensor, negligible: float) -> tuple[float, float]:
@@ -326,7 +326,8 @@ def _influence(points: Points, mean: Tensor, other: Tensor, root: Tensor) -> Flo
         x = block.double() - mean
         inside = (x @ root.T).square_().sum(1)
         values[rows] = (x.square().sum(1) + 2 * x @ (mean - other) - inside).numpy()
-    return values - values.mean()
+    centred: Floats = values - values.mean()
+    return centred
 
 
 def fid_infinity(real: Any, generated: Any, *, fixed_real: bool = False, seed: int = 0) -> float:
@@ -358,18 +359,15 @@ def fid_infinity(real: Any, generated: Any, *, fixed_real: bool = False, seed: i
         float(np.mean([frechet_from_moments(p, q) for p, q in zip(left, right, strict=True)]))
         for left, right in zip(a, b, strict=True)
     ]
-    # Quarters, halves and the whole stand at 4/n, 2/n and 1/n. The line is fitted by least squares
-    # with weight n: (13 x whole + 8 x halves - 6 x quarters... ) is left to numpy.
-    slope, intercept = np.polyfit([4.0, 2.0, 1.0], means, 1, w=np.sqrt([1.0, 2.0, 4.0]))
-    return float(intercept)
+    # At 4/n, 2/n and 1/n: by least squares, weighted by the points that each is of.
+    line = np.polyfit([4.0, 2.0, 1.0], means, 1, w=np.sqrt([1.0, 2.0, 4.0]))
+    return float(line[1])
 
 
 def _nested(points: Points, parts: int, seed: int) -> list[list[Moments]]:
     """The moments of the parts of a random deal, of pairs of those, and so on to the whole."""
     order = np.random.default_rng(seed).permutation(points.n)
-    level = []
-    for rows in np.array_split(order, parts):
-        level.append(Moments.of(points.only(np.sort(rows))))
+    level = [Moments.of(points.only(np.sort(rows))) for rows in np.array_split(order, parts)]
     levels = [level]
     while len(level) > 1:
         level = [a.merge(b) for a, b in zip(level[::2], level[1::2], strict=True)]

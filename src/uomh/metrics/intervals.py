@@ -121,4 +121,5 @@ def proportion(inside: NDArray[np.bool_], name: str) -> Estimate:
         name: of the set of points.
     """
     share = float(inside.mean())
-    return Estimate(share, *wilson(share, len(inside)), {name: inside - share})
+    influence = inside.astype(np.float64) - share
+    return Estimate(share, *wilson(share, len(inside)), {name: influence})

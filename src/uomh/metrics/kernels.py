@@ -77,7 +77,7 @@ def kid(
             f"subsets of {size} points cannot be drawn from {first.n} real and {second.n} "
             "generated ones; lower subset_size"
         )
-    rng = np.random.RandomState(seed)  # noqa: NPY002 - the draws of torch-fidelity
+    rng = np.random.RandomState(seed)
     values = []
     for _ in range(count):
         y = second.only(rng.choice(second.n, size, replace=False))
@@ -249,5 +249,3 @@ def _across(kernel: Kernel, first: Points, second: Points) -> _Sums:
             columns[other] += table.sum(0).numpy()
             squares += float(table.square_().sum())
     return _Sums(rows, columns, squares)
-
-
