@@ -33,7 +33,7 @@ from torch import Tensor
 
 from uomh.errors import UomhError
 from uomh.metrics.inputs import two_sets
-from uomh.metrics.intervals import NORMAL_95, Estimate, Floats, normal, variance_of
+from uomh.metrics.intervals import Estimate, Floats, squared, variance_of
 from uomh.neighbours.core import Points
 
 BUFFER = 4
@@ -279,29 +279,16 @@ def frechet_estimate(real: Any, generated: Any, *, fixed_real: bool = False) -> 
     for name, values in influences.items():
         even, odd = (half[name] for half in halves)
         both = variance_of({name: values})
-        shared = [
-            float(np.cov(even[start::2], odd[start::2])[0, 1]) / len(values) for start in (0, 1)
-        ]
-        variance += 0.5 * (both + min(max(float(np.mean(shared)), 0.0), both))
-    return _around(value, variance, influences)
+        shared = np.mean(
+            [np.cov(even[start::2], odd[start::2])[0, 1] / len(values) for start in (0, 1)]
+        )
+        # `both` holds the part of second order twice, `shared` not at all.
+        variance += (both + max(float(shared), 0.0)) / 2
+    return squared(value, variance, influences)
 
 
 def _every_other(points: Points, start: int) -> Points:
     return points.only(np.arange(start, points.n, 2))
-
-
-def _around(value: float, variance: float, influences: dict[str, Floats]) -> Estimate:
-    """The interval that is symmetric for the distance itself, the root of the value.
-
-    The square of a nearly normal distance leans to the right, and the root of it does not.
-    """
-    if variance == 0 or value == 0:
-        return normal(value, variance, influences)
-    root = math.sqrt(value)
-    half = NORMAL_95 * math.sqrt(variance) / (2 * root)
-    mean = variance / (4 * value)  # the mean of a square is that of the root, squared, and this
-    low, high = max(root - half, 0.0) ** 2, (root + half) ** 2 + mean
-    return Estimate(value, min(low + mean, value), high, influences)
 
 
 def _influences(
