@@ -148,15 +148,14 @@ def frechet_estimate(real: Any, generated: Any, *, fixed_real: bool = False) -> 
     ]
     if fixed_real:
         del influences["real"]
-    variance = 0.0
+    # `both` holds the part of second order twice; `shared`, from influences that know nothing of
+    # each other, not at all.
+    both, shared = variance_of(influences), 0.0
     for name, values in influences.items():
         even, odd = (half[name] for half in halves)
-        both = variance_of({name: values})
-        shared = np.mean(
-            [np.cov(even[start::2], odd[start::2])[0, 1] / len(values) for start in (0, 1)]
-        )
-        # `both` holds the part of second order twice, `shared` not at all.
-        variance += (both + max(float(shared), 0.0)) / 2
+        covariances = [np.cov(even[start::2], odd[start::2])[0, 1] for start in (0, 1)]
+        shared += float(np.mean(covariances)) / len(values)
+    variance = (both + min(max(shared, 0.0), both)) / 2
     return squared(value, variance, influences)
 
 
