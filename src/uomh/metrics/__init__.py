@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from uomh.metrics.balls import PRDC, PRDCEstimates, prdc, prdc_estimates
     from uomh.metrics.copies import Memorisation, c_t, memorisation
     from uomh.metrics.frechet import (
-        Moments,
         fid_infinity,
         frechet_distance,
         frechet_estimate,
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     )
     from uomh.metrics.intervals import Estimate, difference
     from uomh.metrics.kernels import kid, kid_estimate, mmd, mmd_estimate
+    from uomh.metrics.moments import Moments
     from uomh.metrics.separation import Stump, aupr, auroc, decision_stump, fpr_at_95
     from uomh.metrics.shares import Between, between_manifolds, share_beyond
 
@@ -29,7 +29,7 @@ _HOMES = {
     "Between": "uomh.metrics.shares",
     "Estimate": "uomh.metrics.intervals",
     "Memorisation": "uomh.metrics.copies",
-    "Moments": "uomh.metrics.frechet",
+    "Moments": "uomh.metrics.moments",
     "PRDC": "uomh.metrics.balls",
     "PRDCEstimates": "uomh.metrics.balls",
     "Stump": "uomh.metrics.separation",

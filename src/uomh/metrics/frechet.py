@@ -33,142 +33,15 @@ from torch import Tensor
 
 from uomh.errors import UomhError
 from uomh.metrics.inputs import two_sets
-from uomh.metrics.intervals import NORMAL_95, Estimate, Floats, normal, variance_of
+from uomh.metrics.intervals import Estimate, Floats, squared, variance_of
+from uomh.metrics.moments import Moments
 from uomh.neighbours.core import Points
 
-BUFFER = 4
-"""rows that wait to be taken into the factor, in multiples of their length"""
-WELL_CONDITIONED = 1e-4
-"""least ratio of the diagonal of R at which R by Cholesky, from squares, is as good as by QR"""
 SMALL = 256
 """matrices whose singular values are taken directly"""
 NEGLIGIBLE = 1e-11
 """error of the sum of singular values, relative to the traces, at which another way is taken"""
 EPS = float(np.finfo(np.float64).eps)
-
-
-class Moments:
-    """Mean and covariance of points that come in batches, in float64.
-
-    The covariance is kept as a factor R with R'R = (n - 1) S, which loses no digits where S is
-    singular; up to D points the factor is the centred points.
-
-    Attributes:
-        n: number of points so far.
-        dim: D, known after the first batch.
-    """
-
-    def __init__(self) -> None:
-        self.n = 0
-        self.dim = 0
-        self._mean = torch.empty(0, dtype=torch.float64)
-        self._factor = torch.empty(0, 0, dtype=torch.float64)
-        self._waiting: list[Tensor] = []
-
-    @classmethod
-    def of(cls, X: Any) -> Moments:
-        """The moments of points (n, ...)."""
-        moments = cls()
-        moments.update(X)
-        return moments
-
-    def update(self, batch: Any) -> None:
-        """Take in points (b, ...): an array or a tensor of any real type.
-
-        Raises:
-            UomhError: they are not finite real numbers, or of another dimension than before.
-        """
-        points = batch if isinstance(batch, Points) else Points(batch, "features")
-        points.largest()
-        if self.n and points.dim != self.dim:
-            raise UomhError(
-                f"features of {points.dim} dimensions cannot join moments of {self.dim} dimensions"
-            )
-        if not self.n:
-            self.dim = points.dim
-            self._mean = torch.zeros(self.dim, dtype=torch.float64)
-            self._factor = torch.empty(0, self.dim, dtype=torch.float64)
-        room = max(BUFFER * self.dim, 256)
-        for start in range(0, points.n, room):
-            rows = points[start : min(start + room, points.n)]
-            if sum(map(len, self._waiting)) + len(rows) > room:
-                self._settle()
-            self._waiting.append(rows.double().clone())
-            self.n += len(rows)
-
-    def merge(self, other: Moments) -> Moments:
-        """The moments of the points of both."""
-        if self.n and other.n and self.dim != other.dim:
-            raise UomhError(
-                f"moments of {self.dim} and of {other.dim} dimensions cannot be merged"
-            )
-        if not self.n or not other.n:
-            return self if self.n else other
-        joint = Moments()
-        joint.n, joint.dim = self.n, self.dim
-        joint._mean, joint._factor = self.mean, self.factor
-        joint._join(other.n, other.mean, other.factor)
-        return joint
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean, float64 (D,)."""
-        self._settle()
-        return self._mean
-
-    @property
-    def factor(self) -> Tensor:
-        """R, float64 (r, D) with r at most D + 1: R'R / (n - 1) is the covariance."""
-        self._settle()
-        return self._factor
-
-    @property
-    def covariance(self) -> Tensor:
-        """The covariance with divisor n - 1, float64 (D, D)."""
-        return self.factor.T @ self.factor / (self.n - 1)
-
-    @property
-    def trace(self) -> float:
-        """The trace of the covariance."""
-        return float(self.factor.square().sum()) / (self.n - 1)
-
-    def _settle(self) -> None:
-        if not self._waiting:
-            return
-        rows = torch.cat(self._waiting) if len(self._waiting) > 1 else self._waiting[0]
-        self._waiting = []
-        mean = rows.mean(0)
-        rows.sub_(mean)
-        total = self.n
-        self.n -= len(rows)
-        self._join(len(rows), mean, rows)
-        assert self.n == total
-
-    def _join(self, n: int, mean: Tensor, factor: Tensor) -> None:
-        """Take in n points of this mean and factor (Chan, Golub & LeVeque 1979)."""
-        step = mean - self._mean
-        between = step * math.sqrt(self.n * n / (self.n + n))
-        parts = [self._factor, factor, between[None]] if self.n else [factor]
-        self._factor = _shortened(torch.cat(parts) if len(parts) > 1 else factor)
-        self._mean = self._mean + step * (n / (self.n + n))
-        self.n += n
-
-
-def _shortened(rows: Tensor) -> Tensor:
-    """A factor of the same R'R with at most D rows, or the rows where they are no more."""
-    n, dim = rows.shape
-    if n <= dim:
-        return rows
-    squares = rows.new_zeros(dim, dim)
-    step = max(64, dim // 8)
-    for start in range(0, dim, step):  # the lower triangle alone
-        part = slice(start, start + step)
-        torch.mm(rows[:, start:].T, rows[:, part], out=squares[start:, part])
-    lower, failed = torch.linalg.cholesky_ex(squares)
-    diagonal = lower.diagonal()
-    if not failed and float(diagonal.min()) > WELL_CONDITIONED * float(diagonal.max()):
-        return lower.T.contiguous()
-    return torch.linalg.qr(rows, mode="r").R
 
 
 def _nuclear_norm(M: Tensor, negligible: float) -> tuple[float, float]:
@@ -275,33 +148,19 @@ def frechet_estimate(real: Any, generated: Any, *, fixed_real: bool = False) -> 
     ]
     if fixed_real:
         del influences["real"]
-    variance = 0.0
+    # `both` holds the part of second order twice; `shared`, from influences that know nothing of
+    # each other, not at all.
+    both, shared = variance_of(influences), 0.0
     for name, values in influences.items():
         even, odd = (half[name] for half in halves)
-        both = variance_of({name: values})
-        shared = [
-            float(np.cov(even[start::2], odd[start::2])[0, 1]) / len(values) for start in (0, 1)
-        ]
-        variance += 0.5 * (both + min(max(float(np.mean(shared)), 0.0), both))
-    return _around(value, variance, influences)
+        covariances = [np.cov(even[start::2], odd[start::2])[0, 1] for start in (0, 1)]
+        shared += float(np.mean(covariances)) / len(values)
+    variance = (both + min(max(shared, 0.0), both)) / 2
+    return squared(value, variance, influences)
 
 
 def _every_other(points: Points, start: int) -> Points:
     return points.only(np.arange(start, points.n, 2))
-
-
-def _around(value: float, variance: float, influences: dict[str, Floats]) -> Estimate:
-    """The interval that is symmetric for the distance itself, the root of the value.
-
-    The square of a nearly normal distance leans to the right, and the root of it does not.
-    """
-    if variance == 0 or value == 0:
-        return normal(value, variance, influences)
-    root = math.sqrt(value)
-    half = NORMAL_95 * math.sqrt(variance) / (2 * root)
-    mean = variance / (4 * value)  # the mean of a square is that of the root, squared, and this
-    low, high = max(root - half, 0.0) ** 2, (root + half) ** 2 + mean
-    return Estimate(value, min(low + mean, value), high, influences)
 
 
 def _influences(
@@ -326,7 +185,8 @@ def _influence(points: Points, mean: Tensor, other: Tensor, root: Tensor) -> Flo
         x = block.double() - mean
         inside = (x @ root.T).square_().sum(1)
         values[rows] = (x.square().sum(1) + 2 * x @ (mean - other) - inside).numpy()
-    return values - values.mean()
+    centred: Floats = values - values.mean()
+    return centred
 
 
 def fid_infinity(real: Any, generated: Any, *, fixed_real: bool = False, seed: int = 0) -> float:
@@ -358,18 +218,15 @@ def fid_infinity(real: Any, generated: Any, *, fixed_real: bool = False, seed: i
         float(np.mean([frechet_from_moments(p, q) for p, q in zip(left, right, strict=True)]))
         for left, right in zip(a, b, strict=True)
     ]
-    # Quarters, halves and the whole stand at 4/n, 2/n and 1/n. The line is fitted by least squares
-    # with weight n: (13 x whole + 8 x halves - 6 x quarters... ) is left to numpy.
-    slope, intercept = np.polyfit([4.0, 2.0, 1.0], means, 1, w=np.sqrt([1.0, 2.0, 4.0]))
-    return float(intercept)
+    # At 4/n, 2/n and 1/n: by least squares, weighted by the points that each is of.
+    line = np.polyfit([4.0, 2.0, 1.0], means, 1, w=np.sqrt([1.0, 2.0, 4.0]))
+    return float(line[1])
 
 
 def _nested(points: Points, parts: int, seed: int) -> list[list[Moments]]:
     """The moments of the parts of a random deal, of pairs of those, and so on to the whole."""
     order = np.random.default_rng(seed).permutation(points.n)
-    level = []
-    for rows in np.array_split(order, parts):
-        level.append(Moments.of(points.only(np.sort(rows))))
+    level = [Moments.of(points.only(np.sort(rows))) for rows in np.array_split(order, parts)]
     levels = [level]
     while len(level) > 1:
         level = [a.merge(b) for a, b in zip(level[::2], level[1::2], strict=True)]

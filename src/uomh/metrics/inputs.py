@@ -60,9 +60,7 @@ def scores_of(x: Any, name: str, least: int = 1) -> NDArray[np.float64]:
     """
     shape = tuple(getattr(x, "shape", np.shape(x)))
     if len(shape) != 1 or shape[0] < least:
-        raise UomhError(
-            f"{name} must be one score a point, at least {least}; it has shape {shape}"
-        )
+        raise UomhError(f"{name} must be one score a point, at least {least}; it has shape {shape}")
     values = as_rows(x[:, None] if hasattr(x, "ndim") else np.asarray(x)[:, None], name)
     scores: NDArray[np.float64] = values[:, 0].double().numpy()
     if np.isnan(scores).any():

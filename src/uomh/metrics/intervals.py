@@ -63,6 +63,30 @@ def normal(value: float, variance: float, influences: Mapping[str, Floats]) -> E
     return Estimate(value, value - half, value + half, influences)
 
 
+def squared(
+    value: float, variance: float, influences: Mapping[str, Floats], offset: float = 0.0
+) -> Estimate:
+    """A squared distance with the interval that is symmetric for the distance itself.
+
+    The square of a nearly normal distance leans to the right, and its root does not. The mean of
+    the square is the square of the mean and the variance of the root, by which the ends move up.
+
+    Args:
+        value: the squared distance, less `offset`.
+        variance: of the value.
+        influences: of each point.
+        offset: what was subtracted from a square for it to have the right mean.
+    """
+    square = value + offset
+    if variance == 0 or square <= 0:
+        return normal(value, variance, influences)
+    root = math.sqrt(square)
+    half = NORMAL_95 * math.sqrt(variance) / (2 * root)
+    up = variance / (4 * square) - offset
+    low, high = max(root - half, 0.0) ** 2 + up, (root + half) ** 2 + up
+    return Estimate(value, min(low, value), high, influences)
+
+
 def difference(first: Estimate, second: Estimate, paired: tuple[str, ...] = ("real",)) -> Estimate:
     """``first - second`` with its interval, where both were measured on some of the same points.
 
@@ -121,4 +145,5 @@ def proportion(inside: NDArray[np.bool_], name: str) -> Estimate:
         name: of the set of points.
     """
     share = float(inside.mean())
-    return Estimate(share, *wilson(share, len(inside)), {name: inside - share})
+    influence = inside.astype(np.float64) - share
+    return Estimate(share, *wilson(share, len(inside)), {name: influence})

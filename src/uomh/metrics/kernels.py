@@ -14,7 +14,9 @@ table of the kernel is never held: its blocks are summed by row.
 and one of second order, which is all of it where P = Q. The variance of the influences as measured,
 each by a mean over a sample, holds the second part twice; with the doubly centred variances z of
 the three tables that part is 2 z_xx / n^2 + 2 z_yy / m^2 + 4 z_xy / (n m), and it is subtracted
-once (as Sutherland & Deka 2019 to leading order).
+once (as Sutherland & Deka 2019 to leading order). The interval is symmetric for the root of the
+square |mean_i k(x_i, .) - mean_j k(y_j, .)|^2, which exceeds the estimate by what pairs of a point
+with itself add.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from torch import Tensor
 
 from uomh.errors import UomhError
 from uomh.metrics.inputs import two_sets
-from uomh.metrics.intervals import Estimate, Floats, normal, variance_of
+from uomh.metrics.intervals import Estimate, Floats, squared, variance_of
 from uomh.neighbours.checks import real_number, whole_number
 from uomh.neighbours.core import Points
 
@@ -77,7 +79,7 @@ def kid(
             f"subsets of {size} points cannot be drawn from {first.n} real and {second.n} "
             "generated ones; lower subset_size"
         )
-    rng = np.random.RandomState(seed)  # noqa: NPY002 - the draws of torch-fidelity
+    rng = np.random.RandomState(seed)
     values = []
     for _ in range(count):
         y = second.only(rng.choice(second.n, size, replace=False))
@@ -173,12 +175,13 @@ def _gaussian(first: Points, second: Points, bandwidth: float | None) -> Kernel:
 class _Sums:
     """Of a table of a kernel: sums by row and by column, and of all squares.
 
-    Where the table is of a set with itself its diagonal is left out.
+    Where the table is of a set with itself its diagonal is left out, and its sum is kept.
     """
 
     rows: Floats
     columns: Floats
     squares: float
+    diagonal: float = 0.0
 
     def centred_variance(self, pairs_in_row: int, pairs_in_column: int) -> float:
         """Variance of the doubly centred table."""
@@ -215,7 +218,16 @@ class _Tables:
             second += 4 * self.across.centred_variance(m, n) / (n * m)
         both = variance_of(influences)
         # The part of second order is at most half of what is measured.
-        return normal(self.value, max(both - second, both / 2), influences)
+        variance = max(both - second, both / 2)
+        return squared(self.value, variance, influences, self._offset())
+
+    def _offset(self) -> float:
+        """What the square of the module's note exceeds the unbiased estimate by."""
+        parts = ((self.n, self.real), (self.m, self.generated))
+        return sum(
+            (table.diagonal - float(table.rows.sum()) / (size - 1)) / size**2
+            for size, table in parts
+        )
 
 
 def _blocks(points: Points) -> list[slice]:
@@ -223,7 +235,7 @@ def _blocks(points: Points) -> list[slice]:
 
 
 def _within(kernel: Kernel, points: Points) -> _Sums:
-    rows, squares = np.zeros(points.n), 0.0
+    rows, squares, diagonal = np.zeros(points.n), 0.0, 0.0
     blocks = _blocks(points)
     for i, band in enumerate(blocks):
         x = points[band].double()
@@ -231,12 +243,13 @@ def _within(kernel: Kernel, points: Points) -> _Sums:
             same = other == band
             table = kernel(x, x if same else points[other].double())
             if same:
+                diagonal += float(table.trace())
                 table.fill_diagonal_(0)
             rows[band] += table.sum(1).numpy()
             if not same:
                 rows[other] += table.sum(0).numpy()
             squares += (1 if same else 2) * float(table.square_().sum())
-    return _Sums(rows, rows, squares)
+    return _Sums(rows, rows, squares, diagonal)
 
 
 def _across(kernel: Kernel, first: Points, second: Points) -> _Sums:
@@ -249,5 +262,3 @@ def _across(kernel: Kernel, first: Points, second: Points) -> _Sums:
             columns[other] += table.sum(0).numpy()
             squares += float(table.square_().sum())
     return _Sums(rows, columns, squares)
-
-

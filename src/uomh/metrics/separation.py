@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from uomh.metrics.intervals import NORMAL_95, Estimate, Floats, variance_of, wilson
 from uomh.metrics.inputs import scores_of
+from uomh.metrics.intervals import NORMAL_95, Estimate, Floats, variance_of, wilson
 from uomh.metrics.shares import share_beyond
 
 
@@ -49,7 +49,9 @@ def auroc(inside: Any, outside: Any) -> Estimate:
     if variance == 0 or not 0 < area < 1:
         return Estimate(area, *wilson(area, min(n, m)), influences)
     logit, half = math.log(area / (1 - area)), NORMAL_95 * math.sqrt(variance) / (area * (1 - area))
-    low, high = (1 / (1 + math.exp(-min(max(end, -700), 700))) for end in (logit - half, logit + half))
+    low, high = (
+        1 / (1 + math.exp(-min(max(end, -700), 700))) for end in (logit - half, logit + half)
+    )
     return Estimate(area, low, high, influences)
 
 

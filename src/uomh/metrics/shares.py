@@ -15,27 +15,29 @@ import numpy as np
 
 from uomh.errors import UomhError
 from uomh.metrics.inputs import points_of, scores_of, two_sets
-from uomh.metrics.intervals import Estimate, Floats, proportion, wilson
+from uomh.metrics.intervals import Estimate, Floats, proportion
 from uomh.neighbours import nearest_neighbours
 from uomh.neighbours.checks import real_number
 
 DRAWS = 4000
-"""bootstrap draws of an interval"""
+"""random draws of an interval"""
 
 
 def share_beyond(scores: Any, reference: Any, level: float = 0.99, *, seed: int = 0) -> Estimate:
     """The share of scores that exceed at least the given share of the reference scores.
 
-    That is the share above the ceil(level n)-th smallest of n reference scores. Its interval is
-    over both sets, as the threshold is as uncertain as the few scores beyond it: by bootstrap,
-    where the threshold's rank is a draw from a beta distribution and the count a binomial one, with
-    the spread taken as that of a share of fewer points (Wilson; compare Zhou & Qin 2005).
+    That is the share above the ceil(level n)-th smallest of n reference scores. Its 95% interval is
+    for the share above the true quantile of the reference's distribution, over both sets, as the
+    few reference scores beyond it leave that quantile uncertain: the number of reference scores
+    below it is binomial, and given where it lies so is the number of scores above it, whose
+    probability has the posterior Beta(count + 1/2, rest + 1/2) of Jeffreys. The interval is between
+    quantiles of draws of both.
 
     Args:
         scores: (m,) of the points in question, higher for stranger ones.
         reference: (n,) of points known to be right.
         level: the share of the reference, in (0, 1).
-        seed: of the bootstrap.
+        seed: of the draws.
 
     Raises:
         UomhError: scores that are NaN or no list, or none; too few reference scores to have one
@@ -53,15 +55,16 @@ def share_beyond(scores: Any, reference: Any, level: float = 0.99, *, seed: int 
             f"{n} reference scores have none beyond {share:.0%} of them; give at least "
             f"{math.floor(1 / (1 - share) + 1e-9) + 1}"
         )
-    m = len(x)
-    ordered = np.sort(x)
     value = float(np.mean(x > known[rank - 1]))
     rng = np.random.default_rng(seed)
-    places = (n * rng.beta(rank, n - rank + 1, DRAWS)).astype(np.int64).clip(max=n - 1)
-    shares = 1 - np.searchsorted(ordered, known[places], side="right") / m
-    variance = float((rng.binomial(m, shares.clip(0, 1)) / m).var())
-    effective = min(value * (1 - value) / variance, m) if variance > 0 and 0 < value < 1 else m
-    return Estimate(value, *wilson(value, effective))
+    place = rng.binomial(n, share, DRAWS) - rng.integers(0, 2, DRAWS)  # either side of the limit
+    limits = np.concatenate([[-np.inf], known, [np.inf]])[place + 1]
+    beyond = len(x) - np.searchsorted(np.sort(x), limits, side="right")
+    shares = rng.beta(beyond + 0.5, len(x) - beyond + 0.5)
+    low, high = np.quantile(shares, [0.025, 0.975])
+    if value == 0:
+        low = 0.0
+    return Estimate(value, min(float(low), value), max(float(high), value))
 
 
 class Between(NamedTuple):
@@ -101,9 +104,7 @@ def between_manifolds(samples: Any, train: Any, held_out: Any, level: float = 0.
     share = share_beyond(distances, known, level)
     limit = float(np.sort(known)[math.ceil(level * len(known) - 1e-9) - 1])
     fresh = proportion(known > limit, "held_out")
-    excess = Estimate(
-        share.value - fresh.value, share.low - fresh.value, share.high - fresh.value
-    )
+    excess = Estimate(share.value - fresh.value, share.low - fresh.value, share.high - fresh.value)
     return Between(share, fresh, excess, distances, limit)
 
 

@@ -26,7 +26,8 @@ from uomh.neighbours.exact import BAND, CACHE_BYTES, PLAN, TINY, Progress, Table
 from uomh.neighbours.measure import squared_distances
 
 Floats = NDArray[np.float64]
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64], Floats]
+Rows = NDArray[np.int64]
+Pairs = tuple[Rows, Rows, Floats]
 
 
 def near_pairs(
@@ -81,18 +82,12 @@ def near_pairs(
                 right = kept[index] if kept else sketch.columns(points[band])
                 other = _Side(sketch, right, reach[band])
                 limits = tables.larger(mine.limits[:, None], other.limits[None])
-                j, i, low = tables.below(tables.product(left, right), limits)
-                distances = _distances(sketch, mine, other, j, i, low)
-                (open_,) = np.nonzero(np.isnan(distances))
-                i_, j_ = i.numpy() + band.start, j.numpy() + rows.start
-                parts = np.array_split(open_, torch.get_num_threads())
-                measured = pool.map(
-                    lambda p, a=i_, b=j_: squared_distances(points, asked, a[p], b[p]),  # type: ignore[misc]
-                    parts,
-                )
-                distances[open_] = np.sqrt(np.concatenate(list(measured)))
-                near = distances <= np.maximum(reach[i_], asked_reach[j_])
-                yield i_[near], j_[near], distances[near]
+                row, column, low = tables.below(tables.product(left, right), limits)
+                distances = _distances(sketch, mine, other, row, column, low)
+                i, j = column.numpy() + band.start, row.numpy() + rows.start
+                _measure(points, asked, i, j, distances, pool)
+                near = distances <= np.maximum(reach[i], asked_reach[j])
+                yield i[near], j[near], distances[near]
                 done += 1
                 if progress is not None:
                     progress(done, total)
@@ -128,6 +123,16 @@ def _distances(
         clear &= (square - margin > reach * (1 + 1e-6)) | (square + margin < reach * (1 - 1e-6))
     distances = square.clamp_(min=0).sqrt_() / sketch.scale
     return distances.masked_fill_(~clear, torch.nan).numpy()
+
+
+def _measure(
+    points: Points, asked: Points, i: Rows, j: Rows, distances: Floats, pool: ThreadPoolExecutor
+) -> None:
+    """Put the exact distances of pairs where they are NaN."""
+    (unknown,) = np.nonzero(np.isnan(distances))
+    parts = np.array_split(unknown, torch.get_num_threads())
+    measured = pool.map(lambda part: squared_distances(points, asked, i[part], j[part]), parts)
+    distances[unknown] = np.sqrt(np.concatenate(list(measured)))
 
 
 def _plan(
