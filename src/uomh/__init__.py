@@ -13,13 +13,13 @@ from uomh.registry import register
 
 if TYPE_CHECKING:
     from uomh.clusters import cluster
-    from uomh.config import resolve
     from uomh.data import load_data
     from uomh.dimension.evidence import verify
     from uomh.dimension.result import DimensionReport
     from uomh.neighbours import Neighbours, nearest_neighbours
     from uomh.training.load import load_run
     from uomh.training.measure import measure
+    from uomh.training.resolve import resolve
     from uomh.training.run import build, fit, train
 
 __version__ = "0.1.0"
@@ -34,7 +34,7 @@ _HOMES = {
     "load_run": "uomh.training.load",
     "measure": "uomh.training.measure",
     "nearest_neighbours": "uomh.neighbours",
-    "resolve": "uomh.config",
+    "resolve": "uomh.training.resolve",
     "train": "uomh.training.run",
     "verify": "uomh.dimension.evidence",
 }

@@ -104,8 +104,8 @@ def told(monkeypatch):
     [
         {},
         {"model": {"name": "gan"}},
-        {"disconnected": True},
-        {"density": {"name": "flow"}, "density_train": {"max_epochs": 1}},
+        {"model": {"name": "disconnected"}},
+        {"model": {"name": "two_step"}},
     ],
     ids=["one", "gan", "parts", "two steps"],
 )

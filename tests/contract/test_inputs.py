@@ -11,10 +11,11 @@ from tests.contract.test_models import MODELS, build, data_of
 from uomh import registry
 from uomh.data import DataSpec
 from uomh.errors import UomhError
-from uomh.models.compose import Disconnected, TwoStep
 from uomh.models.core import Codec
+from uomh.models.disconnected import Disconnected
 from uomh.models.flow import Flow
 from uomh.models.flow_matching import FlowMatching
+from uomh.models.two_step import TwoStep
 from uomh.models.vae import VAE
 
 IMAGES, VECTORS = data_of((1, 4, 4)), data_of((3,))

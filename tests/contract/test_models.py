@@ -7,10 +7,13 @@ import tests.gaussian  # noqa: F401  (registers the closed-form model)
 from uomh import registry
 from uomh.data import Data, Split
 from uomh.errors import UomhError
-from uomh.models.core import Codec
+from uomh.models.core import Codec, Model
 from uomh.training import TrainConfig, Trainer
 
-MODELS = list(registry.entries("models"))
+MODELS = [
+    name for name in registry.entries("models") if issubclass(registry.load("models", name), Model)
+]
+"""the leaves"""
 QUICK = {"ebm": {"ld_steps": 5, "buffer_size": 64, "sample_steps": 5}}
 """what a model does less of here than by default, for speed alone"""
 SHAPES = {"images": (1, 8, 8), "colour": (3, 16, 16), "vectors": (5,)}

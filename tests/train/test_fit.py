@@ -9,6 +9,7 @@ import uomh
 from uomh.data import Data, DataSpec, Split
 from uomh.errors import UomhError
 from uomh.models.core import Model, ModelConfig
+from uomh.parallel import Progress
 from uomh.training import TrainConfig, Trainer
 from uomh.training.fit import batch_rows
 
@@ -190,18 +191,17 @@ def test_tensorboard_shows_each_step_once_after_resuming(digits, tmp_path):
 
     run = tmp_path / "run"
     model, config = small(digits, "train.max_epochs=4")
-    stopped = Trainer(config.train, folder=run)
     run.mkdir()
 
     class StopError(Exception):
         pass
 
-    class StopsAfterTwo(type(stopped.progress)):
+    class StopsAfterTwo(Progress):
         def epoch(self, path, epoch, values, seconds):
             if epoch == 2:
                 raise StopError
 
-    stopped.progress = StopsAfterTwo()
+    stopped = Trainer(config.train, folder=run, progress=StopsAfterTwo())
     with pytest.raises(StopError):
         stopped.fit(model, digits)
     again, _ = small(digits, "train.max_epochs=4")

@@ -32,7 +32,7 @@ def evaluate(
     from uomh.training.load import load_run
     from uomh.training.lock import writing
     from uomh.training.measure import measure
-    from uomh.training.plan import grouped
+    from uomh.training.resolve import grouped
 
     checked_device(device)
 
@@ -61,7 +61,7 @@ def evaluate(
         if not quiet:
             whole = {key: value for key, value in values.items() if "[" not in key}
             out.print(metrics_table(whole, f"{path}: test split of {data.name}"))
-            if run.config.disconnected:
+            if run.model.parts():
                 out.print(parts_table(values, data.classes))
 
     for path in runs:

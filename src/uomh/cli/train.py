@@ -86,19 +86,25 @@ def train(
         dataset=dataset, data_root=data_root, resize=resize, skip_broken=skip_broken
     )
     values["model"] = given(name=model, conditional=True if conditional else None)
-    if density:
-        values["density"] = {"name": density}
     if conditional and disconnected:
         raise UomhError("choose --disconnected or --conditional: a part has no labels left")
     if how := conditional or disconnected:
         from uomh.clusters import settings_of
 
         values["clusters"] = settings_of(how)
-        values |= given(disconnected=True if disconnected else None)
     from uomh.parallel.core import Parallel
 
     parallel = Parallel(backend, jobs, ray_address)
-    run(values, overrides or [], config, run_dir, quiet, parallel)
+    run(
+        values,
+        overrides or [],
+        config,
+        run_dir,
+        quiet,
+        parallel,
+        density=density,
+        disconnected=disconnected is not None,
+    )
 
 
 def run(
@@ -108,19 +114,28 @@ def run(
     run_dir: Path | None,
     quiet: bool,
     parallel: Parallel | None = None,
+    *,
+    density: str | None = None,
+    disconnected: bool = False,
 ) -> Path:
     """Train by nested values and overrides, measure, say where everything is; the run's folder."""
-    from uomh.config import resolve
     from uomh.training.folder import read_record
     from uomh.training.lock import writing
     from uomh.training.measure import complete_measures
+    from uomh.training.resolve import resolve
     from uomh.training.run import train as train_run
 
     # The number of threads belongs to the run: going on elsewhere keeps it.
     there = read_record(run_dir) if run_dir is not None else None
     if there is not None:
-        values.setdefault("threads", there["config"]["threads"])
-    config, data = resolve(values=values, file=file, overrides=overrides)
+        values.setdefault("threads", there.asked.threads)
+    config, data = resolve(
+        values=values,
+        file=file,
+        overrides=overrides,
+        density=density,
+        disconnected=disconnected,
+    )
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         name = "_".join(each.rpartition(":")[2] for each in names_of(config))
@@ -143,7 +158,7 @@ def run(
     if not quiet:
         title = f"{' + '.join(names_of(config))} on the test split of {data.name}"
         out.print(metrics_table({k: v for k, v in shown.items() if "[" not in k}, title))
-        if config.disconnected:
+        if model.parts():
             out.print(parts_table(shown, grouped.classes))
         places = {
             "samples": run_dir / "samples.png",
@@ -185,5 +200,10 @@ def not_measured(config: RunConfig, data: Data) -> list[str]:
 
 
 def names_of(config: RunConfig) -> list[str]:
-    """The models of a run: one, or those of two steps."""
-    return [each.name for each in (config.model, config.density) if each is not None]
+    """The models of a run: one, or those of its steps."""
+    from uomh.models.core import ModelConfig
+    from uomh.settings import all_settings
+
+    model = config.model
+    template = getattr(model, "part", model)
+    return [part.name for part in all_settings(template) if isinstance(part, ModelConfig)]

@@ -16,6 +16,7 @@ from uomh.cli.console import given, out, say, sentences
 from uomh.cli.options import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
+from uomh.files import only_writer
 from uomh.text import shown
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def verify(
         if not silent:
             show(report)
     if output is not None:
-        save(reports, output)
+        with only_writer(output):
+            save(reports, output)
         say(f"{output}/dimension.png, .pdf, .svg, .json, .csv", silent)
     if as_json:
         texts = [report.to_json() for report in reports]

@@ -22,6 +22,7 @@ from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours
 from uomh.registry import register
 from uomh.seeds import seeded
+from uomh.settings import ExistingPath
 
 
 @register("clusterers", "class")
@@ -64,7 +65,7 @@ class Saved(Clusterer):
     class Config(ClustererConfig):
         """Its settings."""
 
-        file: str = ""
+        file: ExistingPath = ""
         """a partition of these data, .npz; or labels, .npy, .csv: one for each training row of the
         source, in its order, or for each point of the pool that a limit leaves (validation points,
         then training points); a test point that has none gets that of its nearest training one"""

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from uomh import registry
 from uomh.data.core import Data, Split
 from uomh.errors import UomhError
-from uomh.models.core import Generative
+from uomh.models.core import Generative, Trainable
 from uomh.nn.transforms import Cells
 from uomh.seeds import seeded
 from uomh.sizes import at_once
@@ -117,7 +117,7 @@ class Evaluation:
 
     def __init__(
         self,
-        model: Generative,
+        model: Generative | Trainable,
         data: Data,
         split: Split,
         seed: int = 0,
@@ -162,11 +162,22 @@ class Evaluation:
         points: Tensor = self._uniform(x)
         return points
 
+    @property
+    def generative(self) -> Generative:
+        """The model, as one that can be scored.
+
+        Raises:
+            UomhError: it is none.
+        """
+        if not isinstance(self.model, Generative):
+            raise UomhError(f"{type(self.model).__name__} is no generative model")
+        return self.model
+
     @cached_property
     def log_prob(self) -> Tensor:
         """Log-densities in nats in data space of all points, (n,)."""
         with seeded(self.seed, "log_prob"):  # the same draws, whichever metric asks first
-            return self.over_points(lambda x, y: self.model.log_prob(self.dequantized(x)))
+            return self.over_points(lambda x, y: self.generative.log_prob(self.dequantized(x)))
 
 
 def _sets(split: Split, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:

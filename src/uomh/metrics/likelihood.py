@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from uomh.errors import UomhError
 from uomh.metrics.core import Evaluation, Kind, Metric, Value
-from uomh.models.core import Generative, Model
+from uomh.models.core import Generative, Model, Trainable
 from uomh.registry import register
 
 
-def _kind(model: Generative) -> Kind:
-    return model.likelihood or "exact"
+def _kind(model: Generative | Trainable) -> Kind:
+    return getattr(model, "likelihood", None) or "exact"
 
 
 @register("metrics", "loss")

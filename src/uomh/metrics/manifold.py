@@ -1,7 +1,7 @@
 """Densities of two-step models that are no densities of data space: of codes, on the manifold.
 
 They are in units of their own, and not comparable with `log_likelihood`, nor between models whose
-codes differ in size; see `uomh.models.compose`.
+codes differ in size; see `uomh.models.two_step`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,19 @@ import torch
 
 from uomh.errors import UomhError
 from uomh.metrics.core import Evaluation, Kind, Metric, Value
-from uomh.models.compose import Disconnected, TwoStep
+from uomh.models.core import Generative
 from uomh.registry import register
 
 ENOUGH = 256
 """points whose Jacobian is taken; each costs as much as decoding ``latent_dim`` points"""
 
 
-def _two_step(evaluation: Evaluation) -> tuple[TwoStep | Disconnected, Kind]:
-    model = evaluation.model
-    if isinstance(model, Disconnected):
-        return model, "exact"  # it refuses, and says why
-    if not isinstance(model, TwoStep):
-        raise UomhError(f"{type(model).__name__} is not a two-step model")
-    if model.density.likelihood is None:
-        raise UomhError(f"{type(model.density).__name__}, the second step, has no likelihood")
-    return model, model.density.likelihood
+def _kind(model: Generative) -> Kind:
+    """Of the density of the codes; a model that has none refuses, and says why."""
+    density = model.follow("density")
+    if density is not model and density.likelihood is None:
+        raise UomhError(f"{type(density).__name__}, the second step, has no likelihood")
+    return density.likelihood or "exact"
 
 
 @register("metrics", "low_dim_log_likelihood")
@@ -38,7 +35,8 @@ class LowDimLogLikelihood(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of log p2(E(x)), in the units of the codes."""
-        model, kind = _two_step(evaluation)
+        model = evaluation.generative
+        kind = _kind(model)
         yield self.name, Value.mean(evaluation.over_points(model.low_dim_log_prob), kind)
 
 
@@ -50,7 +48,8 @@ class ManifoldLogLikelihood(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of log p2(z) - 1/2 log det J'J at z = E(x); and the mean distance of x in grey levels."""
-        model, kind = _two_step(evaluation)
+        model = evaluation.generative
+        kind = _kind(model)
         both = evaluation.over_points(
             lambda x, y: torch.stack(model.manifold_log_prob(x, y), 1), ENOUGH
         )

@@ -7,22 +7,19 @@ for a second model, and with nothing to draw codes from, `sample` refuses.
 
 from __future__ import annotations
 
-from pydantic import Field
 from torch import Tensor
 
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import Model, ModelConfig
+from uomh.models.core import CodesConfig, Model
 from uomh.nn.nets import NetSettings, decoder, encoder, nets_by_shape
 from uomh.registry import register
 from uomh.settings import Nested
 
 
-class AutoencoderConfig(ModelConfig):
+class AutoencoderConfig(CodesConfig):
     """Settings of models with an encoder and a decoder."""
 
-    latent_dim: int = Field(20, ge=1)
-    """dimension of the codes"""
     encoder: NetSettings = NetSettings(hidden_dims=(256,))
     """network from points to codes"""
     decoder: NetSettings = NetSettings(hidden_dims=(256,), hidden_channels=(16, 16, 32, 32))

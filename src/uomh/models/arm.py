@@ -55,6 +55,7 @@ class ARM(Model):
 
     paper = "Hochreiter & Schmidhuber 1997; van den Oord, Kalchbrenner & Kavukcuoglu 2016"
     likelihood = "exact"
+    config: Config
 
     class Config(ModelConfig):
         """Settings of the autoregressive model."""
@@ -89,7 +90,6 @@ class ARM(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         if spec.is_image and not (config.logit_transform or config.whitening_transform):
             self.transform = centred(self.transform, spec, 1.0)
         inputs = 1 + self.num_classes

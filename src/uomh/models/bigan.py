@@ -40,6 +40,7 @@ class BiGAN(Model):
     """Bidirectional GAN: generator and encoder against one critic of pairs; no likelihood."""
 
     paper = "Donahue, Krähenbühl & Darrell 2017; Dumoulin et al. 2017"
+    config: Config
 
     class Config(AutoencoderConfig):
         """Settings of the bidirectional generative adversarial network."""
@@ -69,7 +70,6 @@ class BiGAN(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         latent, classes = config.latent_dim, self.num_classes
         self.latent_dim = latent
         self.encoder = encoder(config.encoder, spec.shape, latent, classes)

@@ -51,6 +51,7 @@ class EBM(Model):
     replay_labels: Tensor
     replayed: Tensor
     log_partition: Tensor
+    config: Config
 
     class Config(ModelConfig):
         """Settings of the energy-based model."""
@@ -93,7 +94,6 @@ class EBM(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         self.likelihood = "estimate" if config.ais_chains else None
         self.boxed = spec.is_image and not (config.logit_transform or config.whitening_transform)
         if self.boxed:

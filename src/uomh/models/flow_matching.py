@@ -56,6 +56,7 @@ class FlowMatching(Model):
 
     paper = "Lipman, Chen, Ben-Hamu, Nickel & Le 2023; Tong et al. 2024; Ho & Salimans 2022"
     likelihood: Likelihood | None = "exact"
+    config: Config
 
     class Config(ModelConfig):
         """Settings of flow matching."""
@@ -98,7 +99,6 @@ class FlowMatching(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         self.likelihood = "exact" if spec.dim <= EXACT_DIM else "estimate"
         if spec.is_image and not (config.logit_transform or config.whitening_transform):
             self.transform = centred(self.transform, spec, 1.0)

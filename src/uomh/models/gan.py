@@ -43,6 +43,7 @@ class GAN(Model):
     paper = "Goodfellow et al. 2014; Arjovsky et al. 2017; Gulrajani et al. 2017"
     centre: Tensor
     reach: Tensor
+    config: Config
 
     class Config(ModelConfig):
         """Settings of the generative adversarial network."""
@@ -83,7 +84,6 @@ class GAN(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         self.latent_dim = config.latent_dim
         self.generator = decoder(config.generator, self.latent_dim, spec.shape, self.num_classes)
         self.critic = Critic(config.critic, spec.shape, 0, self.num_classes)

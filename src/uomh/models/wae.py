@@ -30,7 +30,7 @@ from torch.nn import Parameter
 from torch.nn.functional import softplus
 
 from uomh.data.core import DataSpec
-from uomh.models.core import Model, ModelConfig
+from uomh.models.core import CodesConfig, Model
 from uomh.nn.critics import logistic_loss
 from uomh.nn.mmd import mmd
 from uomh.nn.nets import NetSettings, convolves, decoder, encoder, nets_by_shape
@@ -45,12 +45,11 @@ class WAE(Model):
 
     paper = "Tolstikhin, Bousquet, Gelly & Schölkopf 2018"
     compared_together = 256
+    config: Config
 
-    class Config(ModelConfig):
+    class Config(CodesConfig):
         """Settings of the Wasserstein autoencoder."""
 
-        latent_dim: int = Field(20, ge=1)
-        """dimension of the codes"""
         encoder: NetSettings = NetSettings(hidden_dims=(256, 128), hidden_channels=(64, 64, 32, 32))
         """network from points to codes"""
         decoder: NetSettings = NetSettings(hidden_dims=(128, 256), hidden_channels=(32, 32, 64, 64))
@@ -89,7 +88,6 @@ class WAE(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         latent = self.latent_dim = config.latent_dim
         self.encoder = encoder(config.encoder, spec.shape, latent, self.num_classes)
         self.decoder = decoder(config.decoder, latent, spec.shape, self.num_classes)

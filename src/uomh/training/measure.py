@@ -12,7 +12,6 @@ from uomh.data.core import Data
 from uomh.devices import checked_device
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Value, evaluate, weights_of
-from uomh.models.compose import Disconnected, parts_of
 from uomh.models.core import Generative
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
@@ -20,7 +19,7 @@ from uomh.seeds import seeded
 from uomh.training import budget
 from uomh.training.folder import measured, save_measured, setup_of
 from uomh.training.lock import writing
-from uomh.training.plan import ROOT
+from uomh.training.resolve import ROOT
 
 
 def measure(
@@ -75,10 +74,10 @@ def measure(
         budget.for_measuring(model, data, config),
     ):
         values = on(model, data)
-        if isinstance(model, Disconnected):
-            for part, piece, group in zip(parts_of(model), data.parts(), data.classes, strict=True):
-                own = on(part, piece) if len(piece.test) else {}
-                values |= {f"{name}[{group}]": value for name, value in own.items()}
+        if parts := model.parts():
+            for (group, part), piece in zip(parts.items(), data.parts(), strict=True):
+                found = on(part, piece) if len(piece.test) else {}
+                values |= {f"{name}[{group}]": value for name, value in found.items()}
     return _marked(values, weights, setup)
 
 
