@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from uomh.metrics.core import Evaluation, Metric, Value
+from uomh.metrics.core import Evaluation, Metric
+from uomh.metrics.values import Value
 from uomh.nn.transforms import Cells
 from uomh.registry import register
 
