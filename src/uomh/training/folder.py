@@ -9,30 +9,18 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ConfigDict
-
 from uomh.config import RunConfig, differences
+from uomh.data.about import About
 from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Value
-from uomh.settings import Nested, Settings, merged
+from uomh.settings import Nested, merged
 
 EPOCHS = ("train.max_epochs", "density_train.max_epochs")
 """settings that may grow: the run goes on"""
 ELSEWHERE = ("device", "data.data_root")
 """settings that may change: where data stand, and which device computes"""
-
-
-class About(Settings):
-    """What ``config.json`` tells of the data of a run."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    fingerprint: str
-    shape: tuple[int, ...]
-    levels: int | None
-    classes: tuple[str, ...]
 
 
 def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uomh.config import RunConfig
+from uomh.data.about import About
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Generative
-from uomh.training.folder import About, read_config, read_record
+from uomh.training.folder import read_config, read_record
 from uomh.training.plan import ROOT, Part, Plan, build_plan
 from uomh.training.trainer import Trainer
 
