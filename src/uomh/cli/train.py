@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from uomh.cli.console import TrainingDisplay, given, metrics_table, out, parts_table, say, sentences
+from uomh.cli.console import Display, given, metrics_table, out, parts_table, say, sentences
 from uomh.cli.options import (
     HOW,
     DataRoot,
@@ -148,7 +148,7 @@ def run(
     for sentence in not_measured(config, data):
         say(sentence, quiet)
     with writing(run_dir):
-        with TrainingDisplay(quiet) as display:
+        with Display(quiet) as display:
             model, grouped = train_run(config, data, run_dir, display, parallel)
         shown = complete_measures(model, grouped, config, run_dir)
     if config.clusters is not None:

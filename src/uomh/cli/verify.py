@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
-from uomh.cli.console import given, out, say, sentences
+from uomh.cli.console import Display, given, out, say, sentences
 from uomh.cli.options import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
@@ -24,12 +21,6 @@ if TYPE_CHECKING:
 
     from uomh.data import Data
     from uomh.dimension.result import DimensionReport
-
-STAGES = {
-    "neighbours": "searching neighbours",
-    "nulls": "shuffling labels",
-    "groups": "measuring groups",
-}
 
 
 @sentences
@@ -114,7 +105,7 @@ def verify(
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         for note in data.notes:
             say(f"{name}: {note}", silent)
-        with Display(silent) as display:
+        with Display(silent, transient=True) as display:
             report = evidence(
                 x,
                 y,
@@ -132,7 +123,7 @@ def verify(
                 unlabelled=data.unlabelled,
                 notes=[note for note in data.notes if note != counted],
                 device=device,
-                progress=display.show,
+                progress=display,
             )
         reports.append(report)
         if not silent:
@@ -236,46 +227,6 @@ def claims_table(report: DimensionReport) -> Table:
         mixing = f"{apart.purity:.1%} of neighbours of the own group, {apart.lift:.1f} times chance"
     table.add_row("groups separated", apart.status, mixing)
     return table
-
-
-class Display:
-    """Progress of one data set: a bar with time left on a terminal, a line a stage elsewhere."""
-
-    def __init__(self, silent: bool) -> None:
-        self.silent = silent
-        self.bars: Bars | None = None
-        if not silent and out.is_terminal:
-            self.bars = Bars(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=24),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TimeRemainingColumn(),
-                console=out,
-                transient=True,
-            )
-        self.tasks: dict[str, TaskID] = {}
-        self.started: dict[str, float] = {}
-
-    def __enter__(self) -> Self:
-        if self.bars:
-            self.bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bars:
-            self.bars.stop()
-
-    def show(self, stage: str, done: int, total: int) -> None:
-        """A stage has come so far."""
-        what = STAGES.get(stage, stage)
-        if self.bars:
-            if stage not in self.tasks:
-                self.tasks[stage] = self.bars.add_task(what, total=total)
-            self.bars.update(self.tasks[stage], completed=done)
-        elif not self.silent:
-            since = self.started.setdefault(stage, time.monotonic())
-            if done >= total:
-                say(f"{what}: {time.monotonic() - since:.1f} s")
 
 
 def _with_error(value: float, low: float, high: float) -> str:

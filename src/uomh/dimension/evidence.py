@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ from uomh.dimension.inputs import (
     require_size,
 )
 from uomh.dimension.nearcopies import NearCopies, near_copies, without_near_copies
-from uomh.dimension.nulls import Progress, shuffled
+from uomh.dimension.nulls import shuffled
 from uomh.dimension.result import (
     Claims,
     DimensionReport,
@@ -54,6 +53,7 @@ from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
 from uomh.neighbours.core import Points
 from uomh.neighbours.graph import spanning_tree
+from uomh.parallel.progress import Progress
 
 _WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
 _ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
@@ -106,7 +106,7 @@ def verify(
         unlabelled: how many points without a label were left out of X before, for the report.
         notes: sentences about the data, for the report.
         device: where to search.
-        progress: called with (stage, done, total).
+        progress: is told of the stages ``neighbours``, ``nulls`` and ``groups``.
 
     Returns:
         The report; ``.save(directory)`` writes it, a notebook shows it as a table.
@@ -186,9 +186,7 @@ def verify(
 
     if neighbours is None:
         width = min(m - 1, max(list_length(ks, m), _width(sizes, m, max(ks))))
-        found = _search(
-            points, width, device, partial(progress, "neighbours") if progress else None
-        )
+        found = _search(points, width, device, progress)
     else:
         found = renumbered(neighbours, total)
     lists = NeighbourLists(found, points)
@@ -219,7 +217,7 @@ def verify(
             )
         )
         if progress is not None:
-            progress("groups", i + 1, len(names))
+            progress.stage("groups", i + 1, len(names))
     if draws is None:
         claims = _no_claims("there is one group" if groups else "the data have no groups")
     else:
@@ -266,7 +264,7 @@ def _width(sizes: Ints, m: int, k: int) -> int:
     return min(math.ceil(needed), _WIDEST, _ENTRIES // m)
 
 
-def _search(points: Any, k: int, device: Any, progress: Any = None) -> Neighbours:
+def _search(points: Any, k: int, device: Any, progress: Progress | None = None) -> Neighbours:
     """Neighbours of the points among themselves; copies were dealt with before."""
     return nearest_neighbours(points, k, duplicates="keep", device=device, progress=progress)
 

@@ -18,7 +18,7 @@ null all B + 1 values of T are exchangeable and p is exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -27,8 +27,7 @@ import torch
 from numpy.typing import NDArray
 
 from uomh.dimension.thinning import Floats, Ints, NeighbourLists, part_means
-
-Progress = Callable[[str, int, int], None]
+from uomh.parallel.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def shuffled(
         tree: (m-1, 2) edges of the minimum spanning tree, or None.
         draws: number of shuffles B.
         seed: shuffle b is drawn from (seed, b), whatever the number of threads.
-        progress: called with (stage, done, total).
+        progress: is told of the stage ``nulls``.
     """
     groups = int(labels.max()) + 1
 
@@ -78,7 +77,7 @@ def shuffled(
         for done, result in enumerate(pool.map(one, range(draws)), start=1):
             results.append(result)
             if progress is not None:
-                progress("nulls", done, draws)
+                progress.stage("nulls", done, draws)
     inverse, same, cross = zip(*results, strict=True)
     return Nulls(1 / np.stack(inverse), np.array(same), np.array(cross, dtype=np.float64))
 

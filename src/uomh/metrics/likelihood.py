@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 
 from uomh.errors import UomhError
-from uomh.metrics.core import Evaluation, Kind, Metric, Value
+from uomh.metrics.core import Evaluation, Metric
+from uomh.metrics.values import Kind, Value
 from uomh.models.core import Generative, Model, Trainable
 from uomh.registry import register
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import torch
 
 from uomh.errors import UomhError
-from uomh.metrics.core import Evaluation, Kind, Metric, Value
+from uomh.metrics.core import Evaluation, Metric
+from uomh.metrics.values import Kind, Value
 from uomh.models.core import Generative
 from uomh.registry import register
 

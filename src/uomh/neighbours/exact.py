@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -29,6 +29,7 @@ from uomh.errors import UomhError
 from uomh.neighbours.bounds import as_estimates, as_rows, make_sketch
 from uomh.neighbours.core import BLOCK_BYTES, Points
 from uomh.neighbours.measure import Candidates, pack
+from uomh.parallel.progress import Progress
 
 BAND = 1024
 SUBSET = (768, 16384)
@@ -39,8 +40,6 @@ WAITING_PAIRS = 1 << 25
 MISS, RARE_MISS = 0.05, 1e-4
 TINY = 1e-90  # where all coordinates are smaller, squares lose digits, and then vanish
 VANISHING = 1e-150  # distances whose square float64 cannot hold with all its digits
-
-Progress = Callable[[int, int], None]
 
 
 def search(
@@ -60,7 +59,7 @@ def search(
         queries: Whose neighbours are wanted; None for those of the points themselves.
         largest: The largest absolute coordinate of either.
         device: Where bounds are computed.
-        progress: Called with (done, total) blocks.
+        progress: is told of the stage `neighbours`, in blocks.
 
     Raises:
         UomhError: Two points are so near that the square of their distance vanishes in float64.
@@ -219,7 +218,9 @@ class _Search:
                 row, column, low = self.tables.below(bounds, limit)
                 candidates.add(pack(row, column + band.start, low))
                 if progress is not None:
-                    progress(i * len(self.bands) + j + 1, len(parts) * len(self.bands))
+                    progress.stage(
+                        "neighbours", i * len(self.bands) + j + 1, len(parts) * len(self.bands)
+                    )
             yield candidates
 
     def _within(self, reach: NDArray[np.float64]) -> Iterator[Candidates]:
@@ -256,7 +257,7 @@ class _Search:
                         unserved.setdefault(j, []).append(band)
                 done += 1
                 if self.progress is not None:
-                    self.progress(done, total)
+                    self.progress.stage("neighbours", done, total)
             yield candidates
 
 

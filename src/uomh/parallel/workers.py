@@ -188,14 +188,14 @@ def ray_cluster(
 def _connect(ray: Any, jobs: int, threads: int, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(
-            "local",
-            num_cpus=jobs * threads,
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=False,
-            **quiet,
-        )
+        with _without_statistics():
+            ray.init(
+                "local",
+                num_cpus=jobs * threads,
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                **quiet,
+            )
         return
     try:
         host, colon, port = address.rpartition(":")
@@ -207,3 +207,16 @@ def _connect(ray: Any, jobs: int, threads: int, address: str | None) -> None:
             f"there is no Ray cluster at {address!r} ({' '.join(str(error).split())}); start one "
             "by `ray start --head`, or leave out its address to use this machine"
         ) from error
+
+
+@contextmanager
+def _without_statistics() -> Iterator[None]:
+    """A Ray that starts in this block sends none, unless the environment says otherwise."""
+    name = "RAY_USAGE_STATS_ENABLED"
+    ours = name not in os.environ
+    os.environ.setdefault(name, "0")
+    try:
+        yield
+    finally:
+        if ours:
+            del os.environ[name]  # the environment is the host's

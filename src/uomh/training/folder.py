@@ -10,32 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ConfigDict
-
 from uomh.config import RunConfig, differences
+from uomh.data.about import About
 from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Value
 from uomh.models.core import model_class
-from uomh.settings import Nested, Settings
+from uomh.settings import Nested
 from uomh.training.resolve import decided
 
 ELSEWHERE = ("device", "data.data_root")
 """settings that may change: where data stand, and which device computes"""
 AS_MODELS_SAY = "train."
 """settings of the run that its models carry: they are compared there"""
-
-
-class About(Settings):
-    """What ``config.json`` tells of the data of a run."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    fingerprint: str
-    shape: tuple[int, ...]
-    levels: int | None
-    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
