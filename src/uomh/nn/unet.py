@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from uomh.nn.nets import group_norm
+
 FREQUENCIES = 16
 FASTEST = 50.0
 """highest frequency: a field that changes quickly with time costs its solver many steps"""
@@ -102,7 +104,7 @@ class UNet(nn.Module):
             for outer, inner in pairwise(channels)
         )
         self.last = nn.Sequential(
-            _norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], shape[0], 3, padding=1)
+            group_norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], shape[0], 3, padding=1)
         )
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
@@ -128,7 +130,7 @@ class _Block(nn.Module):
     def __init__(self, before: int, after: int, width: int) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            _norm(before), nn.SiLU(), nn.Conv2d(before, after, 3, padding=1), _norm(after)
+            group_norm(before), nn.SiLU(), nn.Conv2d(before, after, 3, padding=1), group_norm(after)
         )
         self.modulation = nn.Linear(width, 2 * after)
         self.second = nn.Conv2d(after, after, 3, padding=1)
@@ -139,10 +141,6 @@ class _Block(nn.Module):
         h = functional.silu(self.first(x) * (1 + scale) + shift)
         out: Tensor = self.shortcut(x) + self.second(h)
         return out
-
-
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(math.gcd(8, channels), channels)
 
 
 def _level(channels: tuple[int, ...], i: int, blocks: int, width: int) -> nn.ModuleList:
