@@ -4,7 +4,7 @@ import torch
 
 from uomh.data import DataSpec
 from uomh.models.avb import AVB
-from uomh.nn.nets import NetSettings
+from uomh.nn.layers import NetSettings
 
 
 def linear_avb():

@@ -11,7 +11,7 @@ from uomh.data import Data, DataSpec, Split
 from uomh.metrics import Evaluation, evaluate
 from uomh.models.core import Model
 from uomh.models.vae import VAE
-from uomh.nn.nets import NetSettings
+from uomh.nn.layers import NetSettings
 
 
 class UniformLevels(Model):

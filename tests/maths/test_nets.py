@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from uomh.errors import UomhError
-from uomh.nn.nets import NetSettings, decoder, encoder
+from uomh.nn.layers import NetSettings
+from uomh.nn.nets import decoder, encoder
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 27)]
 SETTINGS = {

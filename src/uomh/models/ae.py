@@ -13,7 +13,8 @@ from torch import Tensor
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Model, ModelConfig
-from uomh.nn.nets import NetSettings, decoder, encoder, nets_by_shape
+from uomh.nn.layers import NetSettings
+from uomh.nn.nets import decoder, encoder, nets_by_shape
 from uomh.registry import register
 from uomh.settings import Nested
 

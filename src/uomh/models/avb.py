@@ -35,7 +35,8 @@ from torch.nn import Parameter
 from uomh.data.core import DataSpec
 from uomh.models.gaussian import GaussianDecoderConfig, GaussianDecoderModel
 from uomh.nn.critics import logistic_loss
-from uomh.nn.nets import NetSettings, nets_by_shape
+from uomh.nn.layers import NetSettings
+from uomh.nn.nets import nets_by_shape
 from uomh.nn.pairs import PairNet
 from uomh.registry import register
 from uomh.settings import Nested, merged

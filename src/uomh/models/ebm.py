@@ -32,7 +32,8 @@ from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Likelihood, Model, ModelConfig
 from uomh.nn.ais import LogPartition, ais_log_partition
-from uomh.nn.nets import NetSettings, encoder, nets_by_shape
+from uomh.nn.layers import NetSettings
+from uomh.nn.nets import encoder, nets_by_shape
 from uomh.nn.transforms import centred
 from uomh.registry import register
 from uomh.settings import Nested

@@ -21,7 +21,8 @@ from torch.nn import functional
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Model, ModelConfig
-from uomh.nn.flows import Autoregressive, Coupling, Mix, Multiscale, SplineSettings, Step, Steps
+from uomh.nn.bijections import Bijection
+from uomh.nn.flows import Autoregressive, Coupling, Mix, Multiscale, SplineSettings, Steps
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.nn.transforms import centred
 from uomh.registry import register
@@ -75,12 +76,12 @@ class Flow(Model):
         self.flow = self.build(config)
         self.prior = build_prior(config.prior, spec.dim)
 
-    def build(self, config: Config) -> Step:
+    def build(self, config: Config) -> Bijection:
         """The map f."""
         if config.transform == "multiscale":
             return Multiscale(self.spec.shape, config.scales, self.num_classes, config)
         dim = self.spec.dim
-        steps: list[Step] = []
+        steps: list[Bijection] = []
         for _ in range(config.num_layers):
             steps.append(Mix(dim, linear=config.linear))
             if config.transform == "coupling" or dim == 1:  # where the two are the same

@@ -30,7 +30,8 @@ from torch.nn import Parameter
 from uomh.data.core import Data, DataSpec
 from uomh.models.core import Model, ModelConfig
 from uomh.nn.critics import Critic, CriticSettings
-from uomh.nn.nets import NetSettings, convolves, decoder, nets_by_shape
+from uomh.nn.layers import NetSettings
+from uomh.nn.nets import convolves, decoder, nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.registry import register
 from uomh.settings import Nested, merged

@@ -32,8 +32,9 @@ from torch.nn.functional import softplus
 from uomh.data.core import DataSpec
 from uomh.models.core import Model, ModelConfig
 from uomh.nn.critics import logistic_loss
+from uomh.nn.layers import NetSettings
 from uomh.nn.mmd import mmd
-from uomh.nn.nets import NetSettings, convolves, decoder, encoder, nets_by_shape
+from uomh.nn.nets import convolves, decoder, encoder, nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.registry import register
 from uomh.settings import Nested, merged

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from uomh.errors import UomhError
-from uomh.nn.nets import Activation, NetSettings, encoder
+from uomh.nn.layers import Activation, NetSettings
+from uomh.nn.nets import encoder
 from uomh.nn.pairs import PairNet
 from uomh.settings import Width
 

@@ -3,63 +3,28 @@
 A network may be conditional: it then takes labels y (B,) beside its input, as one-hot vectors (as
 constant planes where the input is an image).
 
-The file is long because an encoder and the decoder that mirrors it share their sizes, and so stand
-side by side, with the rule for which of them a shape of images allows.
+An encoder and the decoder that mirrors it share their sizes, and so stand side by side.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from uomh.errors import UomhError
-from uomh.settings import Nested, Settings, Width
-
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": lambda: nn.LeakyReLU(0.2),
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "swish": nn.SiLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "softplus": nn.Softplus,
-}
-Activation = Literal["relu", "leaky_relu", "elu", "gelu", "swish", "tanh", "sigmoid", "softplus"]
-Norm = Literal["batch", "instance", "group"]
-
-
-class NetSettings(Settings):
-    """A network; what belongs to another kind of network than ``net`` is not used."""
-
-    net: Literal["mlp", "cnn", "residual"] | None = None
-    """kind of network (default: mlp for vectors and small grey images, cnn for other images)"""
-    hidden_dims: Annotated[tuple[int, ...], Width()] = (256,)
-    """mlp: widths of the hidden layers"""
-    hidden_channels: Annotated[tuple[int, ...], Width()] = (32, 32, 16, 16)
-    """cnn: channels of the layers, from the image inwards in encoders, outwards in decoders"""
-    kernel_size: int | tuple[int, ...] = 3
-    """cnn: size of the kernels, one for all layers or one each"""
-    stride: int | tuple[int, ...] = 1
-    """cnn: strides, one for all layers or one each"""
-    layer_channels: Annotated[tuple[int, ...], Width()] = (16, 32, 64)
-    """residual: channels of the stages; each but the first halves the image"""
-    blocks_per_layer: int = Field(2, ge=1)
-    """residual: blocks in each stage"""
-    activation: Activation = "relu"
-    """nonlinearity between layers"""
-    final_activation: Activation | None = None
-    """nonlinearity after the last layer"""
-    norm: Norm | None = None
-    """normalisation after hidden layers"""
-    spectral_norm: bool = False
-    """divide every weight by its largest singular value"""
+from uomh.nn.layers import (
+    ACTIVATIONS,
+    NetSettings,
+    ResidualBlock,
+    biased,
+    constrained,
+    final,
+    normalisation,
+)
+from uomh.settings import Nested, Settings
 
 
 def resolved_net(settings: NetSettings, shape: tuple[int, ...]) -> str:
@@ -177,63 +142,14 @@ class ConditionalNet(nn.Module):
         return out.reshape(len(x), *self.out_shape)
 
 
-def _linear(settings: NetSettings, layer: nn.Module) -> nn.Module:
-    if settings.spectral_norm:
-        return nn.utils.parametrizations.spectral_norm(layer)
-    return layer
-
-
-def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation in eight groups of channels, or as many as divide them evenly."""
-    return nn.GroupNorm(math.gcd(8, channels), channels)
-
-
-def _norm(settings: NetSettings, channels: int, pixels: int = 0) -> list[nn.Module]:
-    """The normalisation of images of so many pixels, or, where there are none, of vectors.
-
-    Raises:
-        UomhError: every value would be normalised by itself, which makes it zero.
-    """
-    norm: nn.Module
-    match settings.norm:
-        case None:
-            return []
-        case "batch":
-            return [nn.BatchNorm2d(channels) if pixels else nn.BatchNorm1d(channels)]
-        case "instance" if pixels:
-            # It equals nn.InstanceNorm2d, and a gradient penalty is 8% faster through it.
-            norm, values = nn.GroupNorm(channels, channels), pixels
-        case "instance":
-            norm, values = nn.LayerNorm(channels), channels
-        case "group":
-            norm = group_norm(channels)
-            values = channels // norm.num_groups * max(pixels, 1)
-    if values == 1:
-        size = f"channels and {pixels} pixel" if pixels else "coordinates"
-        raise UomhError(
-            f"norm={settings.norm} leaves nothing of a layer of {channels} {size}, where it takes "
-            "each value by itself; use fewer or wider layers, smaller strides, or another norm"
-        )
-    return [norm]
-
-
-def _biased(settings: NetSettings) -> bool:
-    """Whether a convolution before the norm has a bias: one that centres each map removes it."""
-    return settings.norm not in ("batch", "instance")
-
-
-def _final(settings: NetSettings) -> list[nn.Module]:
-    return [ACTIVATIONS[settings.final_activation]()] if settings.final_activation else []
-
-
 def _mlp(settings: NetSettings, in_dim: int, out_dim: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for width in settings.hidden_dims:
-        layers.append(_linear(settings, nn.Linear(in_dim, width)))
-        layers += [*_norm(settings, width), ACTIVATIONS[settings.activation]()]
+        layers.append(constrained(settings, nn.Linear(in_dim, width)))
+        layers += [*normalisation(settings, width), ACTIVATIONS[settings.activation]()]
         in_dim = width
-    layers.append(_linear(settings, nn.Linear(in_dim, out_dim)))
-    return nn.Sequential(*layers, *_final(settings))
+    layers.append(constrained(settings, nn.Linear(in_dim, out_dim)))
+    return nn.Sequential(*layers, *final(settings))
 
 
 def _per_layer(value: int | tuple[int, ...], layers: int, name: str) -> tuple[int, ...]:
@@ -271,14 +187,14 @@ def _cnn_encoder(settings: NetSettings, shape: tuple[int, ...], out_dim: int) ->
     layers: list[nn.Module] = []
     for i, out in enumerate(settings.hidden_channels):
         kernel, stride, pixels = kernels[i], strides[i], heights[i + 1] * widths[i + 1]
-        padding, bias = _padding(kernel, stride), _biased(settings)
+        padding, bias = _padding(kernel, stride), biased(settings)
         convolution = nn.Conv2d(channels, out, kernel, stride, padding, bias=bias)
-        layers.append(_linear(settings, convolution))
-        layers += [*_norm(settings, out, pixels), ACTIVATIONS[settings.activation]()]
+        layers.append(constrained(settings, convolution))
+        layers += [*normalisation(settings, out, pixels), ACTIVATIONS[settings.activation]()]
         channels = out
     features = channels * heights[-1] * widths[-1]
     return nn.Sequential(
-        *layers, nn.Flatten(), _linear(settings, nn.Linear(features, out_dim)), *_final(settings)
+        *layers, nn.Flatten(), constrained(settings, nn.Linear(features, out_dim)), *final(settings)
     )
 
 
@@ -307,50 +223,14 @@ def _cnn_decoder(settings: NetSettings, in_dim: int, shape: tuple[int, ...]) -> 
             for sizes in (heights, widths)
         )
         extra, last = (extra_height, extra_width), i == len(channels) - 1
-        bias = last or _biased(settings)
+        bias = last or biased(settings)
         layers += [
             ACTIVATIONS[settings.activation](),
             nn.ConvTranspose2d(channels[i], out, kernels[i], strides[i], padding, extra, bias=bias),
         ]
         if not last:
-            layers += _norm(settings, out, heights[i + 1] * widths[i + 1])
-    return nn.Sequential(*layers, *_final(settings))
-
-
-class _Block(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al. 2016), with group normalisation by default.
-
-    Args:
-        settings: normalisation and nonlinearity.
-        channels: before the block and after it.
-        pixels: of an image before the block and after it.
-        stride: of the first convolution.
-    """
-
-    def __init__(
-        self,
-        settings: NetSettings,
-        channels: tuple[int, int],
-        pixels: tuple[int, int],
-        stride: int = 1,
-    ) -> None:
-        super().__init__()
-        norm = settings if settings.norm else settings.model_copy(update={"norm": "group"})
-        before, out = channels
-        self.branch = nn.Sequential(
-            *_norm(norm, before, pixels[0]),
-            ACTIVATIONS[settings.activation](),
-            _linear(settings, nn.Conv2d(before, out, 3, stride, 1)),
-            *_norm(norm, out, pixels[1]),
-            ACTIVATIONS[settings.activation](),
-            _linear(settings, nn.Conv2d(out, out, 3, 1, 1)),
-        )
-        same = before == out and stride == 1
-        self.shortcut = nn.Identity() if same else nn.Conv2d(before, out, 1, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.branch(x) + self.shortcut(x)
-        return out
+            layers += normalisation(settings, out, heights[i + 1] * widths[i + 1])
+    return nn.Sequential(*layers, *final(settings))
 
 
 def _stage_sizes(settings: NetSettings, shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -365,18 +245,18 @@ def _stage_sizes(settings: NetSettings, shape: tuple[int, ...]) -> list[tuple[in
 def _residual_encoder(settings: NetSettings, shape: tuple[int, ...], out_dim: int) -> nn.Sequential:
     channels = settings.layer_channels
     pixels = [height * width for height, width in _stage_sizes(settings, shape)]
-    layers: list[nn.Module] = [_linear(settings, nn.Conv2d(shape[0], channels[0], 3, 1, 1))]
+    layers: list[nn.Module] = [constrained(settings, nn.Conv2d(shape[0], channels[0], 3, 1, 1))]
     for stage in range(len(channels)):
         for block in range(settings.blocks_per_layer):
             before = max(stage - 1, 0) if block == 0 else stage
             change = (channels[before], channels[stage]), (pixels[before], pixels[stage])
-            layers.append(_Block(settings, *change, stride=1 if before == stage else 2))
+            layers.append(ResidualBlock(settings, *change, stride=1 if before == stage else 2))
     return nn.Sequential(
         *layers,
         ACTIVATIONS[settings.activation](),
         nn.Flatten(),
-        _linear(settings, nn.Linear(channels[-1] * pixels[-1], out_dim)),
-        *_final(settings),
+        constrained(settings, nn.Linear(channels[-1] * pixels[-1], out_dim)),
+        *final(settings),
     )
 
 
@@ -394,6 +274,6 @@ def _residual_decoder(settings: NetSettings, in_dim: int, shape: tuple[int, ...]
         pixels = math.prod(sizes[stage])
         for block in range(settings.blocks_per_layer):
             before = channels[max(stage - 1, 0)] if block == 0 else out
-            layers.append(_Block(settings, (before, out), (pixels, pixels)))
+            layers.append(ResidualBlock(settings, (before, out), (pixels, pixels)))
     layers += [ACTIVATIONS[settings.activation](), nn.Conv2d(channels[-1], shape[0], 3, 1, 1)]
-    return nn.Sequential(*layers, *_final(settings))
+    return nn.Sequential(*layers, *final(settings))

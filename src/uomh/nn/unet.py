@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from uomh.nn.nets import group_norm
+from uomh.nn.layers import group_norm
 
 FREQUENCIES = 16
 FASTEST = 50.0
