@@ -99,7 +99,7 @@ class AVB(GaussianDecoderModel):
         """The discriminator, and everything else."""
         judge = list(self.discriminator.parameters())
         judged = set(map(id, judge))
-        others = [each for each in self.parameters() if id(each) not in judged]
+        others = [parameter for parameter in self.parameters() if id(parameter) not in judged]
         return {"autoencoder": others, "discriminator": judge}
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
@@ -152,12 +152,11 @@ class AVB(GaussianDecoderModel):
         draws = self.fixed_draws(x, y)
         return draws.mean(0), draws.std(0).clamp_min(1e-6).log()
 
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Posterior means (B, latent_dim), each over the same fixed draws of the noise."""
-        x, y = self.encodable(x, y)
-        return self.fixed_draws(self.preprocess(x)[0], y).mean(0)
+    def inferred(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Posterior means (B, latent_dim), all over the same fixed draws of the noise."""
+        return self.fixed_draws(x, y).mean(0)
 
     def fixed_draws(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Draws of q(z|x), (CODE_DRAWS, B, latent_dim), of noise that is always the same."""
-        each = (self.encoder(x, noise.expand(len(x), -1), y) for noise in self.code_noise)
-        return torch.stack(list(each))
+        draws = [self.encoder(x, noise.expand(len(x), -1), y) for noise in self.code_noise]
+        return torch.stack(draws)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from uomh.data.core import Data, DataSpec
 from uomh.models.ae import AutoencoderConfig
-from uomh.models.core import Model
+from uomh.models.codec import CodecModel
 from uomh.nn.nets import decoder
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.nn.transforms import Cells
@@ -35,7 +35,7 @@ class GaussianDecoderConfig(AutoencoderConfig):
     """samples are the decoder's means; false: draws from the decoder's Gaussian"""
 
 
-class GaussianDecoderModel(Model):
+class GaussianDecoderModel(CodecModel):
     """A prior and a Gaussian decoder; how codes are inferred is for the subclass to say."""
 
     config: GaussianDecoderConfig
@@ -135,9 +135,9 @@ class GaussianDecoderModel(Model):
             low, high = (self.transform(middle + step)[0][0] for step in (-0.25, 0.25))
             self.log_floor.copy_((high - low).log())
 
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Decoder means in data space (B, ...)."""
-        return self.transform.inverse(self.likelihood_of(*self.decodable(z, y))[0])
+    def restored(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """Decoder means (B, ...) in the space of the transforms."""
+        return self.likelihood_of(z, y)[0]
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Points (n, ...) of data space; see the setting ``sample_means``."""

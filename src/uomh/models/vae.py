@@ -97,7 +97,6 @@ class VAE(GaussianDecoderModel):
         log_q = -(0.5 * (noise.square() + LOG_2PI) + log_std).sum(1)
         return log_q - self.prior.log_prob(z)
 
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def inferred(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Posterior means (B, latent_dim)."""
-        x, y = self.encodable(x, y)
-        return self.posterior(self.preprocess(x)[0], y)[0]
+        return self.posterior(x, y)[0]
