@@ -50,18 +50,18 @@ class Chain(Bijection):
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map x forward through all maps; log-determinants add up."""
         log_det = x.new_zeros(len(x))
-        for part in self.maps:
-            x, more = part(x, context)
-            log_det = log_det + more
+        for bijection in self.maps:
+            x, map_log_det = bijection(x, context)
+            log_det = log_det + map_log_det
         return x, log_det
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """Map z back through all maps, the last first."""
-        for part in reversed(self.maps):
-            z = part.inverse(z, context)
+        for bijection in reversed(self.maps):
+            z = bijection.inverse(z, context)
         return z
 
     def fit(self, split: Split) -> None:
         """Fit every map to the points as they are before the chain."""
-        for part in self.maps:
-            part.fit(split)
+        for bijection in self.maps:
+            bijection.fit(split)

@@ -165,14 +165,14 @@ class Coupling(Bijection):
         self.kept = features // 2
         self.bins, self.bound = settings.bins, settings.tail_bound
         after = (features - self.kept) * (3 * settings.bins - 1)
-        # One coordinate has none to depend on: its network is given a constant.
+        # A single coordinate depends on no other, so its network is given a constant.
         self.net = ResidualNet(max(self.kept, 1), after, context, settings, planes)
 
-    def spline(self, a: Tensor, like: Tensor, context: Tensor | None) -> Any:
-        """The transform of b = ``like`` (B, F, ...) given a."""
-        a = a if self.kept else torch.ones_like(like[:, :1])
-        raw = self.net(a, context).to(like.dtype)
-        raw = raw.reshape(len(like), like.shape[1], -1, *like.shape[2:]).movedim(2, -1)
+    def spline(self, a: Tensor, b: Tensor, context: Tensor | None) -> Any:
+        """The transform of b (B, F, ...) given a; of b, only shape and type count."""
+        a = a if self.kept else torch.ones_like(b[:, :1])
+        raw = self.net(a, context).to(b.dtype)
+        raw = raw.reshape(len(b), b.shape[1], -1, *b.shape[2:]).movedim(2, -1)
         return _spline(self.bound, *raw.split([self.bins, self.bins, self.bins - 1], -1))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -261,8 +261,8 @@ class Multiscale(Bijection):
         log_det = x.new_zeros(len(x))
         out = []
         for level, leaving in zip(self.levels, self.split, strict=True):
-            x, more = level(functional.pixel_unshuffle(x, 2), context)
-            log_det = log_det + more
+            x, level_log_det = level(functional.pixel_unshuffle(x, 2), context)
+            log_det = log_det + level_log_det
             out.append(x[:, :leaving].flatten(1))
             x = x[:, leaving:]
         return torch.cat(out, 1), log_det

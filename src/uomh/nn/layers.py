@@ -27,7 +27,7 @@ Norm = Literal["batch", "instance", "group"]
 
 
 class NetSettings(Settings):
-    """A network; what belongs to another kind of network than ``net`` is not used."""
+    """A network; settings that belong to another kind of network than ``net`` have no effect."""
 
     net: Literal["mlp", "cnn", "residual"] | None = None
     """kind of network (default: mlp for vectors and small grey images, cnn for other images)"""
@@ -40,7 +40,7 @@ class NetSettings(Settings):
     stride: int | tuple[int, ...] = 1
     """cnn: strides, one for all layers or one each"""
     layer_channels: Annotated[tuple[int, ...], Width()] = (16, 32, 64)
-    """residual: channels of the stages; each but the first halves the image"""
+    """residual: channels of the stages; all but the first halve the image"""
     blocks_per_layer: int = Field(2, ge=1)
     """residual: blocks in each stage"""
     activation: Activation = "relu"

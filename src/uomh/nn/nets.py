@@ -52,9 +52,10 @@ def convolves(settings: NetSettings, shape: tuple[int, ...]) -> bool:
 
 
 def nets_by_shape(settings: Settings, shape: tuple[int, ...]) -> Nested:
-    """What to set of the networks among settings so that they suit points of this shape, nested.
+    """Settings, nested, that make the networks among these settings suit points of this shape.
 
-    A cnn by default of whose images the layers would leave nothing becomes an mlp.
+    A cnn that is chosen by default, and whose layers would leave nothing of an image, becomes an
+    mlp.
 
     >>> class Config(Settings):
     ...     encoder: NetSettings = NetSettings()
@@ -134,10 +135,10 @@ class ConditionalNet(nn.Module):
         if self.num_classes:
             if y is None:
                 raise UomhError("this model is conditional; give it labels")
-            hot = functional.one_hot(y, self.num_classes).to(x.dtype)
+            labels = functional.one_hot(y, self.num_classes).to(x.dtype)
             if self.planes:
-                hot = hot[:, :, None, None].expand(-1, -1, *x.shape[2:])
-            x = torch.cat([x, hot], 1)
+                labels = labels[:, :, None, None].expand(-1, -1, *x.shape[2:])
+            x = torch.cat([x, labels], 1)
         out: Tensor = self.body(x)
         return out.reshape(len(x), *self.out_shape)
 
@@ -199,7 +200,7 @@ def _cnn_encoder(settings: NetSettings, shape: tuple[int, ...], out_dim: int) ->
 
 
 def _cnn_decoder(settings: NetSettings, in_dim: int, shape: tuple[int, ...]) -> nn.Sequential:
-    """The mirror of the encoder whose channels, kernels and strides are these in reverse."""
+    """The mirror of the encoder that has these channels, kernels and strides in reverse order."""
     kernels = _per_layer(settings.kernel_size, len(settings.hidden_channels), "kernel_size")
     strides = _per_layer(settings.stride, len(settings.hidden_channels), "stride")
     mirrored = settings.model_copy(

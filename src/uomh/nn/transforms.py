@@ -45,7 +45,7 @@ class Cells(nn.Module):
     """Grey levels (uint8) to points of data space; float points stay.
 
     What comes out is of the type that the model computes in (float32, or float64 after
-    ``double()``): this is the door by which data enter a model.
+    ``double()``): all data enter a model through this map.
 
     Args:
         dequantize: in training mode, uniform points of the cells instead of their centres.
@@ -188,10 +188,9 @@ def centred(chain: Chain, spec: DataSpec, bound: float) -> Chain:
 
     The range is that of continuous grey levels, [0, levels).
     """
-    low, high = (
-        chain(torch.full((1, *spec.shape), end))[0].flatten()[0] for end in (0.0, spec.levels or 1)
-    )
-    middle = Affine(())
-    middle.shift.copy_((low + high) / 2)
-    middle.scale.copy_((high - low) / (2 * bound))
-    return Chain(*chain.maps, middle)
+    ends = (0.0, spec.levels or 1)
+    low, high = (chain(torch.full((1, *spec.shape), end))[0].flatten()[0] for end in ends)
+    stretch = Affine(())
+    stretch.shift.copy_((low + high) / 2)
+    stretch.scale.copy_((high - low) / (2 * bound))
+    return Chain(*chain.maps, stretch)

@@ -77,7 +77,7 @@ class TimeMLP(nn.Module):
 
 
 class UNet(nn.Module):
-    """A U-Net: levels of residual blocks, each but the first on half the size, and back up.
+    """A U-Net: levels of residual blocks, all but the first on half the size, and back up.
 
     Args:
         shape: (C, H, W) of images; sizes are halved rounding up.
@@ -95,7 +95,7 @@ class UNet(nn.Module):
         self.first = nn.Conv2d(shape[0], channels[0], 3, padding=1)
         self.down = nn.ModuleList(_level(channels, i, blocks, width) for i in range(len(channels)))
         self.halve = nn.ModuleList(nn.Conv2d(c, c, 3, 2, 1) for c in channels[:-1])
-        # Each level upwards begins with what came from below, joined to its own way down.
+        # A level on the way up takes the features of the level below, and its own of the way down.
         self.up = nn.ModuleList(
             nn.ModuleList(
                 [_Block(inner + outer, outer, width)]
@@ -111,15 +111,15 @@ class UNet(nn.Module):
         """Outputs (B, C, H, W) at images (B, C, H, W)."""
         condition = functional.silu(self.conditioning(t, y))
         h = self.first(x)
-        ways = []
+        skips = []
         for i, level in enumerate(self.down):
             if i:
-                ways.append(h)
+                skips.append(h)
                 h = self.halve[i - 1](h)
             h = _through(level, h, condition)
-        for level, way in zip(reversed(self.up), reversed(ways), strict=True):
-            h = functional.interpolate(h, size=way.shape[2:])
-            h = _through(level, torch.cat([h, way], 1), condition)
+        for level, skip in zip(reversed(self.up), reversed(skips), strict=True):
+            h = functional.interpolate(h, size=skip.shape[2:])
+            h = _through(level, torch.cat([h, skip], 1), condition)
         out: Tensor = self.last(h)
         return out
 
