@@ -1,8 +1,8 @@
 r"""The autoencoder: codes from which points are restored.
 
 Minimise E ||x - D(E(x))||^2 over encoder E: R^D -> R^d and decoder D, in the space of the
-transforms (for images: grey levels divided by the last one). No density is modelled: codes are good
-for a second model, and with nothing to draw codes from, `sample` refuses.
+transforms (for images: grey levels divided by the last one). No density is modelled, so there is
+nothing to draw codes from, and `sample` refuses; a second model may learn the density of the codes.
 """
 
 from __future__ import annotations

@@ -77,11 +77,11 @@ class BiGAN(AutoencoderModel):
     def groups(self) -> dict[str, list[Parameter]]:
         """The critic; encoder, generator and prior."""
         parts = (self.encoder, self.decoder, self.prior)
-        makers = [parameter for part in parts for parameter in part.parameters()]
-        return {"critic": list(self.critic.parameters()), "generator": makers}
+        others = [parameter for part in parts for parameter in part.parameters()]
+        return {"critic": list(self.critic.parameters()), "generator": others}
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
-        """The critic's loss on every batch; the makers' on the first of ``critic.steps``."""
+        """The critic's loss on every batch; that of the others on one in ``critic.steps``."""
         y = self.labels_of(y)
         x, _ = self.preprocess(x)
         with torch.no_grad():
@@ -90,17 +90,18 @@ class BiGAN(AutoencoderModel):
         yield "critic", self.critic.loss(real, fake, y)
         self.critic.after_step()
         if step % self.config.critic.steps == 0:
-            yield "generator", self.makers_loss(x, y)
+            yield "generator", self.generator_loss(x, y)
 
-    def makers_loss(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """What encoder and generator minimise, (); see `uomh.models.gan` for learned priors."""
+    def generator_loss(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The loss () of encoder, generator and prior."""
         codes = self.inferred(x, y)
         z, weights = self.prior.sample_weighted(len(x))
         on_data = self.critic.as_fake(self.critic((x, codes), y))
         on_samples = self.critic.as_real(self.critic((self.decoder(z, y), z), y))
-        choice = weights * (on_samples - on_samples.mean()).detach()
+        # The gradient in a prior's learned weights; see `uomh.models.gan`.
+        by_component = weights * (on_samples - on_samples.mean()).detach()
         error = self.error(x, codes, y)
-        loss: Tensor = on_data + on_samples + choice + self.config.recon_weight * error
+        loss: Tensor = on_data + on_samples + by_component + self.config.recon_weight * error
         return loss.mean()
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:

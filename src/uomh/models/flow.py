@@ -49,10 +49,10 @@ class Flow(Model):
 
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
-            """By the shape of the data: wider splines for whitened vectors; short small runs.
+            """By the shape of the data: wider splines for whitened vectors; shorter runs.
 
-            Linear maps of all coordinates of large images have more entries than memory has room
-            for: these images go through convolutions, or where they cannot be halved, without.
+            Linear maps of all coordinates of large images do not fit into memory. Such images get
+            a multiscale flow, or, where their sizes cannot be halved, one without linear maps.
             """
             model: Nested = {} if spec.is_image else {"tail_bound": 5.0}
             train: Nested = {}
@@ -84,7 +84,7 @@ class Flow(Model):
         steps: list[Bijection] = []
         for _ in range(config.num_layers):
             steps.append(Mix(dim, linear=config.linear))
-            if config.transform == "coupling" or dim == 1:  # where the two are the same
+            if config.transform == "coupling" or dim == 1:  # of one coordinate they are the same
                 steps.append(Coupling(dim, self.num_classes, config, planes=False))
             else:
                 steps.append(Autoregressive(dim, self.num_classes, config))

@@ -1,7 +1,6 @@
 r"""Models whose decoder is a Gaussian: p(x|z) = N(x; mu(z), sigma^2), with a prior p(z) on codes.
 
-What the variational and the adversarial way to fit them share: the decoder, its deviation, and
-samples.
+The variational and the adversarial way to fit them share the decoder, its deviation, and samples.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class GaussianDecoderConfig(AutoencoderConfig):
 
 
 class GaussianDecoderModel(CodecModel):
-    """A prior and a Gaussian decoder; how codes are inferred is for the subclass to say."""
+    """A prior and a Gaussian decoder; a subclass says how codes are inferred."""
 
     config: GaussianDecoderConfig
     log_floor: Tensor
@@ -47,7 +46,10 @@ class GaussianDecoderModel(CodecModel):
         self.latent_dim = config.latent_dim
 
     def add_decoder(self) -> None:
-        """Build decoder, prior and deviation; after the encoder, in the order of their use."""
+        """Build decoder, prior and deviation; called once the encoder is built.
+
+        The order of building decides which initial weights a seed gives.
+        """
         config, spec = self.config, self.spec
         maps = 2 if config.decoder_sigma == "per_pixel" else 1
         self.decoder = decoder(

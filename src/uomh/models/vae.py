@@ -86,7 +86,7 @@ class VAE(GaussianDecoderModel):
     def posterior(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and log-deviation of q(z|x), each (B, latent_dim)."""
         mean, log_std = self.encoder(x, y).chunk(2, 1)
-        # Beyond these bounds exp() leaves float32 within a step or two of a bad start.
+        # Beyond these bounds exp() would overflow float32 a step or two after a bad start.
         return mean, log_std.clamp(-15, 15)
 
     def divergence(self, z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:

@@ -103,10 +103,10 @@ class WAE(AutoencoderModel):
     def groups(self) -> dict[str, list[Parameter]]:
         """The autoencoder with its prior, and the discriminator (empty with ``penalty=mmd``)."""
         parts = (self.encoder, self.decoder, self.prior)
-        judge = self.discriminator
+        discriminator = self.discriminator
         return {
             "autoencoder": [parameter for part in parts for parameter in part.parameters()],
-            "discriminator": [] if judge is None else list(judge.parameters()),
+            "discriminator": [] if discriminator is None else list(discriminator.parameters()),
         }
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
@@ -116,15 +116,17 @@ class WAE(AutoencoderModel):
         x, _ = self.preprocess(x)
         codes = self.inferred(x, y)
         if self.discriminator is not None:
-            yield "discriminator", self.game(self.discriminator, codes, y)
+            yield "discriminator", self.discriminator_loss(self.discriminator, codes, y)
         if self.discriminator is None:
-            mismatch = self.discrepancy(codes, y)
+            penalty = self.mmd_penalty(codes, y)
         else:
-            mismatch = self.suspicion(self.discriminator, codes, y)
-        yield "autoencoder", (self.error(x, codes, y) + self.config.lambda_ * mismatch).mean()
+            penalty = self.adversarial_penalty(self.discriminator, codes, y)
+        yield "autoencoder", (self.error(x, codes, y) + self.config.lambda_ * penalty).mean()
 
-    def game(self, discriminator: nn.Module, codes: Tensor, y: Tensor | None) -> Tensor:
-        """What the discriminator minimises: its logistic loss, and its squared slope."""
+    def discriminator_loss(
+        self, discriminator: nn.Module, codes: Tensor, y: Tensor | None
+    ) -> Tensor:
+        """The discriminator's logistic loss, and the penalty on its squared slope."""
         inputs = [self.prior.sample(len(codes)).detach(), codes.detach()]
         weight = self.config.slope_penalty
         if not weight:
@@ -135,15 +137,17 @@ class WAE(AutoencoderModel):
         steepness = torch.stack([slope.square().sum(1).mean() for slope in slopes]).sum()
         return logistic_loss(*scores) + weight / 2 * steepness
 
-    def suspicion(self, discriminator: nn.Module, codes: Tensor, y: Tensor | None) -> Tensor:
-        """The adversarial penalty of each code, (B,), with that of a prior that learns, too."""
+    def adversarial_penalty(
+        self, discriminator: nn.Module, codes: Tensor, y: Tensor | None
+    ) -> Tensor:
+        """The encoder's loss in the game, (B,), with that of the prior where it is learned."""
         penalty = softplus(-discriminator(codes, y)).squeeze(1)
         if not self.learned_prior:
             return penalty
         draws, weights = self.prior.sample_weighted(len(codes))
         return penalty + weights * softplus(discriminator(draws, y)).squeeze(1)
 
-    def discrepancy(self, codes: Tensor, y: Tensor | None) -> Tensor:
+    def mmd_penalty(self, codes: Tensor, y: Tensor | None) -> Tensor:
         """Each code's share, (B,), of the maximum mean discrepancy between codes and prior."""
         draws, weights = self.prior.sample_weighted(len(codes))
         return mmd(codes, draws, y, weights)
@@ -157,7 +161,7 @@ class WAE(AutoencoderModel):
         y = self.labels_of(y)
         x, _ = self.preprocess(x)
         codes = self.inferred(x, y)
-        return self.error(x, codes, y) + self.config.lambda_ * self.discrepancy(codes, y)
+        return self.error(x, codes, y) + self.config.lambda_ * self.mmd_penalty(codes, y)
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Decoded draws of the prior."""
