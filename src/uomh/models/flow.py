@@ -49,7 +49,7 @@ class Flow(Model):
 
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
-            """By the shape of the data: wider splines for whitened vectors; shorter runs.
+            """By the shape of the data: wider splines for vectors, fewer epochs if small.
 
             Linear maps of all coordinates of large images do not fit into memory. Such images get
             a multiscale flow, or, where their sizes cannot be halved, one without linear maps.
