@@ -12,7 +12,7 @@ from torch import Tensor
 
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.codec import AutoencoderModel
+from uomh.models.codec import CodecModel
 from uomh.models.core import ModelConfig
 from uomh.nn.layers import NetSettings
 from uomh.nn.nets import nets_by_shape
@@ -32,7 +32,7 @@ class AutoencoderConfig(ModelConfig):
 
 
 @register("models", "ae")
-class AE(AutoencoderModel):
+class AE(CodecModel):
     """Autoencoder: codes and reconstructions, no density."""
 
     can_sample = False

@@ -27,7 +27,7 @@ from torch.nn import Parameter
 
 from uomh.data.core import DataSpec
 from uomh.models.ae import AutoencoderConfig
-from uomh.models.codec import AutoencoderModel
+from uomh.models.codec import CodecModel
 from uomh.nn.critics import Critic, CriticSettings
 from uomh.nn.nets import nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
@@ -36,7 +36,7 @@ from uomh.settings import Nested, merged
 
 
 @register("models", "bigan")
-class BiGAN(AutoencoderModel):
+class BiGAN(CodecModel):
     """Bidirectional GAN: generator and encoder against one critic of pairs; no likelihood."""
 
     paper = "Donahue, Krähenbühl & Darrell 2017; Dumoulin et al. 2017"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 from torch import Tensor, nn
 
 from uomh.models.core import Model
@@ -14,19 +12,41 @@ from uomh.nn.nets import decoder, encoder
 class CodecModel(Model):
     """A model that gives points codes, and restores points from codes.
 
+    The maps are by default the outputs of two networks. A subclass that needs others overrides
+    `inferred` or `restored`.
+
     Attributes:
         latent_dim: dimension of the codes.
+        encoder: network from points to codes.
+        decoder: network from codes to points.
     """
 
     latent_dim: int
+    encoder: nn.Module
+    decoder: nn.Module
 
-    @abstractmethod
+    def add_networks(self, latent_dim: int, inward: NetSettings, outward: NetSettings) -> None:
+        """Build the encoder and the decoder by their settings."""
+        self.latent_dim = latent_dim
+        self.encoder = encoder(inward, self.spec.shape, latent_dim, self.num_classes)
+        self.decoder = decoder(outward, latent_dim, self.spec.shape, self.num_classes)
+
     def inferred(self, x: Tensor, y: Tensor | None) -> Tensor:
         """The code (B, latent_dim) of each point x (B, ...) in the space of the transforms."""
+        codes: Tensor = self.encoder(x, y)
+        return codes
 
-    @abstractmethod
     def restored(self, z: Tensor, y: Tensor | None) -> Tensor:
         """The point (B, ...) in the space of the transforms of each code z (B, latent_dim)."""
+        points: Tensor = self.decoder(z, y)
+        return points
+
+    def error(self, x: Tensor, z: Tensor, y: Tensor | None) -> Tensor:
+        """Squared distance (B,) from points x to those restored from their codes z.
+
+        Both stand in the space of the transforms.
+        """
+        return (self.restored(z, y) - x).square().flatten(1).sum(1)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Codes (B, latent_dim) of points of data space.
@@ -44,39 +64,3 @@ class CodecModel(Model):
             UomhError: z are not codes of this model, or y not labels.
         """
         return self.transform.inverse(self.restored(*self.decodable(z, y)))
-
-
-class AutoencoderModel(CodecModel):
-    """A model whose codes and points are the outputs of an encoder and of a decoder."""
-
-    encoder: nn.Module
-    decoder: nn.Module
-
-    def add_networks(self, latent_dim: int, inward: NetSettings, outward: NetSettings) -> None:
-        """Build the encoder and the decoder.
-
-        Args:
-            latent_dim: dimension of the codes.
-            inward: settings of the encoder.
-            outward: settings of the decoder.
-        """
-        self.latent_dim = latent_dim
-        self.encoder = encoder(inward, self.spec.shape, latent_dim, self.num_classes)
-        self.decoder = decoder(outward, latent_dim, self.spec.shape, self.num_classes)
-
-    def inferred(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """The encoder's output."""
-        codes: Tensor = self.encoder(x, y)
-        return codes
-
-    def restored(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """The decoder's output."""
-        points: Tensor = self.decoder(z, y)
-        return points
-
-    def error(self, x: Tensor, z: Tensor, y: Tensor | None) -> Tensor:
-        """Squared distance (B,) from points x to those restored of their codes z.
-
-        Both stand in the space of the transforms.
-        """
-        return (self.restored(z, y) - x).square().flatten(1).sum(1)

@@ -30,7 +30,7 @@ from torch.nn import Parameter
 from torch.nn.functional import softplus
 
 from uomh.data.core import DataSpec
-from uomh.models.codec import AutoencoderModel
+from uomh.models.codec import CodecModel
 from uomh.models.core import ModelConfig
 from uomh.nn.critics import logistic_loss
 from uomh.nn.layers import NetSettings
@@ -42,7 +42,7 @@ from uomh.settings import Nested, merged
 
 
 @register("models", "wae")
-class WAE(AutoencoderModel):
+class WAE(CodecModel):
     """Wasserstein autoencoder: codes matched with a prior, adversarially or by MMD."""
 
     paper = "Tolstikhin, Bousquet, Gelly & Schölkopf 2018"
