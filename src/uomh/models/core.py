@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import Parameter
 
@@ -395,17 +394,6 @@ class ModelConfig(ModelSettings, TransformSettings):
         return {}
 
 
-class CodesConfig(ModelConfig):
-    """Settings of a model with codes."""
-
-    latent_dim: int = Field(20, ge=1)
-    """size of codes"""
-    fit_latent_dim: bool = False
-    """latent_dim=dimension: it is ceil(ID) of the training points, by maximum likelihood"""
-    latent_k: int = Field(10, ge=3)
-    """number of neighbours of that ID"""
-
-
 class Model(Trainable, Generative):
     """A leaf that generates.
 
@@ -440,10 +428,6 @@ class Model(Trainable, Generative):
         by_shape = cls.Config.defaults(spec)
         # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
         whole = merged(cls.Config().model_dump(mode="json"), by_shape.get("model", {}))
-        given = dict(given)
-        if given.get("latent_dim") == "dimension" and "latent_dim" in cls.Config.model_fields:
-            del given["latent_dim"]
-            given["fit_latent_dim"] = True
         plain = TrainConfig().model_dump(mode="json")
         training = {"train": merged(plain, by_shape.get("train", {}), train)}
         return merged(whole, training, given)
@@ -452,16 +436,9 @@ class Model(Trainable, Generative):
     def decide(
         cls, config: ModelConfig, data: Data, spec: DataSpec, leaf: Build, *, codes: bool = False
     ) -> ModelConfig:
-        """The size of codes by the dimension of the data."""
-        del spec, leaf
-        if not isinstance(config, CodesConfig) or not config.fit_latent_dim:
-            return config
-        if codes:
-            raise UomhError(
-                "latent_dim=dimension: the points of this model are codes, which are not there "
-                "before training; give its latent_dim as a number"
-            )
-        return config.model_copy(update={"latent_dim": fitting_latent_dim(data, config.latent_k)})
+        """Nothing."""
+        del data, spec, leaf, codes
+        return config
 
     @classmethod
     def assemble(cls, config: ModelConfig, spec: DataSpec, path: str, leaf: Build) -> Self:
@@ -615,23 +592,6 @@ def model_class(config: ComponentSettings) -> type[Generative]:
 def build_model(config: Any, spec: DataSpec, path: str, leaf: Build) -> Generative:
     """The untrained model of decided settings; see `Generative.assemble`."""
     return model_class(config).assemble(config, spec, path, leaf)
-
-
-def fitting_latent_dim(data: Data, k: int) -> int:
-    """ceil(ID) of the training points, by maximum likelihood at k neighbours.
-
-    Raises:
-        UomhError: there are too few points for k.
-    """
-    x = data.train.x.flatten(1).numpy()
-    if len(x) < k + 2:
-        raise UomhError(
-            f"{data.name} has {len(x)} points, too few for a dimension at latent_k={k}; lower "
-            "latent_k, give more points, or give latent_dim as a number"
-        )
-    from uomh.dimension.mle import MLE  # brings scikit-learn, which training does without
-
-    return math.ceil(MLE(k, splits=0).fit(x).dimension_)
 
 
 def codes_of(
