@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uomh import registry
-from uomh.cli.paper.options import FACTS, NOT_NEEDED, OPTIONS
+from uomh.cli.paper.options import BY_MODEL, FACTS, NOT_NEEDED, OPTIONS
 from uomh.cli.paper.reading import (
     Given,
     Meaning,
@@ -201,6 +201,15 @@ def cluster_meant(given: Given, command: str, *, clustered: bool, fits_codes: bo
             raise UomhError("cluster_method=id: name the partition by partitions_save=FILE")
         values["clusters"]["file"] = file
     return Meant(values, tuple(notes))
+
+
+def known_options(flag: str) -> tuple[str, ...]:
+    """Every option that ``--FLAG`` takes, of whatever model."""
+    if flag == "cluster-config":
+        return (*CLUSTER, *NO_CLUSTER, *EVALUATION, *CONDITIONING)
+    of_models = (name for table in BY_MODEL.values() for name in table)
+    shared = SHARED if flag == "shared-config" else {}
+    return tuple(dict.fromkeys((*OPTIONS, *of_models, *NOT_NEEDED, *FACTS, *shared)))
 
 
 def shared_files(given: Given) -> Shared:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uomh.cli.paper import tree
 from uomh.cli.paper.clusters import (
     CONDITIONING,
     Shared,
     classes_kept,
     cluster_meant,
+    known_options,
     of_steps,
     sequential,
     shared_files,
@@ -25,12 +27,15 @@ from uomh.cli.paper.metrics import Evaluators, names_of
 from uomh.cli.paper.options import FACTS, meant, of_density
 from uomh.cli.paper.reading import Given, Values, parse, without_effect
 from uomh.data import DataConfig, load_data
-from uomh.errors import UomhError
+from uomh.errors import UomhError, unknown
 from uomh.settings import merged
 
 if TYPE_CHECKING:
     from uomh.cli.paper import Command
     from uomh.data.core import Data, DataSpec
+
+OF_TESTS = ("test_metrics", "data_root", "logdir_root", "device")
+"""options that act on a run that is there"""
 
 Options = Mapping[str, dict[str, Any]]
 """values of options by name, by the flag that they were given to: ``config``, ``gae-config`` .."""
@@ -41,7 +46,7 @@ class Resolved:
     """What a command line means.
 
     Attributes:
-        values: nested, of ours, as `uomh.resolve` takes them.
+        values: by section, for `uomh.cli.paper.tree`.
         notes: lines to say.
         shared: files that several commands share.
     """
@@ -58,25 +63,50 @@ def parsed(command: Command, given: argparse.Namespace) -> Options:
     }
 
 
+def is_given(value: object) -> bool:
+    """Whether a flag was given that has this value."""
+    return value is not None and value is not False
+
+
 def said_of_flags(command: Command, given: argparse.Namespace) -> list[str]:
     """Lines on flags that have no effect."""
     lines = []
     if given.load_best_valid_first:
         lines.append("--load-best-valid-first: best weights are always tested")
-    there = {name for name, value in vars(given).items() if value not in (None, False)}
-    if given.load_dir is None:
-        flags = ("load-pretrained-gae", "freeze-pretrained-gae")
-        more = ("max-epochs-loaded", "max-epochs-loaded-gae", "max-epochs-loaded-de")
-        lines += [
-            f"--{flag}: no effect without --load-dir"
-            for flag in (*flags, *more)
-            if flag.replace("-", "_") in there
-        ]
-    elif "freeze_pretrained_gae" in there and "load_pretrained_gae" not in there:
-        lines.append("--freeze-pretrained-gae: no effect without --load-pretrained-gae")
-    if command.two_step and given.is_gae:
-        lines.append("--is-gae: no effect; the first of two steps is one")
-    return lines
+    there = {name.replace("_", "-") for name, value in vars(given).items() if is_given(value)}
+    flags = ("load-pretrained-gae", "freeze-pretrained-gae")
+    more = ("max-epochs-loaded", "max-epochs-loaded-gae", "max-epochs-loaded-de")
+    idle = {}
+    if "load-dir" not in there:
+        idle = dict.fromkeys((*flags, *more), "no effect without --load-dir")
+    elif "load-pretrained-gae" in there:
+        idle = dict.fromkeys(more, "no effect; with --load-pretrained-gae max_epochs says it")
+    else:
+        idle["freeze-pretrained-gae"] = "no effect without --load-pretrained-gae"
+        idle["run-name"] = "no effect; the run stays in --load-dir"
+    if command.two_step:
+        idle["is-gae"] = "no effect; the first of two steps is one"
+        if {"model", "gae-model"} <= there and given.model != given.gae_model:
+            idle["model"] = "no effect; --gae-model names the first step"
+    return [*lines, *(f"--{flag}: {why}" for flag, why in idle.items() if flag in there)]
+
+
+def said_of_a_run(given: argparse.Namespace, options: Options) -> list[str]:
+    """Lines on what is not taken from a command line, where the run's folder has it.
+
+    Raises:
+        UomhError: an option is unknown.
+    """
+    names = ("dataset", "model", "gae_model", "de_model", "is_gae")
+    lines = [f"--{name.replace('_', '-')}" for name in names if getattr(given, name, None)]
+    for kind, typed in options.items():
+        known = known_options(kind)
+        for name in typed:
+            if name not in known:
+                raise unknown("option", name, known)
+        taken = [name for name in typed if name not in OF_TESTS]
+        lines += [f"--{kind} {', '.join(taken)}"] if taken else []
+    return [f"{line}: no effect; the run that is there has its settings" for line in lines]
 
 
 def evaluators(command: Command, options: Options) -> Evaluators:
@@ -103,7 +133,7 @@ def device_of(gpu: int, named: str | None = None) -> tuple[str, list[str]]:
     import torch
 
     if named is not None and not str(named).startswith("cuda"):
-        return named, []
+        return named, [f"--gpu-id {gpu}: no effect; device={named}"] if gpu >= 0 else []
     if not torch.cuda.is_available():
         flag = f"--gpu-id {gpu}" if gpu >= 0 else f"device={named}"
         line = f"{flag}: there is no CUDA here, so the processor computes"
@@ -179,8 +209,10 @@ class Resolving:
                 why = f"conditioning says {how}"
                 self.notes.append(without_effect("--cluster-config", "cluster_method", why))
             cluster["cluster_method"] = how
-            if "num_clusters" in values["clusters"]:
-                cluster.pop("num_clusters", None)
+            if "num_clusters" in values["clusters"] and "num_clusters" in cluster:
+                why = "conditioning_dimension says the number of groups"
+                self.notes.append(without_effect("--cluster-config", "num_clusters", why))
+                del cluster["num_clusters"]
         found = cluster_meant(
             cluster,
             self.command.name,
@@ -290,7 +322,7 @@ class Resolving:
         record = read_record(folder)
         if record is None:
             raise UomhError(f"there is no run in {str(folder)!r}; check --load-dir")
-        config = record["config"]
+        config = tree.sections(record["config"])
         there = config["data"]["dataset"]
         for flag, value, own in (
             ("--dataset", self.given.dataset, there),
