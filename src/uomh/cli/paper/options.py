@@ -175,7 +175,13 @@ def meanings(model: str) -> dict[str, Meaning]:
     return {**OPTIONS, **BY_MODEL.get(model, {})}
 
 
-def meant(given: Given, model: str, flag: str = "--config", typed: Given | None = None) -> Meant:
+def meant(
+    given: Given,
+    model: str,
+    flag: str = "--config",
+    typed: Given | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> Meant:
     """What options of one model mean.
 
     Args:
@@ -183,11 +189,12 @@ def meant(given: Given, model: str, flag: str = "--config", typed: Given | None 
         model: that they are for.
         flag: under which they were typed.
         typed: those that were; the others cause no line on what has no effect. None: all.
+        flags: by name, of those that were typed under another flag.
 
     Raises:
         UomhError: an option is unknown, or of another model, or has a value that is not offered.
     """
-    known, values, notes = meanings(model), Values(), []
+    known, values, notes, flags = meanings(model), Values(), [], flags or {}
     for name in given:
         if name not in known and name not in NOT_NEEDED and name not in FACTS:
             others = [other for other, table in BY_MODEL.items() if name in table]
@@ -202,7 +209,7 @@ def meant(given: Given, model: str, flag: str = "--config", typed: Given | None 
         _check_setting(name, value, means.values, model)
         values = merged(values, means.values)
         if typed is None or name in typed:
-            notes += [without_effect(flag, name, why) for why in means.notes]
+            notes += [without_effect(flags.get(name, flag), name, why) for why in means.notes]
     return Meant(values, tuple(notes))
 
 

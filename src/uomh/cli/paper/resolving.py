@@ -202,6 +202,11 @@ class Resolving:
         conditional = "clusters" in values and not self.command.clustered
         cluster = without(self.cluster, CONDITIONING)
         if self.command.clustered:
+            if values["model"].get("conditional"):
+                raise UomhError(
+                    "conditioning: the model of a cluster has no labels left to be conditional on; "
+                    "leave it out, or take single_main.py or main.py"
+                )
             values["disconnected"] = True
         elif conditional:
             how = values["clusters"]["name"]
@@ -218,16 +223,10 @@ class Resolving:
             self.command.name,
             clustered=self.command.clustered,
             fits_codes=self.command.two_step and self.command.clustered,
+            grouped=self.command.clustered or conditional,
         )
-        if self.command.clustered or conditional:
-            self.notes += found.notes
-            return merged(values, found.values)
-        said = {note.split(": ", 1)[0].rpartition(" ")[2] for note in found.notes}
-        idle = [name for name in cluster if name not in said]
-        why = "nothing is grouped; see conditioning"
         self.notes += found.notes
-        self.notes += [without_effect("--cluster-config", name, why) for name in idle]
-        return values
+        return merged(values, found.values)
 
     def _one(self, spec: DataSpec | None) -> Values:
         typed = {**self._conditioning(), **self.options["config"]}
@@ -297,7 +296,13 @@ class Resolving:
         """What options of one model mean, over the published defaults where they are wanted."""
         own = without(typed, FACTS)
         every = published(model, own, spec, autoencoder=autoencoder) if defaults else own
-        found = meant(every, model, f"--{kind}", own)
+        flags = {
+            name: f"--{flag}"
+            for flag in ("cluster-config", "shared-config", kind)
+            for name in CONDITIONING
+            if name in self.options.get(flag, {})
+        }
+        found = meant(every, model, f"--{kind}", own, flags)
         self.notes += found.notes
         return found.values
 
