@@ -5,7 +5,8 @@ import json
 from uomh import resolve
 from uomh.cli import paper
 from uomh.cli.paper import tree
-from uomh.cli.paper.resolving import evaluators, parsed, resolved, said_of_flags
+from uomh.cli.paper.flags import said_of_flags
+from uomh.cli.paper.resolving import evaluators, parsed, resolved
 
 
 def meaning(line):

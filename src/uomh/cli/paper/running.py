@@ -10,9 +10,10 @@ from uomh import registry
 from uomh.cli.console import say
 from uomh.cli.paper import tree
 from uomh.cli.paper.files import prepare
+from uomh.cli.paper.flags import device_of, said_of_a_run
 from uomh.cli.paper.metrics import add_missing, measure_others, present_metrics
-from uomh.cli.paper.reading import Values
-from uomh.cli.paper.resolving import Options, Resolved, device_of, evaluators, said_of_a_run
+from uomh.cli.paper.reading import Options, Values
+from uomh.cli.paper.resolving import Resolved, evaluators
 from uomh.cli.runs import evaluate
 from uomh.cli.train import run
 from uomh.config import resolve
