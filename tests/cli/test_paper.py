@@ -119,6 +119,28 @@ def test_a_run_is_tested_and_given_more_epochs(start, capsys):
     capsys.readouterr()
 
 
+def test_what_a_run_has_already_is_said_and_not_taken(start, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    run = start("single_main", "--model", "ae", "--config", *FEW, *ONE)
+    record = (run / "config.json").read_bytes()
+    capsys.readouterr()
+    typed = ["--config", "lr=0.5", "latent_dim=3", "--cluster-config", "num_clusters=3"]
+    start("single_main", "--only-test", "--gpu-id", "0", "--model", "vae", *typed)
+    said = capsys.readouterr().out
+    for line in (
+        "--dataset",
+        "--model",
+        "--config lr, latent_dim",
+        "--cluster-config num_clusters",
+    ):
+        assert f"{line}: no effect; the run that is there has its settings" in said
+    assert "--gpu-id 0: there is no CUDA here" in said
+    assert (run / "config.json").read_bytes() == record
+    with pytest.raises(SystemExit):
+        start("single_main", "--only-test", "--config", "learning_rate=0.5")
+    assert "unknown option 'learning_rate'" in capsys.readouterr().err
+
+
 def test_a_run_that_exists_goes_on_to_more_epochs_and_is_tested_by_its_name(start, capsys):
     arguments = ["--model", "ae", "--config", *FEW]
     run = start("single_main", *arguments, "max_epochs=1")

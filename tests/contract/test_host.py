@@ -160,6 +160,7 @@ def test_clusterers(how, vectors):
 
 
 @pytest.mark.filterwarnings("ignore:geomle finds .* dimensions")  # more than coordinates
+@pytest.mark.filterwarnings("ignore:shortest_path sees the largest part")  # one of three clouds
 @pytest.mark.parametrize("name", entries("estimators"))
 def test_estimators(name, vectors):
     try:

@@ -47,7 +47,8 @@ def test_scikit_learn_checks_of_adapters(estimator, check):
 
 def test_all_are_listed():
     assert set(OURS) == {
-        "mle", "twonn", "gride", "corrint", "geomle", "mom", "tle", "lpca", "ess", "knn"
+        "mle", "twonn", "gride", "corrint", "geomle", "mom", "tle", "lpca", "ess", "knn",
+        "shortest_path",
     }  # fmt: skip
     assert all(entry.summary for entry in entries("estimators").values())
 
@@ -150,7 +151,7 @@ def test_narrow_precomputed_lists_give_no_interval():
 @pytest.mark.parametrize(("name", "settings"), [
     ("mle", {"aggregate": "mean", "normaliser": "k-2"}), ("twonn", {"method": "linear"}),
     ("gride", {}), ("corrint", {}), ("mom", {}), ("knn", {}), ("ess", {"k": 30}),
-    ("geomle", {"k": 20}),
+    ("geomle", {"k": 20}), ("shortest_path", {"k": 8}),
 ])  # fmt: skip
 def test_intervals_hold_for_the_estimators_own_mean(name, settings):
     """Of 40 draws at 95%, 4 standard errors (0.034) below, less 5 points for the few splits."""

@@ -75,11 +75,12 @@ class GeoMLE(Estimator):
         ks = np.arange(max(3, min(self.inner, self.k_ - 1)), self.k_ + 1)
         n, width = len(neighbours), ks[-1]
         rng = np.random.default_rng(self.seed)
-        keep = np.zeros(1 + int(max(neighbours.rows.max(), neighbours.indices.max())), dtype=bool)
+        rows = np.union1d(neighbours.rows, neighbours.indices)  # the lists may be of some of them
+        keep = np.zeros(1 + rows[-1], dtype=bool)
         count = np.zeros((n, 1))
         sums = np.zeros((3, n, len(ks)))  # of the radius, the estimate, and its square
         for _ in range(self.subsets):
-            keep[neighbours.rows] = rng.permutation(n) < SHARE * n
+            keep[rows] = rng.permutation(len(rows)) < SHARE * len(rows)
             inside = keep[neighbours.indices]
             rank = np.cumsum(inside, axis=1, dtype=np.int32)
             full = rank[:, -1] >= width

@@ -1,7 +1,8 @@
 """The paper's four commands, a thin face on ours: same flags, same option names.
 
-An option's meaning stands in `options` and `clusters`, the published defaults in `defaults`. What
-is accepted and has no effect is said in one line.
+An option's meaning stands in `options` and `clusters`, the published defaults in `defaults`; how
+the settings of a run are built is `tree`'s alone. What is accepted and has no effect is said in one
+line. `dimension` is the command of the paper's estimates.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ cluster_main = Command("cluster_main.py", two_step=True, clustered=True)
 
 @sentences
 def _start(command: Command, given: argparse.Namespace) -> None:
-    from uomh.cli.paper.resolving import parsed, resolved, said_of_flags
+    from uomh.cli.paper.flags import said_of_flags
+    from uomh.cli.paper.resolving import parsed, resolved
     from uomh.cli.paper.running import go_on, train
 
     options = parsed(command, given)

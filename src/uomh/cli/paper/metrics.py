@@ -142,8 +142,8 @@ def names_of(names: Any) -> tuple[str, ...]:
 
 def missing(metric: str) -> str | None:
     """Why a metric of the paper has no value here; None where it has, or is none of the paper's."""
-    known = registry.entries("metrics")
-    return None if metric in known else MISSING_METRICS.get(metric)
+    reason = MISSING_METRICS.get(metric)
+    return None if reason is None or metric in registry.entries("metrics") else reason
 
 
 def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None = None) -> None:
