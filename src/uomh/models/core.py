@@ -250,6 +250,11 @@ class Generative(nn.Module, ABC):
         del name
         return self
 
+    def step(self, name: str, data: Data) -> tuple[Generative, Data]:
+        """The model below of this name, and what it sees of data; itself where there is none."""
+        below = self.follow(name)
+        return below, data
+
     def codec(self) -> Generative:
         """The model whose codes these are: this one, or the autoencoder of a composition."""
         return self

@@ -254,6 +254,10 @@ class TwoStep(Generative):
         """The step of this name."""
         return {"autoencoder": self.autoencoder, "density": self.density}.get(name, self)
 
+    def step(self, name: str, data: Data) -> tuple[Generative, Data]:
+        """The density sees the codes of the autoencoder."""
+        return self.follow(name), self.codes(data) if name == "density" else data
+
     def codec(self) -> Generative:
         """The autoencoder."""
         return self.autoencoder.codec()

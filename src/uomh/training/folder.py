@@ -110,10 +110,17 @@ def settle(folder: Path | None, config: RunConfig, data: Data) -> RunConfig:
         where = {"device": config.device, "data": config.data}
         return record.config.model_copy(update=where)
     config = decided(config, data)
-    if folder is not None and record is not None:
-        settled = {"config": config.model_dump(mode="json"), "groups": data.classes}
-        write_json(folder / "config.json", {**record.content, **settled})
+    if folder is not None:
+        keep_decided(folder, config, data)
     return config
+
+
+def keep_decided(folder: Path, config: RunConfig, data: Data) -> None:
+    """Keep the settings that grouped data decided in the run's folder, which is claimed."""
+    record = read_record(folder)
+    assert record is not None
+    settled = {"config": config.model_dump(mode="json"), "groups": data.classes}
+    write_json(folder / "config.json", {**record.content, **settled})
 
 
 def read_record(folder: Path) -> Record | None:

@@ -30,7 +30,7 @@ from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.training.folder import claim
 from uomh.training.lock import writing
-from uomh.training.plan import grouped
+from uomh.training.resolve import grouped
 
 HOW = (
     "keep the number of each training point's group, validation points first, in a file .npy, "

@@ -157,9 +157,8 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
     if not present_metrics(evaluators.elsewhere):
         return
     from uomh.data import load_data
-    from uomh.models.compose import Disconnected, TwoStep, parts_of
     from uomh.training.load import load_run
-    from uomh.training.plan import grouped
+    from uomh.training.resolve import grouped
 
     run = load_run(run_dir)
     where = run.config.data
@@ -167,19 +166,19 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
         where = where.model_copy(update={"data_root": data_root})
     data = grouped(run.config, load_data(where), run_dir)
     model = run.model.to(run.config.device)
-    whole = isinstance(model, Disconnected)
-    pieces = zip(data.classes, data.parts(), strict=True) if whole else [("", data)]
+    pieces = [("", model, data)]
+    if parts := model.parts():
+        names = [f"[{group}]" for group in parts]
+        pieces = list(zip(names, parts.values(), data.parts(), strict=True))
     values: dict[str, Value] = {}
-    for part, (group, piece) in zip(parts_of(model), pieces, strict=True):
-        suffix = f"[{group}]" if whole else ""
+    for suffix, part, piece in pieces:
         found: dict[str, Value] = {}
         if evaluators.parts:
             found |= _measure(part, piece, run.config, evaluators.parts)
-        if isinstance(part, TwoStep):
-            for step, names in evaluators.steps.items():
-                first = step == "gae"
-                of, points = (part.autoencoder, piece) if first else (part.density, None)
-                measured = _measure(of, points or part.codes(piece), run.config, names)
+        for step, metrics in evaluators.steps.items():
+            of, points = part.step({"gae": "autoencoder", "de": "density"}[step], piece)
+            if of is not part:
+                measured = _measure(of, points, run.config, metrics)
                 found |= {f"{step}/{name}": value for name, value in measured.items()}
         values |= {f"{name}{suffix}": value for name, value in found.items()}
     add(run_dir, {name: value.to_dict() for name, value in values.items()})

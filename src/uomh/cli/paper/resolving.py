@@ -252,7 +252,7 @@ class Resolving:
         record = read_record(folder)
         if record is None:
             raise UomhError(f"there is no run in {str(folder)!r}; check --load-dir")
-        config = tree.sections(record["config"])
+        config = tree.sections(record.asked)
         there = config["data"]["dataset"]
         for flag, value, own in (
             ("--dataset", self.given.dataset, there),

@@ -16,10 +16,10 @@ from uomh.cli.paper.reading import Options, Values
 from uomh.cli.paper.resolving import Resolved, evaluators
 from uomh.cli.runs import evaluate
 from uomh.cli.train import run
-from uomh.config import resolve
 from uomh.errors import UomhError
 from uomh.settings import merged
 from uomh.training.folder import read_record
+from uomh.training.resolve import resolve
 
 if TYPE_CHECKING:
     from uomh.cli.paper import Command
@@ -43,7 +43,7 @@ def train(
     config, data = resolve(values=tree.settings(values))
     threads, record = config.threads, read_record(folder)
     if record is not None:
-        threads = record["config"]["threads"]
+        threads = record.asked.threads
     values = merged(values, {"threads": threads})
     config = config.model_copy(update={"threads": threads})
     prepare(folder, config, data, found.shared)
@@ -77,7 +77,7 @@ def go_on(command: Command, given: argparse.Namespace, options: Options, folder:
         device, lines = device_of(given.gpu_id, device)
         for line in lines:
             say(line)
-    sections = tree.sections(record["config"])
+    sections = tree.sections(record.asked)
     if not given.only_test:
         moved: Values = {"device": device} if device is not None else {}
         if root is not None:

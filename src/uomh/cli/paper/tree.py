@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +21,50 @@ from uomh.settings import resolve_key
 if TYPE_CHECKING:
     from uomh.data.core import Data
 
+OF_RUNS = ("seed", "threads", "device", "data", "clusters", "cluster_codes", "evaluate")
+
 
 def settings(sections: Values) -> Values:
     """Sections as nested values that `uomh.resolve` takes."""
-    return sections
+    model = _leaf(sections, "model", "train")
+    if sections.get("latent_dim") == "dimension":
+        model |= {"fit_latent_dim": True, "latent_k": sections.get("latent_k", 10)}
+    if sections.get("density"):
+        density = _leaf(sections, "density", "density_train")
+        steps = sections.get("two_step", {})
+        model = {"name": "two_step", "autoencoder": model, "density": density, **steps}
+    if sections.get("disconnected"):
+        model = {"name": "disconnected", "part": model, **sections.get("parts", {})}
+    return {**{key: sections[key] for key in OF_RUNS if key in sections}, "model": model}
 
 
-def sections(config: Mapping[str, Any]) -> Values:
-    """Whole settings of a run, as its folder has them, as sections."""
-    return dict(config)
+def _leaf(sections: Values, model: str, train: str) -> Values:
+    """The settings of one model, with those of its training among them."""
+    given = dict(sections.get(model, {}))
+    return {**given, "train": sections[train]} if train in sections else given
+
+
+def sections(config: RunConfig) -> Values:
+    """The settings that a run was asked for, as its folder has them, as sections."""
+    values = config.model_dump(mode="json")
+    found: Values = {key: values[key] for key in OF_RUNS}
+    model = values["model"]
+    if model["name"] == "disconnected":
+        found["disconnected"], found["parts"] = True, {"match": model["match"]}
+        model = model["part"]
+    if model["name"] == "two_step":
+        steps = dict(model)
+        del steps["name"], steps["conditional"]
+        model, density = steps.pop("autoencoder"), dict(steps.pop("density"))
+        if (train := density.pop("train", None)) is not None:
+            found["density_train"] = train
+        found |= {"density": density, "two_step": steps}
+    model = dict(model)
+    fitted, k = model.pop("fit_latent_dim", False), model.pop("latent_k", 10)
+    found |= {"latent_dim": "dimension" if fitted else "model", "latent_k": k}
+    if (train := model.pop("train", None)) is not None:
+        found["train"] = train
+    return {**found, "model": model}
 
 
 def has_setting(model: str, key: str) -> None:
@@ -44,23 +78,37 @@ def has_setting(model: str, key: str) -> None:
 
 def fitted_by(config: RunConfig) -> int | None:
     """The number of neighbours, where codes of parts are sized by dimension; None elsewhere."""
-    return config.latent_k if config.latent_dim == "dimension" and config.disconnected else None
+    found = sections(config)
+    sized = found["latent_dim"] == "dimension" and found.get("disconnected")
+    return int(found["latent_k"]) if sized else None
 
 
 def are_sized(run_dir: Path) -> bool:
     """Whether the parts of a run have their sizes."""
-    return (run_dir / "plan.json").is_file()
+    from uomh.training.folder import read_record
+
+    record = read_record(run_dir)
+    return record is not None and record.config is not None
 
 
 def size_parts(
     run_dir: Path, config: RunConfig, data: Data, dimensions: Mapping[str, float]
 ) -> None:
     """Keep in a run's folder that the codes of each part are as many as its dimension, upwards."""
-    from uomh.training.plan import Plan, make_plan
+    from uomh.training.folder import keep_decided
+    from uomh.training.resolve import decided
 
-    plan = make_plan(config.model_copy(update={"latent_dim": "model"}), data)
-    parts = tuple(
-        replace(part, changes={"model": {"latent_dim": math.ceil(dimensions[part.name])}})
-        for part in plan.parts
-    )
-    Plan(parts, plan.classes).save(run_dir / "plan.json")
+    values = config.model_dump(mode="json")
+    _first_leaf(values["model"]["part"])["fit_latent_dim"] = False
+    values = decided(RunConfig.of(values), data).model_dump(mode="json")
+    for part in values["model"]["parts"]:
+        size = {"latent_dim": math.ceil(dimensions[part["name"]]), "fit_latent_dim": True}
+        _first_leaf(part["model"]).update(size)
+    _first_leaf(values["model"]["part"])["fit_latent_dim"] = True
+    keep_decided(run_dir, RunConfig.of(values), data)
+
+
+def _first_leaf(model: dict[str, Any]) -> dict[str, Any]:
+    """The autoencoder among nested settings of a part."""
+    leaf: dict[str, Any] = model.get("autoencoder", model)
+    return leaf
