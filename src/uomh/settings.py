@@ -84,7 +84,7 @@ class Settings(BaseModel):
             # Through JSON, where strict means: no number for a flag, but a list for a tuple.
             return cls.model_validate_json(json.dumps(values), strict=True)
         except ValidationError as error:
-            raise _readable(cls, error, _above.get() + where) from None
+            raise _readable(cls, error, f"{_above.get()}{where}".rstrip(".")) from None
         except TypeError:
             raise UomhError(f"settings {where or cls.__name__} are not plain values") from None
 

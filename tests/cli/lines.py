@@ -1,7 +1,5 @@
 """What the command lines of the paper's code mean, without running them."""
 
-import json
-
 from uomh import resolve
 from uomh.cli import paper
 from uomh.cli.paper import tree
@@ -25,7 +23,7 @@ def meaning(line):
 def settings(line):
     """The settings of the run of a command line, as its folder would have them, by section."""
     config, _ = resolve(values=tree.settings(meaning(line)[0][0]))
-    return tree.sections(json.loads(json.dumps(config.model_dump(mode="json"))))
+    return tree.sections(config)
 
 
 def holds(found, wanted, where=""):

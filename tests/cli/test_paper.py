@@ -5,7 +5,9 @@ import json
 import pytest
 
 from uomh.cli import paper
+from uomh.cli.paper import tree
 from uomh.cli.paper.clusters import cluster_meant, shared_meant
+from uomh.training.folder import read_record
 
 FEW = ["limit=200", "test_limit=60", "device=cpu"]
 ONE = ["max_epochs=1"]
@@ -17,7 +19,7 @@ def metrics(run):
 
 
 def config(run):
-    return json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
+    return tree.sections(read_record(run).asked)
 
 
 def epochs(run, path="model"):
@@ -77,15 +79,13 @@ def test_fitted_sizes_by_class_and_files_that_commands_share(start, tmp_path, ca
     run = start("cluster_main", *models, *by, *STEPS)
     said = capsys.readouterr().out
     assert said.count("written, ") == 2
-    parts = json.loads((run / "plan.json").read_text(encoding="utf-8"))["parts"]
+    parts = read_record(run).config.model.parts
     ids = json.loads((tmp_path / "id_estimates_save").read_text())["dimensions"]
     assert len(parts) == 3
-    assert all(
-        part["changes"]["model"]["latent_dim"] == -(-ids[part["name"]] // 1) for part in parts
-    )
+    assert all(part.model.autoencoder.latent_dim == -(-ids[part.name] // 1) for part in parts)
     second = start("cluster_main", *models, *by, *STEPS, run="second")
     assert capsys.readouterr().out.count("read, ") == 2
-    for name in ("plan.json", "partition.npz"):
+    for name in ("config.json", "partition.npz"):
         assert (second / name).read_bytes() == (run / name).read_bytes()
     # Of other data nothing fits, and both are made anew; of another method, the file is refused.
     fewer = ["limit=150", "test_limit=60"]

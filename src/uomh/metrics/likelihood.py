@@ -23,10 +23,9 @@ class Loss(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Mean of `Model.objective`, on x + u where the model trains on such points."""
         model = evaluation.model
-        if not isinstance(model, Model):
+        if not isinstance(model, Trainable):
             raise UomhError("a composed model has no loss of its own; see its parts")
-
-        noisy = model.cells.dequantize
+        noisy = isinstance(model, Model) and model.cells.dequantize
         if type(model).objective is Model.objective and noisy and not model.num_classes:
             losses = -evaluation.log_prob  # which other metrics ask for as well
         else:

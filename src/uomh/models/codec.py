@@ -20,9 +20,9 @@ class CodesConfig(ModelConfig):
     """Settings of a model with codes."""
 
     latent_dim: int = Field(20, ge=1)
-    """dimension of the codes; given as `dimension`, it is ceil(ID) of the training points"""
+    """dimension of the codes"""
     fit_latent_dim: bool = False
-    """latent_dim is ceil(ID) of the training points, by maximum likelihood"""
+    """latent_dim=dimension: it is ceil(ID) of the training points, by maximum likelihood"""
     latent_k: int = Field(10, ge=3)
     """number of neighbours of that ID"""
 

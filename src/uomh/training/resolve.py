@@ -75,6 +75,7 @@ def resolve(
     # Absolute paths: workers and later commands read the same data from any folder.
     chosen["data"] = source.absolute().model_dump(mode="json")
     cls: type[Generative] = registry.load("models", chosen["model"]["name"])
+    TrainConfig.of(_member(chosen, "train"), "train")  # its errors name the key that was typed
     with below("model"):
         chosen["model"] = cls.complete(chosen["model"], data.spec, _member(chosen, "train"))
         metrics = cls.measures(cls.Config.of(chosen["model"]))

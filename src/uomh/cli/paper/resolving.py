@@ -127,7 +127,7 @@ class Resolving:
         conditional = "clusters" in values and not self.command.clustered
         cluster = without(self.cluster, CONDITIONING)
         if self.command.clustered:
-            if values["model"].get("conditional"):
+            if any(values.get(model, {}).get("conditional") for model in ("model", "density")):
                 raise UomhError(
                     "conditioning: the model of a cluster has no labels left to be conditional on; "
                     "leave it out, or take single_main.py or main.py"

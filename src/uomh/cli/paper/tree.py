@@ -48,6 +48,7 @@ def sections(config: RunConfig) -> Values:
     """The settings that a run was asked for, as its folder has them, as sections."""
     values = config.model_dump(mode="json")
     found: Values = {key: values[key] for key in OF_RUNS}
+    found |= {"disconnected": False, "density": None}
     model = values["model"]
     if model["name"] == "disconnected":
         found["disconnected"], found["parts"] = True, {"match": model["match"]}
