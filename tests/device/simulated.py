@@ -1,9 +1,9 @@
 """A device that is not there: tensors of the processor that behave as if they were on another.
 
-A device is where the memory of a tensor is, so the simulation remembers of every storage whether it
-is on the device: views, parameters and gradients follow by themselves. One mode below autograd sees
-each operation, refuses those between memories and keeps what comes out in the memory it was computed
-in; one above it answers what programs ask (`x.device`), and moves tensors.
+A device is where the memory of a tensor is, so the simulation remembers of each storage whether it
+is there: views, parameters and gradients follow by themselves. One mode below autograd sees each
+operation, refuses those between memories, and remembers where results are; one above it answers
+what programs ask (`x.device`), and moves tensors.
 
 It does what CUDA does: scalars (no axes) of the processor may be mixed in, and so may indices.
 What it cannot show is whether a kernel exists on a real device, and what it rounds.
