@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
 MAX_THREADS = 1024
 """more than any machine has, and fewer than those at which starting them fails"""
 
-worker: ContextVar[int | None] = ContextVar("worker", default=None)
-"""number of the worker that computes here, by which workers of a machine share its devices"""
+_worker: ContextVar[int | None] = ContextVar("worker", default=None)
 
 
 def checked_device(name: str | torch.device | None) -> torch.device:
@@ -57,7 +58,7 @@ def checked_device(name: str | torch.device | None) -> torch.device:
             f"device {str(name)!r} is not there: of {device.type} devices, torch finds {there} on "
             "this machine; take another, such as cpu"
         )
-    number = worker.get()
+    number = _worker.get()
     if device.type == "cuda" and device.index is None and number is not None:
         device = torch.device("cuda", number % count)
     return device
@@ -70,6 +71,20 @@ def _best() -> str:
     if torch.cuda.is_available() and torch.cuda.device_count():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+@contextmanager
+def as_worker(number: int | None) -> Iterator[None]:
+    """In this block we are the worker of this number, by which those of a machine share devices.
+
+    Args:
+        number: counted from 0; None: as before.
+    """
+    token = _worker.set(_worker.get() if number is None else number)
+    try:
+        yield
+    finally:
+        _worker.reset(token)
 
 
 def described(device: torch.device) -> str:

@@ -161,7 +161,7 @@ class _Below(TorchDispatchMode):
         there = list(map(self.above.has, given))
         self.check(func, given, there)
         out = func(*args, **kwargs)
-        made = not given and (self.above.on_behalf or torch._C._current_graph_task_id() != -1)
+        made = self.above.on_behalf and not given
         if made or any(there):
             known = {x.untyped_storage()._cdata for x in given}
             for x in tensors_in(out):
@@ -186,7 +186,7 @@ class _Below(TorchDispatchMode):
         if any(x.dim() or not scalars for x in apart):
             raise RuntimeError(
                 "Expected all tensors to be on the same device, but found at least two devices, "
-                f"{self.above.device} and cpu! (in {packet})"
+                f"{self.above.device} and cpu! (in {packet}, {[tuple(x.shape) for x in apart]})"
             )
 
 

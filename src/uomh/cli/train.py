@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from uomh.cli.console import TrainingDisplay, given, metrics_table, out, parts_table, say, sentences
+from uomh.cli.console import (
+    TrainingDisplay,
+    given,
+    metrics_table,
+    out,
+    parts_table,
+    say,
+    say_device,
+    sentences,
+)
 from uomh.cli.options import (
     HOW,
     DataRoot,
@@ -121,6 +130,7 @@ def run(
     if there is not None:
         values.setdefault("threads", there["config"]["threads"])
     config, data = resolve(values=values, file=file, overrides=overrides)
+    say_device(config.device, quiet)
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         name = "_".join(each.rpartition(":")[2] for each in names_of(config))

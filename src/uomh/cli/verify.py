@@ -12,7 +12,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from uomh.cli.console import given, out, say, sentences
+from uomh.cli.console import given, out, say, say_device, sentences
 from uomh.cli.options import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
@@ -87,6 +87,7 @@ def verify(
     if near_duplicates not in ("keep", "drop"):
         raise unknown("policy for near-duplicates", near_duplicates, ["keep", "drop"])
     ks = _numbers(k)
+    device = device or "auto"
     checked_device(device)
     if threads:
         import torch
@@ -98,6 +99,7 @@ def verify(
     from uomh.dimension.evidence import verify as evidence
 
     silent = quiet or as_json
+    say_device(device, silent)
     reports = []
     for name in names:
         options = {

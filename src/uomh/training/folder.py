@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 
 from uomh.config import RunConfig, differences
 from uomh.data.core import Data
+from uomh.devices import checked_device, described
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Value
@@ -54,9 +55,10 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
         "sizes": {name: len(getattr(data, name)) for name in ("train", "valid", "test")},
     }
     there = read_record(folder)
+    device = described(checked_device(config.device))
     if there is None:
         record = {"config": config.model_dump(mode="json"), "data": about, "versions": _versions()}
-        write_json(folder / "config.json", record)
+        write_json(folder / "config.json", {**record, "devices": [device]})
         return config
     before = read_config(folder, there)
     if "threads" not in config.model_fields_set:
@@ -76,8 +78,14 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
             f"{str(folder)!r} holds a run of another configuration: {listed}; "
             "choose another --run-dir, or repeat its settings to go on with it"
         )
+    devices = there.get("devices", [])
+    another = device not in devices
+    if another:
+        there["devices"] = [*devices, device]
     if grown:
         _give_epochs(folder, there, config, grown)
+    elif another:
+        write_json(folder / "config.json", there)
     return config
 
 

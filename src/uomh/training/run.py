@@ -208,7 +208,7 @@ def train_part(task: dict[str, str], progress: Progress) -> None:
         config.train,
         config.seed,
         folder,
-        config.device,
+        str(checked_device(config.device)),
         progress,
         task["path"],
         own,
