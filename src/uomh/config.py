@@ -113,8 +113,8 @@ class RunConfig(Settings):
     """all randomness follows from it"""
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=MAX_THREADS)
     """processor threads; results are identical at equal threads"""
-    device: str = "cpu"
-    """torch device that trains"""
+    device: str = "auto"
+    """torch device that trains; auto: CUDA where there is one, then MPS, then the processor"""
     data: DataConfig = DataConfig()
     """which data"""
     model: component("models", "vae")  # type: ignore[valid-type]

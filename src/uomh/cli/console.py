@@ -26,6 +26,7 @@ from rich.text import Text
 
 from uomh import memory
 from uomh.cli.faults import sentences as sentences
+from uomh.devices import checked_device, described
 from uomh.parallel.progress import Progress
 from uomh.text import shown
 
@@ -221,6 +222,12 @@ def say(message: str, quiet: bool = False) -> None:
     """A line for the person at the terminal."""
     if not quiet:
         out.print(shown(message), soft_wrap=True)
+
+
+def say_device(asked: str, quiet: bool = False) -> None:
+    """The line that says which device the setting means here."""
+    how = ", chosen by device=auto" if asked == "auto" else ""
+    say(f"computing on {described(checked_device(asked))}{how}", quiet)
 
 
 def given(**values: Any) -> dict[str, Any]:

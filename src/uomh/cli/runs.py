@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uomh.cli.console import metrics_table, out, parts_table, say, sentences
+from uomh.cli.console import metrics_table, out, parts_table, say, say_device, sentences
 from uomh.cli.options import DataRoot, Device, Quiet, Seed, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
@@ -41,6 +41,7 @@ def evaluate(
         changes = {"device": device, "threads": threads}
         given = {key: value for key, value in changes.items() if value is not None}
         config = RunConfig.of(merged(run.config.model_dump(mode="json"), given))
+        say_device(config.device, quiet)
         where = config.data
         if data_root is not None:
             where = where.model_copy(update={"data_root": data_root})
@@ -100,7 +101,8 @@ def sample(
     checked_device(device)
     loaded = load_run(run)
     levels = loaded.spec.levels
-    model = loaded.model.to(checked_device(device or loaded.config.device))
+    asked = device or loaded.config.device
+    model = loaded.model.to(checked_device(asked))
     if target.suffix == ".png" and levels is None:
         raise UomhError("the model makes vectors, not images; give --out FILE.npz")
     number = None
@@ -109,6 +111,7 @@ def sample(
         if not getattr(model, "num_classes", 0):
             raise UomhError(f"{str(run)!r} is not conditional, so --label has no meaning for it")
     picture = target.suffix == ".png"
+    say_device(asked, quiet)
     with for_sampling(model, n, number, picture):
         y = None if number is None else torch.full((n,), number, device=model.device)
         with seeded(loaded.config.seed if seed is None else seed, "sample"):

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from uomh.cli.console import Display, given, metrics_table, out, parts_table, say, sentences
+from uomh.cli.console import (
+    Display,
+    given,
+    metrics_table,
+    out,
+    parts_table,
+    say,
+    say_device,
+    sentences,
+)
 from uomh.cli.options import (
     HOW,
     DataRoot,
@@ -136,6 +145,7 @@ def run(
         density=density,
         disconnected=disconnected,
     )
+    say_device(config.device, quiet)
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         name = "_".join(each.rpartition(":")[2] for each in names_of(config))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from uomh.cli.console import Display, given, out, say, sentences
+from uomh.cli.console import Display, given, out, say, say_device, sentences
 from uomh.cli.options import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
@@ -79,6 +79,7 @@ def verify(
     if near_duplicates not in ("keep", "drop"):
         raise unknown("policy for near-duplicates", near_duplicates, ["keep", "drop"])
     ks = _numbers(k)
+    device = device or "auto"
     checked_device(device)
     if threads:
         import torch
@@ -90,6 +91,7 @@ def verify(
     from uomh.dimension.evidence import verify as evidence
 
     silent = quiet or as_json
+    say_device(device, silent)
     reports = []
     for name in names:
         options = {

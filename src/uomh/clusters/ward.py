@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from uomh.clusters.tree import Tree
 from uomh.neighbours import distinct, nearest_neighbours
-from uomh.neighbours.bounds import as_rows, make_sketch
+from uomh.neighbours.bounds import as_rows, is_rough, lower_bounds, make_sketch
 from uomh.neighbours.core import Points
 from uomh.parallel.progress import Progress
 
@@ -97,7 +97,7 @@ class _Clusters:
             torch.from_numpy(np.random.default_rng(0).permutation(n)[:SAMPLE]),
             2 / n,
             2.0 ** -math.frexp(norm)[1] if norm else 1.0,
-            single=False,
+            is_rough(torch.device("cpu")),
         )
         self.columns = torch.cat([self.sketch.columns(block) for _, block in points.blocks()])
 
@@ -150,7 +150,7 @@ class _Clusters:
             these, own = rows[start : start + step], place[start : start + step]
             shape = len(these), len(alive)
             table, weight = memory[:, : math.prod(shape)].view(2, *shape)
-            torch.mm(as_rows(columns[own]), columns.T, out=table)
+            lower_bounds(as_rows(columns[own]), columns, table)
             table /= torch.add(inverse[own, None], inverse, out=weight)
             table[torch.arange(len(these)), own] = torch.inf
             guess = self._rise(these, alive[table.argmin(dim=1).numpy()])

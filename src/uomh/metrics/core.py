@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from uomh import registry
 from uomh.data.core import Data, Split
+from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.metrics.values import Value
 from uomh.models.core import Generative, Trainable
@@ -89,7 +90,7 @@ class Evaluation:
         with torch.no_grad():
             for x, y in _sets(split, together) if together else split.batches(self.batch_size):
                 labels = None if y is None else y.to(self.device)
-                results.append(f(x.to(self.device), labels).double().cpu())
+                results.append(f(moved(x, self.device), labels).cpu().double())
                 self.advance(len(x))
         return torch.cat(results)
 

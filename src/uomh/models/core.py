@@ -30,6 +30,7 @@ from torch.nn import Parameter
 from uomh import registry
 from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec
+from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.models.inputs import checked_codes, checked_count, checked_labels, checked_points
 from uomh.models.precision import refuse_narrowing
@@ -620,7 +621,7 @@ def codes_of(
     device, was_training = model.device, model.training
     model.eval()
     codes = data.map_labelled(
-        lambda x, y: encode(x.to(device), None if y is None else y.to(device)).cpu()
+        lambda x, y: encode(moved(x, device), None if y is None else y.to(device)).cpu()
     )
     model.train(was_training)
     return codes

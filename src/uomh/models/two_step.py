@@ -29,6 +29,7 @@ from torch.func import jvp, vmap
 from uomh import registry
 from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec
+from uomh.devices import as_float64
 from uomh.errors import UomhError
 from uomh.models.core import (
     MEASURES,
@@ -68,10 +69,10 @@ def log_area(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
         return pushed.flatten(1)
 
     directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-    jacobian = vmap(slope)(directions).double()  # (d, B, D)
+    jacobian = as_float64(vmap(slope)(directions))  # (d, B, D)
     gram = torch.einsum("ibk,jbk->bij", jacobian, jacobian)
     area: Tensor = 0.5 * torch.linalg.slogdet(gram)[1]
-    return area.to(z.dtype)
+    return area.to(z)
 
 
 @register("models", "two_step")

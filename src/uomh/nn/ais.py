@@ -21,6 +21,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from uomh.devices import as_float64
+
 NORMAL_95 = NormalDist().inv_cdf(0.975)
 """97.5% quantile of the standard normal"""
 ACCEPTANCE = 0.7
@@ -66,8 +68,8 @@ def ais_log_partition(
     start = torch.full((temperatures + 1, groups), 0.1, device=low.device, dtype=low.dtype)
     sizes = moves.anneal(chains, schedule, start, adapt=True)[1]
     log_weights = moves.anneal(chains, schedule, sizes, adapt=False)[0]
-    log_weights = log_weights.double().reshape(groups, chains)
-    log_volume = (high - low).double().log().sum()
+    log_weights = as_float64(log_weights).reshape(groups, chains)
+    log_volume = as_float64(high - low).log().sum()
     value = torch.logsumexp(log_weights, 1) - math.log(chains) + log_volume
     shares = log_weights.softmax(1)
     effective = 1 / shares.square().sum(1)

@@ -14,6 +14,7 @@ from torch import nn
 
 from uomh.config import RunConfig, TrainConfig
 from uomh.data.core import Data, DataSpec
+from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import free_memory
 from uomh.models.core import Generative, Model, Trainable
@@ -123,7 +124,7 @@ def for_training(model: Trainable, data: Data, config: TrainConfig, path: str) -
         if not _is_plenty(model, points, data.spec.dim, free):
             _check_copy(what, model, free)
             few = data.train[: max(POINTS)]
-            x, y = few.x.to(model.device), None if few.y is None else few.y.to(model.device)
+            x, y = moved(few.x, model.device), None if few.y is None else few.y.to(model.device)
             need = training_need(model, x, y, config)
             _check(what, need, points, free, setting, config.batch_size)
             if measured:
@@ -146,7 +147,7 @@ def for_measuring(model: Generative, data: Data, config: RunConfig) -> Iterator[
         if not _is_plenty(model, points, data.spec.dim, free):
             _check_copy(what, model, free)
             few = data.test[: max(POINTS)]
-            x, y = few.x.to(model.device), None if few.y is None else few.y.to(model.device)
+            x, y = moved(few.x, model.device), None if few.y is None else few.y.to(model.device)
             need, now = scoring_need(model, x, y), config.evaluate.batch_size
             _check(what, need, points, free, setting, now)
         yield

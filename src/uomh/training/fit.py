@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from uomh import registry
 from uomh.data.core import Data, Split
+from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, evaluate
@@ -163,7 +164,7 @@ class Leaf:
     def batch(self, split: Split, rows: Tensor) -> tuple[Tensor, Tensor | None]:
         """The points of these rows on the device, and their labels."""
         device = self.scope.device
-        x = split.x[rows].to(device)
+        x = moved(split.x[rows], device)
         if self.config.horizontal_flip and x.dim() == 4:
             mirrored = torch.rand(len(x), 1, 1, 1, device=device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)

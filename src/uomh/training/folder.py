@@ -13,6 +13,7 @@ from pathlib import Path
 from uomh.config import RunConfig, differences
 from uomh.data.about import About
 from uomh.data.core import Data
+from uomh.devices import checked_device, described
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Value
@@ -56,6 +57,7 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
         UomhError: it holds a run of another configuration or of other data.
     """
     there = read_record(folder)
+    device = described(checked_device(config.device))
     if there is None:
         about = {
             "name": data.name,
@@ -67,7 +69,7 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
         }
         asked = config.model_dump(mode="json")
         record = {"asked": asked, "config": None, "data": about, "versions": _versions()}
-        write_json(folder / "config.json", record)
+        write_json(folder / "config.json", {**record, "devices": [device]})
         return config
     before = there.asked
     if "threads" not in config.model_fields_set:
@@ -91,11 +93,17 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
             f"{str(folder)!r} holds a run of another configuration: {listed}; "
             "choose another --run-dir, or repeat its settings to go on with it"
         )
+    content = dict(there.content)
+    devices = content.get("devices", [])
+    another = device not in devices
+    if another:
+        content["devices"] = [*devices, device]
     if grown:
         if any(folder.glob("checkpoints/**/density/**/last.pt")):
             model_class(config.model).check_growth(before.model, config.model)
-        asked = config.model_dump(mode="json")
-        write_json(folder / "config.json", {**there.content, "asked": asked, "config": None})
+        content |= {"asked": config.model_dump(mode="json"), "config": None}
+    if grown or another:
+        write_json(folder / "config.json", content)
     return config
 
 

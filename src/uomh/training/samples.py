@@ -12,6 +12,7 @@ from torch import Tensor
 
 from uomh.data.core import Data, DataSpec
 from uomh.data.images import image_grid, save_png, to_levels
+from uomh.devices import moved
 from uomh.models.core import Codec, Generative
 from uomh.sizes import at_once
 from uomh.training import budget
@@ -76,7 +77,7 @@ def save_reconstructions(model: Generative, data: Data, path: Path) -> NDArray[n
     if levels is None or not isinstance(model, Codec) or not len(data.test):
         return None
     test = data.test[: COUNT // 2]
-    x, y = test.x.to(model.device), None if test.y is None else test.y.to(model.device)
+    x, y = moved(test.x, model.device), None if test.y is None else test.y.to(model.device)
     with torch.no_grad():
         restored = to_levels(model.decode(model.encode(x, y), y), levels)
     rows = [torch.stack(pair) for pair in zip(x.split(8), restored.split(8), strict=True)]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uomh import registry
 from uomh.cli.console import say
 from uomh.cli.paper.reading import Given, Meaning, Said, Values
+from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
 from uomh.files import write_json
 
@@ -165,7 +166,7 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
     if data_root is not None:
         where = where.model_copy(update={"data_root": data_root})
     data = grouped(run.config, load_data(where), run_dir)
-    model = run.model.to(run.config.device)
+    model = run.model.to(checked_device(run.config.device))
     pieces = [("", model, data)]
     if parts := model.parts():
         names = [f"[{group}]" for group in parts]

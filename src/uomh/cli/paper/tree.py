@@ -27,8 +27,11 @@ OF_RUNS = ("seed", "threads", "device", "data", "clusters", "cluster_codes", "ev
 def settings(sections: Values) -> Values:
     """Sections as nested values that `uomh.resolve` takes."""
     model = _leaf(sections, "model", "train")
-    if sections.get("latent_dim") == "dimension":
-        model |= {"fit_latent_dim": True, "latent_k": sections.get("latent_k", 10)}
+    fitted = sections.get("latent_dim") == "dimension"
+    if "latent_k" in sections and (fitted or sections.get("density")):
+        model["latent_k"] = sections["latent_k"]
+    if fitted:
+        model["fit_latent_dim"] = True
     if sections.get("density"):
         density = _leaf(sections, "density", "density_train")
         steps = sections.get("two_step", {})
