@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
-
 from uomh.dimension.halves import list_length
 from uomh.dimension.intervals import intervals
+
 from uomh.dimension.mle import harmonic_dimension
 from uomh.files import replacing
 from uomh.neighbours import Neighbours

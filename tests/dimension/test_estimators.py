@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from uomh.dimension.corrint import CorrInt, pair_counts
 from uomh.dimension.gride import Gride
-from uomh.dimension.halves import UNKNOWN, list_length
+from uomh.dimension.thinning import UNKNOWN, list_length
 from uomh.dimension.intervals import interval
 from uomh.dimension.mle import MLE
 from uomh.dimension.tle import TLE

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
         ClustererConfig,
         PointClusterer,
         cluster,
-        looked_at,
         settings_of,
     )
     from uomh.clusters.partition import load_partition, save_partition
@@ -26,7 +25,6 @@ _HOMES = {
     "cluster": "uomh.clusters.core",
     "compare": "uomh.clusters.agreement",
     "load_partition": "uomh.clusters.partition",
-    "looked_at": "uomh.clusters.core",
     "save_partition": "uomh.clusters.partition",
     "settings_of": "uomh.clusters.core",
 }
@@ -39,7 +37,6 @@ __all__ = [
     "cluster",
     "compare",
     "load_partition",
-    "looked_at",
     "save_partition",
     "settings_of",
 ]
