@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from uomh.dimension.thinning import UNKNOWN, Interval, intervals, list_length, without_copies
+from uomh.dimension.thinning import (
+    UNKNOWN,
+    Interval,
+    around,
+    list_length,
+    split_variance,
+    without_copies,
+)
 from uomh.dimension.values import Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours, distinct, nearest_neighbours
@@ -207,17 +214,12 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
             return np.log([self._checked(part, points)[0]])
 
         try:
-            found = intervals(
-                log_dimension,
-                neighbours,
-                width,
-                {self.k_: self.dimension_},
-                seed=self.seed,
-                splits=self.splits,
+            variance = split_variance(
+                log_dimension, neighbours, width, seed=self.seed, splits=self.splits
             )
         except UomhError:  # lists too short to thin, or a half without a finite dimension
             return UNKNOWN
-        return found[self.k_]
+        return around(self.dimension_, float(variance[0]), n, self.k_, splits=self.splits)
 
 
 def _with_copies(values: Floats, points: Coordinates, rows: NDArray[np.int64]) -> Floats:

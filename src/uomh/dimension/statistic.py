@@ -23,9 +23,10 @@ from uomh.dimension.thinning import (
     UNKNOWN,
     Interval,
     NeighbourLists,
-    intervals,
+    around,
     list_length,
     shortened,
+    split_variance,
     without_copies,
 )
 from uomh.dimension.values import Estimate, Floats, Ints
@@ -193,30 +194,9 @@ class Harmonic(Statistic):
         return NeighbourLists(found, points, logs)
 
     def estimates(self, found: Neighbours, points: Coordinates | None) -> dict[int, Estimate]:
-        """The dimension of a set at every k, with its interval, from neighbours within it."""
-        dimensions = {k: self.dimension(found, points, k) for k in self.ks}
-        try:
-            spread = self.intervals(shortened(found, list_length(max(self.ks), len(found))))
-        except UomhError:  # lists that were given to us may be too short to thin to halves
-            spread = dict.fromkeys(self.ks, UNKNOWN)
-        return {k: Estimate(dimensions[k], *spread[k]) for k in self.ks}
-
-    def intervals(self, found: Neighbours) -> dict[int, Interval]:
-        """The interval at every k, from the same splits.
-
-        Args:
-            found: of a search within the set, ``list_length(max(ks), n)`` wide or wider; copies
-                (distance 0) are no neighbours.
-
-        Returns:
-            k to (low, high); (0, inf), nothing known, where a half has fewer than k+1 points.
-
-        Raises:
-            UomhError: the lists are too short to thin.
-        """
-        known = [k for k in self.ks if len(found) // 2 > k]
-        if not known:
-            return dict.fromkeys(self.ks, UNKNOWN)
+        """The dimension of a set at every k, with its interval, from the same halves."""
+        n = len(found)
+        known = [k for k in self.ks if n // 2 > k]
 
         def logarithms(half: Neighbours) -> Floats:
             # The mean of log(T_k / T_j) over points is a difference of means over points.
@@ -224,15 +204,20 @@ class Harmonic(Statistic):
             inverse = [columns[k - 1] - columns[: k - 1].mean() for k in known]
             return np.log([dimension_of(np.array([value])) for value in inverse])
 
-        spread = intervals(
-            logarithms,
-            found,
-            max(known),
-            {k: self.dimension(found, None, k) for k in known},
-            seed=self.seed,
-            splits=self.splits,
-        )
-        return dict.fromkeys(self.ks, UNKNOWN) | spread
+        result = {k: Estimate(self.dimension(found, points, k), *UNKNOWN) for k in self.ks}
+        if not known:
+            return result
+        lists = shortened(found, list_length(max(self.ks), n))
+        try:
+            variances = split_variance(
+                logarithms, lists, max(known), seed=self.seed, splits=self.splits
+            )
+        except UomhError:  # lists that were given to us may be too short to thin to halves
+            return result
+        for k, variance in zip(known, variances.tolist(), strict=True):
+            ends = around(result[k].dimension, variance, n, k, splits=self.splits)
+            result[k] = Estimate(result[k].dimension, *ends)
+        return result
 
     def dimension(self, found: Neighbours, points: Coordinates | None, k: int) -> float:
         """The dimension of a set at any k from 2."""

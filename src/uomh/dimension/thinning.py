@@ -40,7 +40,7 @@ boundary and density move that mean, and ``uomh.dimension.calibration`` says by 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -48,7 +48,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from uomh.dimension.values import Floats, Ints
+from uomh.dimension.values import Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours, nearest_neighbours
 
@@ -280,42 +280,8 @@ def random_parts(m: int, parts: int, rng: np.random.Generator) -> NDArray[np.int
     return rng.permutation(np.arange(m) % parts)
 
 
-def intervals(
-    logarithms: Callable[[Neighbours], Floats],
-    neighbours: Neighbours,
-    width: int,
-    estimates: Mapping[int, float],
-    *,
-    seed: int,
-    splits: int,
-) -> dict[int, Interval]:
-    """95% intervals of an estimator's own mean at every k, from the same random halves.
-
-    Args:
-        logarithms: of the estimates on a half, (len(estimates),), from its neighbours.
-        neighbours: of a search within the set, ``list_length(width, n)`` wide or wider.
-        width: how many neighbours within a half ``logarithms`` needs.
-        estimates: on the whole set, by number of neighbours.
-        seed: of the splits.
-        splits: number of splits, at least 1.
-
-    Returns:
-        k to (low, high).
-
-    Raises:
-        UomhError: the lists are too short to thin to halves, or as ``logarithms``.
-    """
-    variances = split_variance(logarithms, neighbours, width, seed=seed, splits=splits)
-    return {
-        k: around(estimate, variance, len(neighbours), k, splits=splits)
-        for (k, estimate), variance in zip(estimates.items(), variances.tolist(), strict=True)
-    }
-
-
-def around(
-    dimension: float, variance: float, n: int, k: int, *, splits: int, level: float = 0.95
-) -> Interval:
-    """(low, high) around an estimate, from the split variance of its logarithm.
+def around(dimension: float, variance: float, n: int, k: int, *, splits: int) -> Interval:
+    """The 95% interval around an estimate, from the split variance of its logarithm.
 
     Args:
         dimension: the estimate, positive.
@@ -323,10 +289,9 @@ def around(
         n: number of points.
         k: number of neighbours.
         splits: that the variance is a mean of.
-        level: of confidence.
     """
     freedom = 1 / (1 / splits + (2 + 0.4 * k) / n)
-    factor = math.exp(float(student.ppf((1 + level) / 2, freedom)) * math.sqrt(variance))
+    factor = math.exp(float(student.ppf(0.975, freedom)) * math.sqrt(variance))
     return dimension / factor, dimension * factor
 
 
