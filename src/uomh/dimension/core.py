@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -125,22 +125,19 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         """
         other = copy.copy(self)
         other.k_ = other.k
-        if other.k < self.least_k:
-            raise UomhError(f"k = {self.k} is too small for {self.name}: at least {self.least_k}")
-        other._check_width(neighbours)
-        other.dimension_ = other._checked(neighbours, points)[0]
-        return other.dimension_, other._interval(neighbours, points)
+        other._fit_lists(neighbours, points)
+        return other.dimension_, other.interval_
 
     def _check_options(self) -> None:
         """Raise where an option of the constructor is not of its kind."""
         hints = get_type_hints(type(self).__init__)
         for name in self.get_params(deep=False):
-            value, kind = getattr(self, name), hints[name]
+            value, kind = getattr(self, name), hints.get(name)
             if kind is int:
                 whole_number(value, name, 0 if name in ("splits", "seed") else 1)
             elif kind is float:
                 real_number(value, name)
-            else:
+            elif get_origin(kind) is Literal:
                 one_of(value, name, get_args(kind))
 
     def _checked_points(self, X: Any) -> Coordinates:
@@ -158,16 +155,10 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, neighbours: Neighbours, points: Coordinates | None) -> None:
         most = min(self.most_k(len(neighbours)), neighbours.k)
-        if self.k < self.least_k:
-            raise UomhError(f"k = {self.k} is too small for {self.name}: at least {self.least_k}")
         if self.k > most:
             warnings.warn(f"k = {self.k} is more than the points allow: {most} used", stacklevel=3)
         self.k_ = min(self.k, most)
-        if self.k_ < self.least_k:
-            raise UomhError(f"{self.name} needs at least {self.least_k} neighbours of a point")
-        self._check_width(neighbours)
-        self.dimension_, self.dimension_pw_ = self._checked(neighbours, points)
-        self.interval_ = self._interval(neighbours, points)
+        self._fit_lists(neighbours, points)
         if points is not None and self.dimension_ > BEYOND * points.shape[1]:
             warnings.warn(
                 f"{self.name} finds {self.dimension_:.3g} dimensions in points of "
@@ -176,13 +167,17 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
                 stacklevel=3,
             )
 
-    def _check_width(self, neighbours: Neighbours) -> None:
+    def _fit_lists(self, neighbours: Neighbours, points: Coordinates | None) -> None:
+        if self.k_ < self.least_k:
+            raise UomhError(f"k = {self.k_} is too small for {self.name}: at least {self.least_k}")
         width = min(self.list_width(self.k_), len(neighbours) - 1)
         if neighbours.k < width:
             raise UomhError(
                 f"{self.name} at k = {self.k_} needs lists of {width} neighbours; "
                 f"these hold {neighbours.k}"
             )
+        self.dimension_, self.dimension_pw_ = self._checked(neighbours, points)
+        self.interval_ = self._interval(neighbours, points)
 
     def _checked(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         dimension, pointwise = self._estimate(neighbours, points)

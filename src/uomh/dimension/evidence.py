@@ -17,16 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from uomh.dimension.claims import Claims, Evidence
+from uomh.dimension.claims import Claims
+from uomh.dimension.claims.core import Evidence
 from uomh.dimension.claims.dimensions_differ import detectable_difference
 from uomh.dimension.groups import measured_group
-from uomh.dimension.inputs import (
-    NearDuplicates,
-    check_options,
-    checked_ks,
-    fingerprint_of,
-    prepared,
-)
+from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprint_of, prepared
 from uomh.dimension.nearcopies import near_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
@@ -35,10 +30,12 @@ from uomh.dimension.thinning import NeighbourLists, random_parts, restricted, sh
 from uomh.dimension.values import Ints, Power, Whole
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
+from uomh.neighbours.checks import text, whole_number
 from uomh.neighbours.graph import spanning_tree
 
 Progress = Callable[[str, int, int], None]
 
+FEWEST_NULLS = 19  # the fewest that allow p = 0.05
 _WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
 _ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
 
@@ -111,32 +108,20 @@ def verify(
         >>> report.claims.labels_matter.status
         'supported'
     """
-    check_options(
-        nulls=nulls,
-        duplicates=duplicates,
-        near_duplicates=near_duplicates,
-        tolerance=tolerance,
-        seed=seed,
-        texts={"name": name, "by": by, "fingerprint": fingerprint or ""},
-        unlabelled=unlabelled,
-        notes=notes,
-        device=device,
-    )
+    if whole_number(nulls, "nulls", 0) < FEWEST_NULLS:
+        raise UomhError(f"nulls must be at least {FEWEST_NULLS}, the fewest that allow p = 0.05")
+    whole_number(seed, "seed", 0)
+    whole_number(unlabelled, "unlabelled", 0)
+    for what, value in {"name": name, "by": by, "fingerprint": fingerprint or ""}.items():
+        text(value, what)
+    if isinstance(notes, str):
+        raise UomhError("notes must be a list of sentences; it is one text")
+    policy = Policy(duplicates, near_duplicates, tolerance, device)
     statistic = statistic_of(str(estimator), None if k is None else checked_ks(k), seed)
     ks = statistic.ks
-    data = prepared(
-        X,
-        y,
-        neighbours=neighbours,
-        classes=classes,
-        duplicates=duplicates,
-        near_duplicates=near_duplicates,
-        tolerance=tolerance,
-        k=max(ks),
-        fewest=statistic.fewest(),
-        device=device,
-    )
-    points, labels, names, sizes = data.points, data.labels, data.names, data.sizes
+    data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest())
+    points, labels, names = data.points, data.labels, data.names
+    sizes = np.bincount(labels)
     m = len(labels)
     if data.neighbours is None:
         width = min(m - 1, max(statistic.list_length(m), _width(sizes, m, statistic.width())))
@@ -164,42 +149,25 @@ def verify(
     for i, label in enumerate(names):
         members = np.flatnonzero(labels == i)
         inside = None if points is None else points[members]
-        matched = [whole.k[k].dimension for k in ks]
-        groups.append(
-            measured_group(
-                statistic,
-                label,
-                restricted(near, members)
-                if inside is None
-                else _search(inside, statistic.list_length(len(inside)), device),
-                inside,
-                duplicates=int(data.duplicates[i]),
-                size_matched=matched if null is None else null[:, i].mean(axis=0).tolist(),
-            )
-        )
+        if inside is None:
+            found = restricted(near, members)
+        else:
+            found = _search(inside, statistic.list_length(len(inside)), device)
+        matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
+        lost = int(data.duplicates[i])
+        groups.append(measured_group(statistic, label, found, inside, lost, matched))
         if progress is not None:
             progress("groups", i + 1, len(names))
     if null is None:
         reason = "there is one group" if groups else "the data have no groups"
         claims = Claims.undecided(f"{reason}; a verdict needs at least two")
     else:
-        evidence = Evidence(
-            groups=groups,
-            ks=ks,
-            null=null,
-            shuffles=shuffles,
-            labels=labels,
-            nearest=lists.nearest,
-            tree=_tree(shortened(near, max(ks)), points),
-            uncalibrated=""
-            if statistic.calibrated
-            else f"{statistic.name} has no calibration, so no true dimensions can be told from its "
-            "estimates; take mle for that",
-            from_points=from_points,
+        tree = _tree(shortened(near, max(ks)), points)
+        why = statistic.uncalibrated
+        claims = Claims.decide(
+            Evidence(groups, ks, null, shuffles, lists.nearest, tree, why, from_points)
         )
-        claims = Claims.decide(evidence)
-    known = ks if null is not None and statistic.calibrated else ()
-    left_out = [data.note] if data.near else [close.sentence()]
+    known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
         fingerprint=hashed,
@@ -214,7 +182,7 @@ def verify(
         verdict=claims.verdict(name, groups, from_points=from_points),
         unlabelled=unlabelled + data.unlabelled,
         near_copies=close.points,
-        notes=(*notes, *filter(None, [*left_out, statistic.note])),
+        notes=(*notes, *filter(None, [data.note or close.sentence(), statistic.note])),
     )
 
 

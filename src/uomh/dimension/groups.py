@@ -9,7 +9,7 @@ full size is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -29,9 +29,8 @@ def measured_group(
     label: str,
     found: Neighbours,
     points: Coordinates | None,
-    *,
     duplicates: int,
-    size_matched: Sequence[float],
+    size_matched: Iterable[float],
 ) -> Group:
     """A group's numbers from the neighbours of its n points among themselves.
 
@@ -45,17 +44,10 @@ def measured_group(
     """
     n = len(found)
     estimates = statistic.estimates(found, points)
-    by_k = {
-        k: GroupEstimate(
-            dimension=e.dimension,
-            low=e.low,
-            high=e.high,
-            calibrated=statistic.band(e.dimension, n, k),
-            size_matched=matched,
-            dispersion=statistic.dispersion(found, k),
-        )
-        for (k, e), matched in zip(estimates.items(), size_matched, strict=True)
-    }
+    by_k = {}
+    for (k, e), matched in zip(estimates.items(), size_matched, strict=True):
+        band, dispersion = statistic.band(e.dimension, n, k), statistic.dispersion(found, k)
+        by_k[k] = GroupEstimate(e.dimension, e.low, e.high, band, float(matched), dispersion)
     coarse = _thinned(statistic, by_k, statistic.lists(found, points))
     return Group(label, n, duplicates, by_k, coarse, _ladder(statistic, found, points))
 
@@ -76,9 +68,9 @@ def _thinned(
         except UomhError:  # the lists that were given, or so few points, say nothing at this size
             break
         at_scale = {}
-        for k, dimension in zip(ks, dimensions, strict=True):
-            low, high = (dimension * end / by_k[k].dimension for end in (by_k[k].low, by_k[k].high))
-            at_scale[k] = GroupAtScale(dimension, low, high, statistic.band(dimension, n, k))
+        for k, d in zip(ks, dimensions, strict=True):
+            low, high = (d * end / by_k[k].dimension for end in (by_k[k].low, by_k[k].high))
+            at_scale[k] = GroupAtScale(d, low, high, statistic.band(d, n, k))
         levels.append(Coarse(n, at_scale))
     return tuple(levels)
 

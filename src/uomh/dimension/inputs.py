@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,10 +18,9 @@ from uomh.dimension.nearcopies import NearCopies, without_near_copies
 from uomh.dimension.values import Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, distinct
-from uomh.neighbours.checks import one_of, real_number, text, whole_number
+from uomh.neighbours.checks import one_of, real_number, whole_number
 from uomh.neighbours.core import BLOCK_BYTES, Points
 
-FEWEST_NULLS = 19  # the fewest that allow p = 0.05
 NearDuplicates = Literal["keep", "drop"]
 
 
@@ -40,35 +39,31 @@ def checked_ks(k: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(ks)
 
 
-def check_options(
-    *,
-    nulls: Any,
-    duplicates: Any,
-    near_duplicates: Any,
-    tolerance: Any,
-    seed: Any,
-    texts: Mapping[str, Any],
-    unlabelled: Any,
-    notes: Any,
-    device: Any,
-) -> None:
-    """Raise where an option of ``verify`` is not of its kind; ``texts`` are those that are text."""
-    if whole_number(nulls, "nulls", 0) < FEWEST_NULLS:
-        raise UomhError(f"nulls must be at least {FEWEST_NULLS}, the fewest that allow p = 0.05")
-    one_of(duplicates, "policy for duplicates", get_args(Duplicates))
-    one_of(near_duplicates, "policy for near-duplicates", get_args(NearDuplicates))
-    if not 0 < real_number(tolerance, "tolerance") < 1:
-        raise UomhError(
-            f"tolerance is a share of the typical nearest distance, between 0 and 1; it is "
-            f"{tolerance}"
-        )
-    whole_number(seed, "seed", 0)
-    whole_number(unlabelled, "unlabelled", 0)
-    for what, value in texts.items():
-        text(value, what)
-    if isinstance(notes, str):
-        raise UomhError("notes must be a list of sentences; it is one text")
-    checked_device(device)
+@dataclass(frozen=True)
+class Policy:
+    """What is done with copies and near-copies, and where neighbours are searched.
+
+    Attributes:
+        duplicates: see `verify`, as for the others.
+        near_duplicates: leave near-copies out, or keep them.
+        tolerance: share of the typical nearest distance below which points are nearly copies.
+        device: of searches.
+    """
+
+    duplicates: Duplicates
+    near_duplicates: NearDuplicates
+    tolerance: float
+    device: Any
+
+    def __post_init__(self) -> None:
+        one_of(self.duplicates, "policy for duplicates", get_args(Duplicates))
+        one_of(self.near_duplicates, "policy for near-duplicates", get_args(NearDuplicates))
+        if not 0 < real_number(self.tolerance, "tolerance") < 1:
+            raise UomhError(
+                "tolerance is a share of the typical nearest distance, between 0 and 1; it is "
+                f"{self.tolerance}"
+            )
+        checked_device(self.device)
 
 
 @dataclass(frozen=True)
@@ -95,24 +90,9 @@ class Prepared:
     near: NearCopies | None
     note: str
 
-    @property
-    def sizes(self) -> Ints:
-        """(C,) numbers of points; (1,) of all where there are no groups."""
-        return np.bincount(self.labels, minlength=len(self.names))
-
 
 def prepared(
-    X: Any,
-    y: Any,
-    *,
-    neighbours: Any,
-    classes: Sequence[str] | None,
-    duplicates: Duplicates,
-    near_duplicates: NearDuplicates,
-    tolerance: float,
-    k: int,
-    fewest: int,
-    device: Any,
+    X: Any, y: Any, neighbours: Any, classes: Any, policy: Policy, k: int, fewest: int
 ) -> Prepared:
     """The set and its groups as ``verify`` measures them; see there for the arguments.
 
@@ -140,24 +120,25 @@ def prepared(
         rows, among = checked_rows(neighbours, total, missing), np.arange(total)
     else:
         assert given is not None
-        rows, among = distinct_points(given, labelled, duplicates)
+        rows, among = distinct_points(given, labelled, policy.duplicates)
     points = None if given is None else given.array
     if points is not None and len(rows) < total:
         points = points[rows]
     labels, names, dropped = numbered_groups(numbers, known, rows, among)
     near, note = None, ""
-    if near_duplicates == "drop":
+    if policy.near_duplicates == "drop":
         if neighbours is not None or points is None:
             raise UomhError(
                 "near-duplicates cannot be left out of neighbours that were searched before; "
                 "give the points alone"
             )
         require_size("the data set", len(rows), len(among) - len(rows), k, fewest)
-        apart, near = without_near_copies(points, tolerance, device)
+        apart, near = without_near_copies(points, policy.tolerance, policy.device)
         if len(apart) < len(rows):
             note = (
                 f"{len(rows) - len(apart):,} of {len(rows):,} points were left out as near-copies "
-                f"of an earlier one: nearer than {tolerance:g} of the typical nearest distance."
+                f"of an earlier one: nearer than {policy.tolerance:g} of the typical nearest "
+                "distance."
             )
             rows, labels, points = rows[apart], labels[apart], points[apart]
     require_size("the data set", len(rows), len(among) - len(rows), k, fewest)

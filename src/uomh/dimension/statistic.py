@@ -46,7 +46,7 @@ class Statistic:
         seed: of what is random in it, and of the halves behind its intervals.
 
     Attributes:
-        calibrated: whether it is known which true dimensions give an estimate.
+        uncalibrated: why it is not known which true dimensions give an estimate; empty where it is.
         concurrent: whether it may run in several threads at once.
         note: a sentence for the report, or empty.
 
@@ -54,13 +54,16 @@ class Statistic:
         UomhError: k is too small for the estimator, or it cannot be made without more options.
     """
 
-    calibrated: ClassVar[bool] = False
     concurrent: ClassVar[bool] = False  # estimators may touch what is global, such as warnings
 
     def __init__(
         self, estimator: type[Estimator], ks: Sequence[int] | None = None, seed: int = 0
     ) -> None:
         self.name, self.seed, self.note = estimator.name, seed, ""
+        self.uncalibrated = (
+            f"{self.name} has no calibration, so no true dimensions can be told from its "
+            "estimates; take mle for that"
+        )
         self._estimator = estimator
         self._options = inspect.signature(estimator).parameters
         own = self._at(None).k  # its default, or a constant of the class
@@ -107,8 +110,8 @@ class Statistic:
 
     def estimates(self, found: Neighbours, points: Coordinates | None) -> dict[int, Estimate]:
         """The dimension of a set at every k, with its interval, from neighbours within it."""
-        lists = without_copies(found)
-        return {k: Estimate(*self._refit(lists, points, k, halves=True)) for k in self.ks}
+        apart = without_copies(found)
+        return {k: Estimate(*self._refit(apart, points, k, halves=True)) for k in self.ks}
 
     def dimension(self, found: Neighbours, points: Coordinates | None, k: int) -> float:
         """The dimension of a set at any k that the estimator can have."""
@@ -132,17 +135,19 @@ class Statistic:
             for part in np.flatnonzero(widths == width):
                 rows = np.flatnonzero(labels == part)
                 for column, k in enumerate(ks):
-                    columns = slice(min(self._at(k).list_width(k), width))
-                    inside = Neighbours(
-                        found.distances[rows, columns], found.indices[rows, columns], rows
-                    )
+                    near = np.s_[rows, : min(self._at(k).list_width(k), width)]
+                    inside = Neighbours(found.distances[near], found.indices[near], rows)
                     result[part, column] = self._refit(inside, lists.points, k)[0]
         return result
 
     def cuts(self, lists: NeighbourLists, cuts: Sequence[Ints], ks: Sequence[int]) -> Floats:
         """The mean dimension of the equal parts of random partitions, (ks,)."""
-        inverse = np.mean([1 / self.parts(lists, cut, ks) for cut in cuts], axis=(0, 1))
+        inverse = np.mean([self.inverse(lists, cut, ks) for cut in cuts], axis=(0, 1))
         return np.asarray(1 / inverse)
+
+    def inverse(self, lists: NeighbourLists, labels: Ints, ks: Sequence[int]) -> Floats:
+        """Inverse dimensions, (any number, ks), whose mean is that of a partition's parts."""
+        return 1 / self.parts(lists, labels, ks)
 
     def band(self, estimate: float, n: int, k: int) -> Interval | None:
         """The true dimensions that would give an estimate; None without a calibration."""
@@ -180,12 +185,12 @@ class Harmonic(Statistic):
     ``values`` of its lists are the logarithms of the distances.
     """
 
-    calibrated = True
     concurrent = True
     splits = 100
 
     def __init__(self, ks: Sequence[int] | None = None, seed: int = 0) -> None:
         super().__init__(MLE, KS if ks is None else ks, seed)
+        self.uncalibrated = ""
 
     def lists(self, found: Neighbours, points: Coordinates | None) -> NeighbourLists:
         """The lists of a set, with the logarithms of the distances."""
@@ -207,15 +212,13 @@ class Harmonic(Statistic):
         result = {k: Estimate(self.dimension(found, points, k), *UNKNOWN) for k in self.ks}
         if not known:
             return result
-        lists = shortened(found, list_length(max(self.ks), n))
+        lists, times = shortened(found, list_length(max(self.ks), n)), self.splits
         try:
-            variances = split_variance(
-                logarithms, lists, max(known), seed=self.seed, splits=self.splits
-            )
+            variances = split_variance(logarithms, lists, max(known), seed=self.seed, splits=times)
         except UomhError:  # lists that were given to us may be too short to thin to halves
             return result
         for k, variance in zip(known, variances.tolist(), strict=True):
-            ends = around(result[k].dimension, variance, n, k, splits=self.splits)
+            ends = around(result[k].dimension, variance, n, k, splits=times)
             result[k] = Estimate(result[k].dimension, *ends)
         return result
 
@@ -227,11 +230,6 @@ class Harmonic(Statistic):
     def parts(self, lists: NeighbourLists, labels: Ints, ks: Sequence[int]) -> Floats:
         """The dimension of every part of a partition, (parts, ks)."""
         return 1 / part_means(self.inverse(lists, labels, ks), labels)
-
-    def cuts(self, lists: NeighbourLists, cuts: Sequence[Ints], ks: Sequence[int]) -> Floats:
-        """The mean dimension of the equal parts of random partitions, (ks,)."""
-        inverse = np.mean([self.inverse(lists, cut, ks) for cut in cuts], axis=(0, 1))
-        return np.asarray(1 / inverse)
 
     def inverse(self, lists: NeighbourLists, labels: Ints, ks: Sequence[int]) -> Floats:
         """Inverse dimension at every point from its fellows, (m, ks); NaN for points left out."""
@@ -276,7 +274,5 @@ def inverse_from_logs(logs: NDArray[np.floating], ks: Sequence[int]) -> Floats:
 
 def part_means(values: Floats, labels: Ints) -> Floats:
     """(parts, columns) means of (m, columns) values over the points of each part."""
-    kept = labels >= 0
-    sizes = np.bincount(labels[kept])
-    sums = [np.bincount(labels[kept], column[kept]) for column in values.T]
-    return np.stack(sums, axis=1) / sizes[:, None]
+    sums = [np.bincount(labels, column) for column in values.T]
+    return np.stack(sums, axis=1) / np.bincount(labels)[:, None]

@@ -10,21 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self, get_type_hints
 
-from uomh.dimension.claims.core import Claim, Evidence, Status
+from uomh.dimension.claims.core import Claim, Evidence
 from uomh.dimension.claims.dimensions_differ import DimensionsDiffer
 from uomh.dimension.claims.groups_separated import GroupsSeparated
 from uomh.dimension.claims.labels_matter import CHOSEN, LabelsMatter
 from uomh.dimension.values import Group
-
-__all__ = [
-    "Claim",
-    "Claims",
-    "DimensionsDiffer",
-    "Evidence",
-    "GroupsSeparated",
-    "LabelsMatter",
-    "Status",
-]
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ class Evidence:
         groups: the estimates, group by group.
         ks: numbers of neighbours.
         null: (B, groups, ks) estimates on the groups of every shuffle of the labels.
-        shuffles: the shuffles themselves, for a claim with another statistic.
-        labels: (m,) groups, 0 to C-1.
+        shuffles: the shuffles themselves and the labels, for a claim with another statistic.
         nearest: (m,) the nearest neighbour of every point.
         tree: (m-1, 2) edges of the minimum spanning tree; None if it takes points that were not
             given.
@@ -37,7 +36,6 @@ class Evidence:
     ks: Sequence[int]
     null: Floats
     shuffles: Shuffles
-    labels: Ints
     nearest: Ints
     tree: Ints | None
     uncalibrated: str = ""

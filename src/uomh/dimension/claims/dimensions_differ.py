@@ -23,7 +23,7 @@ calibrated as a torus.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -35,6 +35,9 @@ from uomh.dimension.claims.labels_matter import LabelsMatter
 from uomh.dimension.values import Below, Estimate, Group
 
 APART = 1.0  # of a dimension: how far apart bands must lie
+_TOO_NEAR = (
+    "no two groups' dimensions are at least 1 apart whatever their shape, curvature and density"
+)
 _LOCAL = 8  # neighbourhoods of k points are local among this many times k
 
 
@@ -96,7 +99,10 @@ class DimensionsDiffer(Claim):
                 f"of them with k = {max(ks)}; give {8 * (max(ks) + 1)} or more, or a smaller k",
             )
         bands = np.array(
-            [[_bands(g.n, g.k, ks), _bands(g.coarse[0].n, g.coarse[0].k, ks)] for g in able]
+            [
+                [[_widened(size.k[k], size.n, k) for k in ks] for size in (g, g.coarse[0])]
+                for g in able
+            ]
         )
         bands[:, 0, :, 0] -= [[curvature(group, k) for k in ks] for group in able]
         gaps = bands[None, ..., 0] - bands[:, None, ..., 1]  # (lower, higher, sizes, ks)
@@ -105,35 +111,23 @@ class DimensionsDiffer(Claim):
         pair = able[lower], able[higher]
         falls, rises, followed = zip(*(moves(group, ks) for group in pair), strict=True)
         moved = any(falls) or any(rises)
-        apart = bool(worst[lower, higher] >= APART)
+        stable = not moved if moved or all(followed) else None
+        falling = tuple(group.label for group, fall in zip(pair, falls, strict=True) if fall)
+        full, quarter = gaps[lower, higher].tolist()
+        k_gaps = {
+            k: Gap(gap, pair[0].label, pair[1].label, coarse_gap)
+            for k, gap, coarse_gap in zip(ks, full, quarter, strict=True)
+        }
         status: Status = "undecided"
-        reason = ""
         if matter == "not supported":
             status, reason = "not supported", "shuffled labels give groups that differ as much"
-        elif apart and matter == "supported":
-            status = "supported"
-        elif not apart:
-            reason = (
-                "no two groups' dimensions are at least 1 apart whatever their shape, curvature "
-                "and density"
-            )
+        elif worst[lower, higher] < APART:
+            reason = _TOO_NEAR
+        elif matter == "supported":
+            status, reason = "supported", ""
         else:
             reason = "the labels matter at some k only"
-        return cls(
-            status,
-            scale_stable=not moved if moved or all(followed) else None,
-            falls=tuple(group.label for group, fall in zip(pair, falls, strict=True) if fall),
-            k={
-                k: Gap(
-                    gap=float(gaps[lower, higher, 0, j]),
-                    lowest=pair[0].label,
-                    highest=pair[1].label,
-                    coarse_gap=float(gaps[lower, higher, 1, j]),
-                )
-                for j, k in enumerate(ks)
-            },
-            reason=reason,
-        )
+        return cls(status, stable, falling, k_gaps, reason)
 
     def row(self) -> str:
         """The deciding pair, how far apart it lies, and whether that holds over scale."""
@@ -169,20 +163,11 @@ class DimensionsDiffer(Claim):
         return "but the dimensions rise at coarser scale, as those of curved sets do"
 
 
-def _bands(
-    n: int, estimates: Mapping[int, Estimate], ks: Sequence[int]
-) -> list[tuple[float, float]]:
-    """The calibrated bands of all estimates within the intervals; (0, inf) without an interval."""
-    bands = []
-    for k in ks:
-        low, high = estimates[k].low, estimates[k].high
-        known = low > 0 and math.isfinite(high)
-        bands.append(
-            (calibrated_band(low, n, k)[0], calibrated_band(high, n, k)[1])
-            if known
-            else (0.0, math.inf)
-        )
-    return bands
+def _widened(estimate: Estimate, n: int, k: int) -> tuple[float, float]:
+    """The calibrated band of all estimates in the interval; (0, inf) where that is not known."""
+    if estimate.low <= 0 or math.isinf(estimate.high):
+        return 0.0, math.inf
+    return calibrated_band(estimate.low, n, k)[0], calibrated_band(estimate.high, n, k)[1]
 
 
 def _band(group: Group, k: int) -> str:
@@ -218,14 +203,10 @@ def moves(group: Group, ks: Sequence[int]) -> tuple[bool, bool, bool]:
             full = group.k[k]
             if full.low <= 0:  # no interval is known
                 continue
-            fine_low, fine_high = (
-                calibrated_band(end, group.n, k) for end in (full.low, full.high)
-            )
-            thin_low, thin_high = (
-                calibrated_band(end, coarse.n, k) for end in (thin.low, thin.high)
-            )
-            falls = falls or fine_low[1] > thin_high[1]
-            rises = rises or fine_high[0] < thin_low[0]
+            fine = [calibrated_band(end, group.n, k) for end in (full.low, full.high)]
+            rough = [calibrated_band(end, coarse.n, k) for end in (thin.low, thin.high)]
+            falls = falls or fine[0][1] > rough[1][1]
+            rises = rises or fine[1][0] < rough[0][0]
     return falls, rises, len(group.coarse) > 1 and set(ks) <= set(group.coarse[-1].k)
 
 

@@ -44,7 +44,7 @@ class GroupsSeparated(Claim):
         """By both kinds of mixing, against the same shuffles."""
         nearest, tree = evidence.nearest, evidence.tree
         draws = evidence.shuffles(lambda mixed: (purity(nearest, mixed), crossing(tree, mixed)))
-        return cls.of(nearest, tree, evidence.labels, np.array(draws, dtype=np.float64))
+        return cls.of(nearest, tree, evidence.shuffles.labels, np.array(draws, dtype=np.float64))
 
     @classmethod
     def of(cls, nearest: Ints, tree: Ints | None, labels: Ints, null: Floats) -> Self:
@@ -65,15 +65,9 @@ class GroupsSeparated(Claim):
             p = max(p, p_value(-edges, -null[:, 1]))
             half = half and edges <= expected / 2
         status: Status = "not supported" if p > LEVEL else "supported" if half else "undecided"
-        return cls(
-            status,
-            purity=share,
-            lift=share / chance if chance > 0 else float("inf"),
-            p_value=p,
-            mst_cross_edges=edges,
-            mst_cross_expected=expected,
-            reason=_MIXED if status == "undecided" else "",
-        )
+        lift = share / chance if chance > 0 else float("inf")
+        reason = _MIXED if status == "undecided" else ""
+        return cls(status, share, lift, p, edges, expected, reason)
 
     def row(self) -> str:
         """The share of nearest neighbours, and its multiple of chance."""

@@ -16,7 +16,7 @@ Supported if p <= 0.05 at every k, undecided if only at some.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -62,14 +62,11 @@ class LabelsMatter(Claim):
     def decide(cls, evidence: Evidence) -> Self:
         """By the spread of the groups at every k."""
         observed = np.array([[g.k[k].dimension for k in evidence.ks] for g in evidence.groups])
-        sizes = np.bincount(evidence.labels)
-        reason = CHOSEN if evidence.from_points else ""
-        return cls.of(observed, evidence.null, sizes, evidence.ks, reason)
+        matter = cls.of(observed, evidence.null, [g.n for g in evidence.groups], evidence.ks)
+        return replace(matter, reason=CHOSEN if evidence.from_points else "")
 
     @classmethod
-    def of(
-        cls, observed: Floats, null: Floats, sizes: Ints, ks: Sequence[int], reason: str = ""
-    ) -> Self:
+    def of(cls, observed: Floats, null: Floats, sizes: Sequence[int], ks: Sequence[int]) -> Self:
         """From the estimates alone.
 
         Args:
@@ -77,25 +74,18 @@ class LabelsMatter(Claim):
             null: (B, groups, ks) estimates on the groups of the shuffles.
             sizes: (groups,) numbers of points.
             ks: numbers of neighbours.
-            reason: what to add.
         """
         tests = {}
         for j, k in enumerate(ks):
-            spread, spread_null = spreads(observed[:, j], null[:, :, j], sizes)
+            spread, spread_null = spreads(observed[:, j], null[:, :, j], np.array(sizes))
             median = float(np.median(spread_null))
+            rho = spread / median if median > 0 else float("inf")
             low, middle, high = np.quantile(null[:, :, j], [0.025, 0.5, 0.975]).tolist()
-            tests[k] = SpreadTest(
-                rho=spread / median if median > 0 else float("inf"),
-                statistic=spread,
-                p_value=p_value(spread, spread_null),
-                nulls=len(null),
-                null=(low, middle, high),
-            )
+            p = p_value(spread, spread_null)
+            tests[k] = SpreadTest(rho, spread, p, len(null), (low, middle, high))
         small = [test.p_value <= LEVEL for test in tests.values()]
-        status: Status = (
-            "supported" if all(small) else "undecided" if any(small) else "not supported"
-        )
-        return cls(status, tests, reason)
+        status: Status = "undecided" if any(small) else "not supported"
+        return cls("supported" if all(small) else status, tests)
 
     def row(self) -> str:
         """The spread and its p-values."""
