@@ -169,7 +169,7 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
 
     def _fit_lists(self, neighbours: Neighbours, points: Coordinates | None) -> None:
         if self.k_ < self.least_k:
-            raise UomhError(f"k = {self.k_} is too small for {self.name}: at least {self.least_k}")
+            raise UomhError(f"k must be at least {self.least_k} for {self.name}; it is {self.k_}")
         width = min(self.list_width(self.k_), len(neighbours) - 1)
         if neighbours.k < width:
             raise UomhError(

@@ -31,11 +31,8 @@ def checked_ks(k: int | Sequence[int]) -> tuple[int, ...]:
         ks = sorted({whole_number(value, "k") for value in values})
     except (TypeError, UomhError):
         raise UomhError(f"k must be whole numbers, as in [3, 10, 20]; it is {k!r}") from None
-    if not ks or ks[0] < 2:
-        raise UomhError(
-            f"k must be at least 2, as the estimate compares the k-th neighbour with nearer ones; "
-            f"it is {ks[0] if ks else 'empty'}"
-        )
+    if not ks or ks[0] < 1:  # the estimator may ask for more
+        raise UomhError(f"k must be at least 2 (or 1); it is {ks[0] if ks else 'empty'}")
     return tuple(ks)
 
 

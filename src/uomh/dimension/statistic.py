@@ -75,7 +75,7 @@ class Statistic:
         self.ks = (own,) if ks is None or "k" not in self._options else tuple(ks)
         if min(self.ks) < estimator.least_k:
             raise UomhError(
-                f"k = {min(self.ks)} is too small for {self.name}: at least {estimator.least_k}"
+                f"k must be at least {estimator.least_k} for {self.name}; it is {min(self.ks)}"
             )
 
     def fewest(self) -> int:
