@@ -1,7 +1,8 @@
-"""A claim is one file, and one field in the list of claims; nothing else is touched."""
+"""A claim (that of docs/extending.md) is a file and a field in the list; no more is touched."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,37 +12,12 @@ import numpy as np
 
 import uomh
 
-CLAIM = '''"""The groups have as many points."""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Self
-
-from uomh.dimension.claims.core import Claim, Evidence, Status
-from uomh.dimension.values import Above
-
-
-@dataclass(frozen=True)
-class GroupsBalanced(Claim):
-    """The largest group is at most twice the smallest."""
-
-    status: Status
-    ratio: Above | None = None
-    reason: str = ""
-
-    @classmethod
-    def decide(cls, evidence: Evidence) -> Self:
-        sizes = [group.n for group in evidence.groups]
-        ratio = max(sizes) / min(sizes)
-        return cls("supported" if ratio <= 2 else "not supported", ratio)
-
-    def row(self) -> str:
-        return self.reason if self.ratio is None else f"largest over smallest: {self.ratio:.2f}"
-
-    def clause(self) -> str:
-        return f"the groups are {'' if self.status == 'supported' else 'not '}balanced"
-'''
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+CLAIM = next(
+    block
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    if "(Claim)" in block
+)
 USE = """
 import sys
 from pathlib import Path

@@ -1,6 +1,8 @@
 """Every estimator is an instrument of ``verify``: groups, intervals, thinning, nulls and figure."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,23 +169,15 @@ def test_kept_copies_are_no_neighbours_of_an_instrument():
         assert group.k[5].dimension == alone.dimension_
 
 
-MINE = '''
-import numpy as np
-from uomh import register
-from uomh.dimension.core import Estimator
-
-
-@register("estimators", "median_slope")
-class MedianSlope(Estimator):
-    """Growth of the distances of two neighbours, in the median."""
-
-    least_k = 2
-
-    def _estimate(self, neighbours, points):
-        distances = neighbours.distances
-        pointwise = np.log(2) / np.log(distances[:, self.k_ - 1] / distances[:, self.k_ // 2 - 1])
-        return float(np.median(pointwise)), pointwise
-
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+EXAMPLE = next(
+    block
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    if "(Estimator)" in block
+)
+MINE = (
+    EXAMPLE
+    + """
 
 class Spread(Estimator):
     uses_points = True
@@ -203,7 +197,8 @@ class Needy(Estimator):
 
     def _estimate(self, neighbours, points):
         raise NotImplementedError
-'''
+"""
+)
 
 
 @pytest.fixture(scope="module")
