@@ -66,13 +66,13 @@ class Statistic:
         )
         self._estimator = estimator
         self._options = inspect.signature(estimator).parameters
-        own = self._at(None).k  # its default, or a constant of the class
-        if ks is not None and "k" not in self._options and tuple(ks) != (own,):
+        default = (self._at(None).k,)  # of the option, or a constant of the class
+        self.ks = default if ks is None or "k" not in self._options else tuple(ks)
+        if self.ks != tuple(ks or default):
             self.note = (
-                f"{self.name} has no option k and looks at {own} neighbours of a point; "
-                f"k = {', '.join(map(str, ks))} was not used."
+                f"{self.name} has no option k and looks at {self.ks[0]} neighbours of a point; "
+                f"k = {', '.join(map(str, ks or ()))} was not used."
             )
-        self.ks = (own,) if ks is None or "k" not in self._options else tuple(ks)
         if min(self.ks) < estimator.least_k:
             raise UomhError(
                 f"k must be at least {estimator.least_k} for {self.name}; it is {min(self.ks)}"
