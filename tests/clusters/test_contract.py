@@ -9,8 +9,8 @@ import torch
 import uomh
 from uomh import registry
 from uomh.clusters import cluster, compare, load_partition, save_partition
-from uomh.data.core import Grouping
 from uomh.data import Data, Split
+from uomh.data.core import Grouping
 
 NAMES = sorted(registry.entries("clusterers"))
 FOUND = [name for name in NAMES if registry.load("clusterers", name).looks]

@@ -44,7 +44,8 @@ class Dimension(PointClusterer):
         apart = x[distinct(x)]
         if len(apart) < k + 2:
             raise UomhError(
-                f"{len(apart)} distinct points have no {k} neighbours each to spare; lower clusters.k"
+                f"{len(apart)} distinct points have no {k} neighbours each to spare; "
+                "lower clusters.k"
             )
         found = nearest_neighbours(apart, k, duplicates="keep")
         inverse = inverse_dimension(found.distances, k)

@@ -26,7 +26,7 @@ from uomh.dimension.thinning import (
     split_variance,
     without_copies,
 )
-from uomh.dimension.values import Floats
+from uomh.dimension.values import Floats as Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours, distinct, nearest_neighbours
 from uomh.neighbours.arrays import as_rows

@@ -23,9 +23,8 @@ import math
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from uomh.dimension.core import Coordinates, Estimator
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.thinning import UNKNOWN, Interval, around
-from uomh.dimension.values import Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register

@@ -15,9 +15,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln
 
-from uomh.dimension.core import Coordinates, Estimator
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.local import in_units_of_the_largest, neighbourhoods
-from uomh.dimension.values import Floats
 from uomh.neighbours import Neighbours
 from uomh.registry import register
 

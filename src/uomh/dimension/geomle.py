@@ -18,9 +18,8 @@ import math
 
 import numpy as np
 
-from uomh.dimension.core import Coordinates, Estimator
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.thinning import first_of
-from uomh.dimension.values import Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register

@@ -24,8 +24,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import brentq
 
-from uomh.dimension.core import Coordinates, Estimator
-from uomh.dimension.values import Floats
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register

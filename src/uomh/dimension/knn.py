@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from uomh.dimension.core import Coordinates, Estimator
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.thinning import thinned
-from uomh.dimension.values import Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register

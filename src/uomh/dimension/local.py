@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from uomh.dimension.core import Coordinates
-from uomh.dimension.values import Floats
+from uomh.dimension.core import Coordinates, Floats
 from uomh.neighbours import Neighbours
 
 BATCH_BYTES = 1 << 25

@@ -17,9 +17,8 @@ from typing import Literal
 
 import numpy as np
 
-from uomh.dimension.core import Coordinates, Estimator
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.local import in_units_of_the_largest, neighbourhoods
-from uomh.dimension.values import Floats
 from uomh.errors import unknown
 from uomh.neighbours import Neighbours
 from uomh.registry import register

@@ -26,9 +26,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from uomh.dimension.core import Coordinates, Estimator
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.thinning import first_positive
-from uomh.dimension.values import Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uomh.dimension.core import Coordinates, Estimator
-from uomh.dimension.values import Floats
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.neighbours import Neighbours
 from uomh.registry import register
 

@@ -33,8 +33,8 @@ and balls of dimension 1 to 20 it behaves as a chi-square with f degrees of free
 the points' dependence (that of d = 1, where it is strongest). The interval is d exp(+-t_f sqrt(V)),
 with t_f the quantile of Student's t; ``benchmarks/interval_coverage.py`` measures its coverage.
 
-It is an interval for the mean of the estimator at this n, not for the true dimension: curvature,
-boundary and density move that mean, and ``uomh.dimension.calibration`` says by how much they may.
+It is an interval for the mean of the estimator at this n, not for the true dimension
+(``uomh.dimension.calibration``).
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ class NeighbourLists:
             k: how many.
 
         Yields:
-            Points (e,), each once; and their fellows: columns of the lists (e, k), or, of those
-            whose lists are too short, the neighbours that a search inside the part found.
+            Points (e,), no point twice; and where their fellows are: columns of the lists (e, k),
+            or, where the lists are too short, neighbours that a search inside the part found.
 
         Raises:
             UomhError: a part is too small, or a point runs short and there are no points to
@@ -124,11 +124,11 @@ class NeighbourLists:
     def within(self, labels: Ints, k: int) -> Neighbours:
         """The k nearest fellows of every point; see `pieces`. Distances must have been kept."""
         distances, indices = np.empty((self.m, k)), np.empty((self.m, k), dtype=np.int64)
-        for rows, fellows in self.pieces(labels, k):
-            if isinstance(fellows, Neighbours):
-                distances[rows], indices[rows] = fellows.distances, fellows.indices
+        for rows, found in self.pieces(labels, k):
+            if isinstance(found, Neighbours):
+                distances[rows], indices[rows] = found.distances, found.indices
             else:
-                at = rows[:, None], fellows
+                at = rows[:, None], found
                 distances[rows], indices[rows] = self.values[at], self.indices[at]
         return Neighbours(distances, indices, np.arange(self.m))
 
@@ -160,12 +160,8 @@ class NeighbourLists:
                 inside, min(wanted + 1, len(members)), self.points[asked], duplicates="keep"
             )
             distances, indices = found.distances, found.indices
-        columns = first_positive(distances, k)
-        return Neighbours(
-            np.take_along_axis(distances, columns, axis=1),
-            members[np.take_along_axis(indices, columns, axis=1)],
-            asked,
-        )
+        near = np.arange(len(asked))[:, None], first_positive(distances, k)
+        return Neighbours(distances[near], members[indices[near]], asked)
 
 
 def first_of(inside: NDArray[np.bool_], k: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -260,19 +256,15 @@ def restricted(found: Neighbours, members: Ints) -> Neighbours:
     """
     position = np.full(len(found), -1, dtype=np.int64)
     position[members] = np.arange(len(members))
-    indices = position[found.indices[members]]
+    distances, indices = found.distances[members], position[found.indices[members]]
     width = int((indices >= 0).sum(axis=1).min())
     if width < 2:
         raise UomhError(
             f"in lists of {found.k} neighbours some points have fewer than 2 of their own group; "
             "give longer lists, or the points as well"
         )
-    _, columns = first_of(indices >= 0, width)
-    return Neighbours(
-        np.take_along_axis(found.distances[members], columns, axis=1),
-        np.take_along_axis(indices, columns, axis=1),
-        np.arange(len(members)),
-    )
+    at = np.arange(len(members))[:, None], first_of(indices >= 0, width)[1]
+    return Neighbours(distances[at], indices[at], np.arange(len(members)))
 
 
 def random_parts(m: int, parts: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from uomh.dimension.core import Coordinates, Estimator
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.local import neighbourhoods, squared_distances
-from uomh.dimension.values import Floats
 from uomh.neighbours import Neighbours
 from uomh.registry import register
 
