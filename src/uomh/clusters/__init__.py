@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from uomh.clusters.core import ClustererConfig as ClustererConfig
     from uomh.clusters.core import PointClusterer as PointClusterer
     from uomh.clusters.core import cluster as cluster
-    from uomh.clusters.core import looked_at as looked_at
     from uomh.clusters.core import settings_of as settings_of
     from uomh.clusters.partition import load_partition as load_partition
     from uomh.clusters.partition import save_partition as save_partition

@@ -55,7 +55,7 @@ class Random(Clusterer):
                 torch.randint(number, (len(split),)).numpy()
                 for split in (data.train, data.valid, data.test)
             )
-        return relabelled(data, (train, valid, test), map(str, range(number)), self.name)
+        return relabelled(data, (train, valid, test), map(str, range(number)), self.grouping)
 
 
 @register("clusterers", "saved")
@@ -97,7 +97,7 @@ class Saved(Clusterer):
         assert of_valid is not None
         if of_test is None:
             of_test = _of_nearest(data, of_train)
-        return relabelled(data, (of_train, of_valid, of_test), names, self.name)
+        return relabelled(data, (of_train, of_valid, of_test), names, self.grouping)
 
 
 def _of_rows(split: Split, labels: Labels) -> Labels | None:

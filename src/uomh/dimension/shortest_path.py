@@ -24,7 +24,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Estimator
+from uomh.dimension.values import Coordinates, Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -69,10 +70,13 @@ class ShortestPath(Estimator):
         super().__init__(k, splits=splits, seed=seed)
         self.anchors = anchors
 
-    def _fit(self, neighbours: Neighbours, points: Points | None) -> None:
+    def _fit_lists(self, neighbours: Neighbours, points: Coordinates | None) -> None:
         # Chosen once, so that a random half of the points has half of them.
         order = np.random.default_rng(self.seed).permutation(len(neighbours))
         self.anchors_ = np.sort(neighbours.rows[order[: self.anchors]])
+        super()._fit_lists(neighbours, points)
+
+    def _fit(self, neighbours: Neighbours, points: Coordinates | None) -> None:
         super()._fit(neighbours, points)
         inside = _graph(neighbours, self.k_)[2]
         self.connected_ = float(inside.mean())
@@ -83,7 +87,7 @@ class ShortestPath(Estimator):
                 stacklevel=3,
             )
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         nodes, graph, inside = _graph(neighbours, self.k_)
         sources = np.flatnonzero(np.isin(nodes, self.anchors_) & inside)
         if not len(sources):

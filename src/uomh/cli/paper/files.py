@@ -25,7 +25,7 @@ from uomh.cli.paper.clusters import Shared
 from uomh.clusters.core import relabelled
 from uomh.clusters.partition import SPLITS, load_partition, save_partition
 from uomh.config import RunConfig
-from uomh.data.core import Data
+from uomh.data.core import Data, Grouping
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.training.folder import claim
@@ -89,7 +89,7 @@ def _share_partition(path: Path, run_dir: Path, config: RunConfig, data: Data) -
                 raise  # not ours, so not ours to overwrite
             why = str(error)
         else:
-            _check_method(path, groups, data, config)
+            _check_method(path, groups, config)
             say(f"{path}: read, {len(groups.classes)} groups")
             _claim(run_dir, config, data)
             save_partition(run_dir / "partition.npz", data, groups)
@@ -106,11 +106,10 @@ def _groups_of(path: Path, data: Data) -> Data:
     return read_partition(path, data)
 
 
-def _check_method(path: Path, groups: Data, data: Data, config: RunConfig) -> None:
+def _check_method(path: Path, groups: Data, config: RunConfig) -> None:
     """See that groups of a file were made in the way that the settings ask for."""
     name = config.clusters.name
-    made = groups.fingerprint.removeprefix(data.fingerprint).lstrip("+").partition(":")[0]
-    made = made or "class"
+    made = "class" if groups.grouping is None else groups.grouping.how
     wanted = getattr(config.clusters, "num_clusters", None)
     number = len(groups.classes)
     if made not in (name, "pickle") or wanted not in (None, "auto", number):
@@ -163,7 +162,7 @@ def read_partition(path: Path, data: Data) -> Data:
                 f"{data.name} without a cluster; give the partition of these data"
             )
         labels.append(label)
-    return relabelled(data, labels, map(str, range(len(content))), "pickle")
+    return relabelled(data, labels, map(str, range(len(content))), Grouping("pickle"))
 
 
 def _indices(path: Path, cluster: Any, split: str, k: int) -> NDArray[np.int64]:
