@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from uomh.dimension.anchors import WHOLE, anchor_neighbours, at_anchors
-from uomh.dimension.halves import UNKNOWN
+from uomh.dimension.thinning import UNKNOWN
 from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours
 from uomh.registry import entries, load

@@ -24,8 +24,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from uomh.dimension.core import Estimator
-from uomh.dimension.values import Coordinates, Floats
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register
