@@ -119,10 +119,10 @@ class WhitenChannels(Affine):
 
 
 def short_training(n: int) -> TrainConfig:
-    """How the small network is trained on n points: about `PASSES` of them, in 4 to 30 epochs."""
+    """How the small network is trained on n points: about `PASSES` of them, in 4 to 20 epochs."""
     return TrainConfig(
         lr=5e-3,
         schedule="cosine",
-        max_epochs=min(max(round(PASSES / n), 4), 30),
+        max_epochs=min(max(round(PASSES / n), 4), 20),
         batch_size=64,
     )

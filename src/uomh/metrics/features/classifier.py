@@ -51,7 +51,7 @@ class ClassifierFeatures(Extractor):
         classifier: ClassifierConfig = ClassifierConfig()
         """the network"""
         epochs: int | None = Field(None, ge=1)
-        """passes over the training split; null: about 60,000 points in all, in 4 to 30 passes"""
+        """passes over the training split; null: about 60,000 points in all, in 4 to 20 passes"""
         seed: int = 0
         """of its weights and batches"""
 
