@@ -12,7 +12,7 @@ def random_weights(network, seed=0):
     for name, value in network.state_dict().items():
         if not value.is_floating_point() or name.endswith("running_mean"):
             state[name] = torch.zeros_like(value)
-        elif name.endswith("running_var") or value.dim() == 1 and name.endswith("weight"):
+        elif name.endswith("running_var") or (value.dim() == 1 and name.endswith("weight")):
             state[name] = torch.ones_like(value)
         else:
             fan_in = value[0].numel() if value.dim() > 1 else 100

@@ -1,6 +1,6 @@
 """Inception's features by our path and by torch-fidelity's command; docs/evaluation.md says how.
 
-    DATA_ROOT=data python -m pytest -m inception tests/features/test_fidelity.py
+DATA_ROOT=data python -m pytest -m inception tests/features/test_fidelity.py
 """
 
 import json

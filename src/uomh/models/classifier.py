@@ -58,6 +58,8 @@ class Classifier(Model):
         self.cells = Cells(dequantize=False)
         self.normalise = WhitenChannels(spec.shape) if spec.is_image else Whiten(spec.shape)
         self.backbone, features = feature_network(config.network, spec.shape, config.width)
+        if spec.is_image:  # channels of a pixel side by side: a third less time
+            self.backbone.to(memory_format=torch.channels_last)
         self.head = nn.Linear(features, spec.num_classes)
 
     def prepare(self, data: Data) -> None:
@@ -74,6 +76,8 @@ class Classifier(Model):
     def features(self, x: Tensor) -> Tensor:
         """What the last layer reads, (B, F), of points (B, ...)."""
         z, _ = self.normalise(self.cells(x))
+        if self.spec.is_image:
+            z = z.contiguous(memory_format=torch.channels_last)
         out: Tensor = self.backbone(z)
         return out
 

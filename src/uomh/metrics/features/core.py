@@ -75,7 +75,7 @@ class Extractor(ABC):
 
     @property
     def key(self) -> str:
-        """What identifies its features of given points: its name and a hash of what they rest on."""
+        """What identifies its features of given points: its name, a hash of what they rest on."""
         settings = self.config.model_dump_json(exclude=set(self.unkeyed))
         digest = hashlib.blake2b(f"{settings} {self.state()}".encode(), digest_size=8)
         return f"{self.label}-{digest.hexdigest()}"
