@@ -16,7 +16,7 @@ from PIL import Image
 
 import uomh
 from tests.features.pretrained import random_weights
-from uomh.metrics.features import build_extractor
+from uomh.metrics.features import build_extractor, extractor_settings
 
 pytestmark = [pytest.mark.inception, pytest.mark.timeout(7200)]
 pytest.importorskip("torch_fidelity")
@@ -73,3 +73,34 @@ def unread(cls, *arguments):
 
     with patch.object(cls, "load_state_dict"), patch("torch.load"):
         return cls("inception-v3-compat", ["2048"], feature_extractor_weights_path="none")
+
+
+def test_dinov2_stands_between_torch_fidelitys_resizing_and_our_transformer(tmp_path):
+    from torch_fidelity.interpolate_compat_tensorflow import (
+        interpolate_bilinear_2d_like_tensorflow1x,
+    )
+
+    from uomh.nn.vit import VisionTransformer
+
+    network = VisionTransformer(384, 12).eval()
+    network.load_state_dict(random_weights(network))
+    weights = tmp_path / "dinov2.pth"
+    torch.save(network.state_dict(), weights)
+    data = uomh.load_data("digits")
+    settings = extractor_settings("dinov2", str(weights)).model_copy(update={"size": "s"})
+    found = build_extractor(settings, data).extract(data.test.x[:2], data.levels)
+    x = (data.test.x[:2].float() * 255 / 16).round().expand(-1, 3, -1, -1)
+    x = interpolate_bilinear_2d_like_tensorflow1x(x, size=(224, 224), align_corners=False)
+    mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+    with torch.no_grad():
+        expected = network((x / 255 - mean[:, None, None]) / deviation[:, None, None])
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4)
+    with pytest.raises(uomh.UomhError, match="does not hold the weights of dinov2 of size l: size"):
+        build_extractor("dinov2", data, weights=str(weights))
+
+
+def test_weights_of_another_network_are_refused_in_a_sentence(tmp_path):
+    weights = tmp_path / "weights.pth"
+    torch.save({"fc.weight": torch.ones(3)}, weights)
+    with pytest.raises(uomh.UomhError, match="does not hold the weights of inception: Missing key"):
+        build_extractor("inception", uomh.load_data("digits"), weights=str(weights))

@@ -59,7 +59,7 @@ class Classifier(Model):
         self.normalise = WhitenChannels(spec.shape) if spec.is_image else Whiten(spec.shape)
         self.backbone, features = feature_network(config.network, spec.shape, config.width)
         if spec.is_image:  # channels of a pixel side by side: a third less time
-            self.backbone.to(memory_format=torch.channels_last)
+            self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = nn.Linear(features, spec.num_classes)
 
     def prepare(self, data: Data) -> None:

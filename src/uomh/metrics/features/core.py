@@ -28,10 +28,10 @@ from uomh.seeds import seeded
 from uomh.settings import ComponentSettings
 from uomh.sizes import at_once
 
-AbsolutePath = Annotated[
-    str, AfterValidator(lambda path: path and os.path.abspath(Path(path).expanduser()))
+OptionalPath = Annotated[
+    str | None, AfterValidator(lambda path: path and os.path.abspath(Path(path).expanduser()))
 ]
-"""of a file or folder, found from any folder; empty: none"""
+"""of a file or folder, by its absolute path: it is found from any folder"""
 
 
 class ExtractorConfig(ComponentSettings):

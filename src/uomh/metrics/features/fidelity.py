@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.metrics.core import weights_of
-from uomh.metrics.features.core import AbsolutePath, Extractor, ExtractorConfig
+from uomh.metrics.features.core import Extractor, ExtractorConfig, OptionalPath
 from uomh.parallel.progress import Progress
 from uomh.registry import register
 from uomh.seeds import preserved
@@ -32,7 +33,7 @@ DINOV2 = {"s": (384, 12), "b": (768, 12), "l": (1024, 24)}
 class PretrainedConfig(ExtractorConfig):
     """Settings of extractors whose weights come from elsewhere."""
 
-    weights: AbsolutePath | None = None
+    weights: OptionalPath = None
     """file of the weights; null: they are downloaded"""
     batch_size: int = Field(64, ge=1)
     """points at once, of usual size; fewer where they are larger"""
@@ -176,7 +177,7 @@ def _fidelity(name: str, module: str, attribute: str) -> Any:
 
 
 @contextlib.contextmanager
-def _downloading(name: str) -> Any:
+def _downloading(name: str) -> Iterator[None]:
     """A block that fetches weights, and writes nothing to the host's standard output."""
     try:
         with contextlib.redirect_stdout(sys.stderr):

@@ -8,7 +8,7 @@ from torch import Tensor
 from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.metrics.core import weights_of
-from uomh.metrics.features.core import AbsolutePath, Extractor, ExtractorConfig
+from uomh.metrics.features.core import Extractor, ExtractorConfig, OptionalPath
 from uomh.models.core import Codec
 from uomh.parallel.progress import Progress
 from uomh.registry import register
@@ -26,7 +26,7 @@ class RunFeatures(Extractor):
     class Config(ExtractorConfig):
         """Its settings."""
 
-        path: AbsolutePath = ""
+        path: OptionalPath = None
         """folder of the run"""
 
     unkeyed = Extractor.unkeyed | {"path"}
