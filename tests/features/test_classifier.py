@@ -122,7 +122,7 @@ CHILD = """
 import uomh
 from uomh.metrics.features.classifier import ClassifierFeatures
 data = uomh.load_data("digits", limit=300, test_limit=60)
-print(ClassifierFeatures(ClassifierFeatures.Config(name="classifier", epochs=3), data).key)
+print(ClassifierFeatures(ClassifierFeatures.Config(name="classifier", epochs=1), data).key)
 """
 
 
