@@ -95,7 +95,9 @@ def test_dinov2_stands_between_torch_fidelitys_resizing_and_our_transformer(tmp_
     with torch.no_grad():
         expected = network((x / 255 - mean[:, None, None]) / deviation[:, None, None])
     assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4)
-    with pytest.raises(uomh.UomhError, match="does not hold the weights of dinov2 of size l: size"):
+    with pytest.raises(
+        uomh.UomhError, match="does not hold the weights of dinov2 of size l: Missing"
+    ):
         build_extractor("dinov2", data, weights=str(weights))
 
 
