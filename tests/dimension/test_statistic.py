@@ -51,6 +51,7 @@ def fitted(statistic, points, width, **options):
     )
 
 
+@pytest.mark.filterwarnings("ignore:shortest_path sees the largest part")
 @pytest.mark.parametrize("name", OTHERS)
 def test_groups_and_whole_are_what_the_estimator_finds_in_them(name):
     statistic = instrument(name)

@@ -76,8 +76,8 @@ def at_anchors(estimator: Estimator, X: Any, anchors: int) -> Estimator:
         estimator.set_params(anchors=whole_number(anchors, "anchors", 1))
         return estimator.fit(X)
     estimator._check_options()
-    found = anchor_neighbours(X, estimator._width(estimator.k), anchors, seed=estimator.seed)
-    if estimator._most(len(found)) < estimator.k:
+    found = anchor_neighbours(X, estimator.list_width(estimator.k), anchors, seed=estimator.seed)
+    if estimator.most_k(len(found)) < estimator.k:
         raise UomhError(
             f"{len(found)} anchors are too few for {estimator.name} at k = {estimator.k}; "
             "draw more, or lower k"

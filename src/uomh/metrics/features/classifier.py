@@ -21,7 +21,8 @@ from torch import Tensor
 from uomh.data.cache import cache_root
 from uomh.data.core import Data
 from uomh.errors import UomhError
-from uomh.metrics.core import NORMAL_95, Value, weights_of
+from uomh.metrics.core import weights_of
+from uomh.metrics.values import NORMAL_95, Value
 from uomh.metrics.features.core import Extractor, ExtractorConfig
 from uomh.models.classifier import Classifier, ClassifierConfig, short_training
 from uomh.parallel.progress import Progress
