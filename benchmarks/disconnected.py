@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from uomh.config import resolve
+from uomh.training.resolve import resolve
 from uomh.metrics import Evaluation, Value
 from uomh.training.run import train
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from uomh.config import resolve
+from uomh.training.resolve import resolve
 from uomh.parallel.core import Parallel
 from uomh.training.run import train
 

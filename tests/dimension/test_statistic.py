@@ -66,7 +66,8 @@ def test_groups_and_whole_are_what_the_estimator_finds_in_them(name):
     assert report.groups[0].coarse
     assert report.whole.size[-1] == (2 * N, {k: pytest.approx(report.whole.k[k].dimension)})
     matter, differ = report.claims.labels_matter, report.claims.dimensions_differ
-    assert matter.status == "supported"
+    # The graph of a shuffled group falls into the two sets, and its paths are of one alone.
+    assert (matter.status == "supported") == (name != "shortest_path")
     assert differ.status == "undecided"
     assert differ.reason.startswith(f"{name} has no calibration")
     assert differ.reason in report.verdict

@@ -170,9 +170,20 @@ def setup_of(config: RunConfig, data: Data) -> str:
     """
     settings = config.model_dump(mode="json", include={"seed", "model", "evaluate"})
     del settings["evaluate"]["metrics"]
+    _undecide(settings["model"])
     points = [data.fingerprint, len(data.train), len(data.valid), len(data.test)]
     text = json.dumps([settings, points], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _undecide(model: Nested) -> None:
+    """Take from nested settings what the data decided, which follows from the rest."""
+    model.pop("parts", None)
+    if model.get("fit_latent_dim"):
+        model.pop("latent_dim", None)
+    for value in model.values():
+        if isinstance(value, dict):
+            _undecide(value)
 
 
 def measured(run_dir: Path, weights: str, setup: str) -> dict[str, Value]:
