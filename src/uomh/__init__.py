@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from uomh.neighbours import nearest_neighbours as nearest_neighbours
     from uomh.neighbours.core import Neighbours as Neighbours
     from uomh.registry import register as register
+    from uomh.training.complete import complete as complete
     from uomh.training.load import load_run as load_run
     from uomh.training.measure import measure as measure
     from uomh.training.resolve import resolve as resolve

@@ -23,10 +23,7 @@ LAYERS = (
 PRINTERS = {"rich", "typer", "click", "tqdm", "pprint", "getpass"}
 
 # Circles of today. Each is gone once its modules are redrawn: then take it from this list.
-KNOWN_CIRCLES = {
-    ("uomh.training.fit", "uomh.training.trainer"),
-    ("uomh.cli.paper", "uomh.cli.paper.resolving", "uomh.cli.paper.running"),
-}
+KNOWN_CIRCLES: set[tuple[str, ...]] = set()
 
 # What changes the program around us, and who may.
 HOST = {

@@ -128,11 +128,9 @@ def run(
     disconnected: bool = False,
 ) -> Path:
     """Train by nested values and overrides, measure, say where everything is; the run's folder."""
+    from uomh.training.complete import complete
     from uomh.training.folder import read_record
-    from uomh.training.lock import writing
-    from uomh.training.measure import complete_measures
     from uomh.training.resolve import resolve
-    from uomh.training.run import train as train_run
 
     # The number of threads belongs to the run: going on elsewhere keeps it.
     there = read_record(run_dir) if run_dir is not None else None
@@ -157,10 +155,9 @@ def run(
         say(f"{data.name}: {note}", quiet)
     for sentence in not_measured(config, data):
         say(sentence, quiet)
-    with writing(run_dir):
-        with Display(quiet) as display:
-            model, grouped = train_run(config, data, run_dir, display, parallel)
-        shown = complete_measures(model, grouped, config, run_dir)
+    with Display(quiet) as display:
+        done = complete(config, run_dir, data, display, parallel)
+    shown, grouped = done.values, done.data
     if config.clusters is not None:
         from uomh.clusters import compare
 
@@ -168,7 +165,7 @@ def run(
     if not quiet:
         title = f"{' + '.join(names_of(config))} on the test split of {data.name}"
         out.print(metrics_table({k: v for k, v in shown.items() if "[" not in k}, title))
-        if model.parts():
+        if done.model.parts():
             out.print(parts_table(shown, grouped.classes))
         places = {
             "samples": run_dir / "samples.png",

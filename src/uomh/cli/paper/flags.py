@@ -10,7 +10,7 @@ from uomh.cli.paper.reading import Options
 from uomh.errors import UomhError, unknown
 
 if TYPE_CHECKING:
-    from uomh.cli.paper import Command
+    from uomh.cli.paper.command import Command
 
 OF_TESTS = ("test_metrics", "data_root", "logdir_root", "device")
 """options that act on a run that is there"""

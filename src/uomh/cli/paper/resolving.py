@@ -30,7 +30,7 @@ from uomh.errors import UomhError
 from uomh.settings import merged
 
 if TYPE_CHECKING:
-    from uomh.cli.paper import Command
+    from uomh.cli.paper.command import Command
     from uomh.data.core import Data, DataSpec
 
 

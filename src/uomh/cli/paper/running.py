@@ -22,7 +22,7 @@ from uomh.training.folder import read_record
 from uomh.training.resolve import resolve
 
 if TYPE_CHECKING:
-    from uomh.cli.paper import Command
+    from uomh.cli.paper.command import Command
 
 EPOCHS = {"train": ("", "_gae"), "density_train": ("", "_de")}
 """sections of the settings, and the ends of the flags --max-epochs-loaded of each"""

@@ -22,8 +22,8 @@ from uomh.data.cache import cache_root
 from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.metrics.core import weights_of
-from uomh.metrics.values import NORMAL_95, Value
 from uomh.metrics.features.core import Extractor, ExtractorConfig
+from uomh.metrics.values import NORMAL_95, Value
 from uomh.models.classifier import Classifier, ClassifierConfig, short_training
 from uomh.parallel.progress import Progress
 from uomh.registry import register
