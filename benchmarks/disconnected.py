@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from uomh.config import resolve
 from uomh.metrics import Evaluation, Value
+from uomh.training.resolve import resolve
 from uomh.training.run import train
 
 ONE = "one model"

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from uomh import DimensionReport, nearest_neighbours, verify
-from uomh.dimension.claims import labels_matter
-from uomh.dimension.nulls import shuffled
-from uomh.dimension.thinning import NeighbourLists, part_means
+from uomh.dimension.claims import LabelsMatter
+from uomh.dimension.nulls import Shuffles
+from uomh.dimension.statistic import Harmonic
 
 Array = NDArray[np.float64]
 Sampler = Callable[[int, np.random.Generator], Array]
@@ -116,14 +116,15 @@ def held(expected: str, report: DimensionReport) -> bool:
 
 def shuffled_p_values(images: Array, groups: int, count: int, nulls: int) -> Array:
     """(count, ks) p-values of shuffled labels; one search serves all of them."""
-    lists = NeighbourLists(nearest_neighbours(images, 512, duplicates="keep"), images)
+    statistic = Harmonic(KS)
+    lists = statistic.lists(nearest_neighbours(images, 512, duplicates="keep"), images)
     rng = np.random.default_rng(0)
     ps = []
     for i in range(count):
         labels = rng.permutation(np.arange(len(images)) % groups)
-        observed = 1 / part_means(lists.inverse_dimensions(labels, KS), labels, groups)
-        draws = shuffled(lists, labels, KS, None, nulls, seed=i)
-        found = labels_matter(observed, draws.dimension, np.bincount(labels), KS)
+        observed = statistic.parts(lists, labels, KS)
+        draws = Shuffles(labels, nulls, seed=i)(lambda mixed: statistic.parts(lists, mixed, KS))
+        found = LabelsMatter.of(observed, np.array(draws), np.bincount(labels), KS)
         ps.append([test.p_value for test in found.k.values()])
     return np.array(ps)
 

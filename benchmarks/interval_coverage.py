@@ -1,4 +1,4 @@
-"""How often the 95% intervals of ``uomh.dimension.intervals`` hold; writes docs/coverage.md.
+"""How often the 95% intervals of ``uomh.dimension.thinning`` hold; writes docs/coverage.md.
 
     OMP_NUM_THREADS=1 python benchmarks/interval_coverage.py [--draws 400] [--sizes 300 800]
 
@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from uomh.dimension.halves import list_length
-from uomh.dimension.intervals import intervals
-from uomh.dimension.mle import harmonic_dimension
+from uomh.dimension.statistic import Harmonic
+from uomh.dimension.thinning import list_length
 from uomh.files import replacing
 from uomh.neighbours import Neighbours
 
@@ -73,8 +72,9 @@ def cell(shape: str, d: int, n: int, draws: int) -> list[tuple]:
     for seed in range(draws):
         points = SHAPES[shape](n, d, rng)
         found = neighbours(points, list_length(max(KS), n), periodic=shape == "torus")
-        estimates.append([harmonic_dimension(found.distances, k) for k in KS])
-        bounds.append(list(intervals(found, KS, seed=seed).values()))
+        fitted = list(Harmonic(KS, seed).estimates(found, None).values())
+        estimates.append([e.dimension for e in fitted])
+        bounds.append([(e.low, e.high) for e in fitted])
     mean = 1 / np.mean(1 / np.array(estimates), axis=0)
     low, high = np.moveaxis(np.array(bounds), 2, 0)
     own = ((low <= mean) & (mean <= high)).mean(axis=0)
@@ -97,7 +97,7 @@ def page(rows: list[tuple], draws: int) -> str:
         f"95% intervals over {draws} draws of each of {len(rows)} cells (shape, dimension, number"
         f" of points, k), made by `{command}`. The torus is flat: the"
         " unit cube with opposite faces joined. The interval is that of"
-        " `uomh.dimension.intervals.interval` with its defaults.",
+        " `uomh verify` (`uomh.dimension.thinning`).",
         "",
         "| | wanted | measured |",
         "|---|---|---|",

@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from uomh.config import resolve
 from uomh.parallel.core import Parallel
+from uomh.training.resolve import resolve
 from uomh.training.run import train
 
 CASES = {

@@ -5,14 +5,16 @@ import torch
 import uomh
 from uomh import registry
 from uomh.config import RunConfig
-from uomh.settings import merged, parse_overrides
+from uomh.settings import parse_overrides
 
 
 def fitted(name, data, overrides=(), seed=0):
-    by_shape = registry.load("models", name).Config.defaults(data.spec)
     given = parse_overrides(RunConfig, overrides, {"model": name})
-    base = {"model": {"name": name}, "threads": 1, "seed": seed}
-    config = RunConfig.of(merged(by_shape, base, given))
+    train = given.pop("train", {})
+    model = registry.load("models", name).complete(
+        {"name": name, **given.pop("model", {})}, data.spec, train
+    )
+    config = RunConfig.of({"threads": 1, "seed": seed, "model": model, **given})
     model = uomh.fit(uomh.build(config, data), data, config)
     torch.manual_seed(seed)
     return model

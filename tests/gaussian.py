@@ -32,5 +32,5 @@ class Gaussian(Model):
 
     def draw(self, n, y):
         k = torch.zeros(n, dtype=torch.long) if y is None else y
-        z = self.mean[k] + self.log_std[k].exp() * torch.randn(n, self.spec.dim)
+        z = self.mean[k] + self.log_std[k].exp() * torch.randn(n, self.spec.dim, device=self.device)
         return self.transform.inverse(z.reshape(n, *self.spec.shape))

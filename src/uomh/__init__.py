@@ -7,54 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uomh.errors import UomhError
-from uomh.lazy import attributes
-from uomh.registry import register
-
-if TYPE_CHECKING:
-    from uomh.clusters import cluster
-    from uomh.config import resolve
-    from uomh.data import load_data
-    from uomh.dimension.evidence import verify
-    from uomh.dimension.result import DimensionReport
-    from uomh.neighbours import Neighbours, nearest_neighbours
-    from uomh.training.load import load_run
-    from uomh.training.measure import measure
-    from uomh.training.run import build, fit, train
+from uomh.lazy import attach
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "DimensionReport": "uomh.dimension.result",
-    "Neighbours": "uomh.neighbours",
-    "build": "uomh.training.run",
-    "cluster": "uomh.clusters",
-    "fit": "uomh.training.run",
-    "load_data": "uomh.data",
-    "load_run": "uomh.training.load",
-    "measure": "uomh.training.measure",
-    "nearest_neighbours": "uomh.neighbours",
-    "resolve": "uomh.config",
-    "train": "uomh.training.run",
-    "verify": "uomh.dimension.evidence",
-}
-
-__all__ = [
-    "DimensionReport",
-    "Neighbours",
-    "UomhError",
-    "build",
-    "cluster",
-    "fit",
-    "load_data",
-    "load_run",
-    "measure",
-    "nearest_neighbours",
-    "register",
-    "resolve",
-    "train",
-    "verify",
-]
-
-
-__getattr__ = attributes(__name__, _HOMES)
+if TYPE_CHECKING:
+    from uomh.clusters.core import cluster as cluster
+    from uomh.data.load import load_data as load_data
+    from uomh.dimension.evidence import verify as verify
+    from uomh.dimension.result import DimensionReport as DimensionReport
+    from uomh.errors import UomhError as UomhError
+    from uomh.neighbours import nearest_neighbours as nearest_neighbours
+    from uomh.neighbours.core import Neighbours as Neighbours
+    from uomh.registry import register as register
+    from uomh.training.complete import complete as complete
+    from uomh.training.load import load_run as load_run
+    from uomh.training.measure import measure as measure
+    from uomh.training.resolve import resolve as resolve
+    from uomh.training.run import build as build
+    from uomh.training.run import fit as fit
+    from uomh.training.run import train as train
+else:
+    __all__, __dir__, __getattr__ = attach(__name__)

@@ -11,6 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from uomh.errors import UomhError
+
+WAIT_SECONDS = 60.0
+"""for another process to end its writing, which takes seconds"""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -46,6 +53,30 @@ def tidy(folder: Path) -> None:
     for path in folder.glob(".*-*"):
         if is_leftover(path.name):
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """A block in which no other process writes results to a folder; it is made, and tidied first.
+
+    Raises:
+        UomhError: another process goes on writing there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=WAIT_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UomhError(
+            f"another process is writing to {str(folder)!r}; wait until it has ended, or choose "
+            "another folder"
+        ) from None
+    try:
+        for place in (folder, *filter(Path.is_dir, folder.iterdir())):
+            tidy(place)
+        yield
+    finally:
+        lock.release()
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -1,23 +1,55 @@
-"""Public names of a package that load on first use, so that importing the package stays cheap."""
+"""Public names of a package that load on first use, so that importing the package stays cheap.
+
+A package lists its names once, as imports that only type checkers carry out; at run time the list
+is read as text:
+
+    if TYPE_CHECKING:
+        from uomh.config import resolve as resolve
+    else:
+        __all__, __dir__, __getattr__ = attach(__name__)
+
+``resolve as resolve`` is how typing marks a name that is imported to be offered to others. Type
+checkers see no ``__getattr__``, so a misspelt name is an error to them.
+"""
 
 from __future__ import annotations
 
+import ast
 import importlib
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable
 from typing import Any
 
 
-def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package whose public names stand in other modules.
+def attach(package: str) -> tuple[list[str], Callable[[], list[str]], Callable[[str], Any]]:
+    """The ``__all__``, ``__dir__`` and ``__getattr__`` of a package.
 
     Args:
-        package: name of the package.
-        homes: module of each name.
+        package: its name; its ``__init__.py`` lists the public names as above.
     """
+    module = sys.modules[package]
+    assert module.__file__ is not None
+    with open(module.__file__, encoding="utf-8") as file:
+        homes = _homes(ast.parse(file.read()))
 
     def get(name: str) -> Any:
         if name in homes:
             return getattr(importlib.import_module(homes[name]), name)
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        message = f"module {package!r} has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=module)  # Python adds the nearest name
 
-    return get
+    return sorted(homes), lambda: sorted({*vars(module), *homes}), get
+
+
+def _homes(tree: ast.Module) -> dict[str, str]:
+    """The module of each name that is imported for type checkers."""
+    return {
+        alias.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If)
+        and isinstance(block.test, ast.Name)
+        and block.test.id == "TYPE_CHECKING"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for alias in node.names
+    }

@@ -31,7 +31,7 @@ KINDS = ("models", "metrics", "extractors", "estimators", "clusterers", "experim
 PACKAGES = {
     "models": "models",
     "metrics": "metrics",
-    "extractors": "metrics/features",
+    "extractors": "features",
     "estimators": "dimension",
     "clusterers": "clusters",
     "experiments": "experiments",
@@ -40,7 +40,7 @@ PACKAGES = {
 BASES = {
     "models": "uomh.models.core:Generative",
     "metrics": "uomh.metrics.core:Metric",
-    "extractors": "uomh.metrics.features.core:Extractor",
+    "extractors": "uomh.features.core:Extractor",
     "estimators": "uomh.dimension.core:Estimator",
     "clusterers": "uomh.clusters.core:Clusterer",
 }
@@ -166,6 +166,41 @@ def absolute(name: str) -> str:
     """
     path, colon, class_name = name.rpartition(":")
     return f"{Path(path).resolve()}:{class_name}" if colon and path.endswith(".py") else name
+
+
+def attribute(target: str) -> Any:
+    """What ``module:name`` or ``file.py:name`` stands for; imports the module.
+
+    Raises:
+        UomhError: there is no such module, or nothing of that name in it.
+    """
+    home, _, name = target.rpartition(":")
+    found = getattr(module(home), name, None)
+    if found is None:
+        raise UomhError(f"{home!r} has no {name!r}")
+    return found
+
+
+def module(home: str) -> ModuleType:
+    """The module of a name, or of a file ``PATH.py``.
+
+    Raises:
+        UomhError: there is none, or it cannot be imported.
+    """
+    if home.endswith(".py"):
+        path = Path(home).expanduser()
+        if not path.is_file():
+            raise UomhError(f"there is no file {home!r}; check the path")
+        path = path.resolve()
+        return _module(path, path.stat().st_mtime_ns)
+    try:
+        return importlib.import_module(home)
+    except Exception as error:  # a module of the user's may fail in any way
+        text = " ".join(str(error).split())
+        raise UomhError(
+            f"module {home!r} cannot be imported ({type(error).__name__}: {text}); install it, or "
+            "name its file, file.py:NAME"
+        ) from None
 
 
 def _from_file(kind: str, path: Path, class_name: str) -> Any:

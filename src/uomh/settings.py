@@ -12,6 +12,8 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -34,6 +36,30 @@ from uomh.text import shortened
 Nested = dict[str, Any]
 ComponentName = Annotated[str, AfterValidator(registry.absolute)]
 """of a component; a file that it is in is named by its absolute path"""
+
+_above: ContextVar[str] = ContextVar("_above", default="")
+"""dotted key of the settings that are being read, for errors; it ends with a dot"""
+
+
+@contextmanager
+def below(key: str) -> Iterator[str]:
+    """A block in which settings are read that stand under a key; gives its whole dotted key."""
+    whole = f"{_above.get()}{key}"
+    token = _above.set(f"{whole}.")
+    try:
+        yield whole
+    finally:
+        _above.reset(token)
+
+
+def _absolute(path: str) -> str:
+    """A path as it is found from any folder; one where nothing stands as typed, for the error."""
+    found = bool(path) and Path(path).expanduser().exists()
+    return str(Path(path).expanduser().absolute()) if found else path
+
+
+ExistingPath = Annotated[str, AfterValidator(_absolute)]
+"""of a file or folder; workers and later commands find it from any folder"""
 
 
 class Settings(BaseModel):
@@ -58,7 +84,7 @@ class Settings(BaseModel):
             # Through JSON, where strict means: no number for a flag, but a list for a tuple.
             return cls.model_validate_json(json.dumps(values), strict=True)
         except ValidationError as error:
-            raise _readable(cls, error, where) from None
+            raise _readable(cls, error, f"{_above.get()}{where}".rstrip(".")) from None
         except TypeError:
             raise UomhError(f"settings {where or cls.__name__} are not plain values") from None
 
@@ -77,8 +103,9 @@ class Width:
 class Component:
     """Marks a field that holds the settings of a component: ``Annotated[..., Component(kind)]``."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, default: str | None = None) -> None:
         self.kind = kind
+        self.default = default
 
     def validate(
         self, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
@@ -92,18 +119,24 @@ class Component:
             return value
         if isinstance(value, str):
             value = {"name": value}
-        if not isinstance(value, dict) or not value.get("name"):
-            raise UomhError(f"setting {info.field_name}: say which, by {info.field_name}.name")
-        cls = config_class(self.kind, value["name"])
-        try:
-            return cls.model_validate_json(json.dumps(value), strict=True)
-        except ValidationError as error:
-            raise _readable(cls, error, info.field_name or "") from None
+        with below(info.field_name or "") as key:
+            if not isinstance(value, dict) or not value.get("name"):
+                raise UomhError(f"setting {key}: say which, by {key}.name")
+            cls = config_class(self.kind, value["name"])
+            try:
+                return cls.model_validate_json(json.dumps(value), strict=True)
+            except ValidationError as error:
+                raise _readable(cls, error, key) from None
 
 
-def component(kind: str) -> Any:
-    """The annotation of a field that holds the settings of a component of a kind."""
-    mark = Component(kind)
+def component(kind: str, default: str | None = None) -> Any:
+    """The annotation of a field that holds the settings of a component of a kind.
+
+    Args:
+        kind: of the component.
+        default: name of the component where none is named; None: then there is none.
+    """
+    mark = Component(kind, default)
     return typing.Annotated[SerializeAsAny[ComponentSettings], WrapValidator(mark.validate), mark]
 
 
@@ -128,6 +161,61 @@ def _distinct(
                 f"setting {info.field_name}: {settings.name!r} is there twice, with other settings"
             )
     return tuple(names.values())
+
+
+def components_named(cls: type[Settings], values: Mapping[str, Any]) -> Nested:
+    """Nested settings in which every component has its name, given or by default.
+
+    Raises:
+        UomhError: no such component, or a value stands where its settings should.
+    """
+    named = dict(values)
+    for field, mark in _component_fields(cls):
+        member = values.get(field)
+        if member is None:
+            member = {}
+        if not isinstance(member, Mapping):
+            raise UomhError(f"setting {field} should be a mapping of settings, not {member!r}")
+        name = member.get("name") or mark.default
+        if name is not None:
+            inner = config_class(mark.kind, name)
+            named[field] = {**components_named(inner, member), "name": name}
+    return named
+
+
+def component_names(cls: type[Settings], values: Nested, where: str = "") -> dict[str, str]:
+    """The names of all components by the dotted key of their field.
+
+    Args:
+        cls: of the settings.
+        values: nested, from `components_named`.
+        where: dotted key above, with a dot at its end.
+    """
+    names = {}
+    for field, mark in _component_fields(cls):
+        member = values.get(field)
+        if member and "name" in member:
+            key, name = where + field, member["name"]
+            names[key] = name
+            names |= component_names(config_class(mark.kind, name), member, f"{key}.")
+    return names
+
+
+def _component_fields(cls: type[Settings]) -> Iterator[tuple[str, Component]]:
+    for field, info in cls.model_fields.items():
+        for mark in info.metadata:
+            if isinstance(mark, Component):
+                yield field, mark
+
+
+def all_settings(settings: Settings) -> Iterator[Settings]:
+    """These settings and all that are nested in them."""
+    yield settings
+    for field in type(settings).model_fields:
+        value = getattr(settings, field)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, Settings):
+                yield from all_settings(inner)
 
 
 def config_class(kind: str, name: str) -> type[ComponentSettings]:
@@ -289,10 +377,18 @@ def _groups(
         if kinds:
             name = names.get(where + field)
             yield field, config_class(kinds[0], name) if name else Settings
-        elif isinstance(info.annotation, type) and issubclass(info.annotation, Settings):
-            yield field, info.annotation
+        elif (group := _settings_class(info.annotation)) is not None:
+            yield field, group
         elif typing.get_origin(info.annotation) is dict:
             yield field, None
+
+
+def _settings_class(annotation: Any) -> type[Settings] | None:
+    """The class of settings that an annotation names, alone or beside None."""
+    for kind in (annotation, *typing.get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            return kind if typing.get_origin(annotation) is not tuple else None
+    return None
 
 
 class Description(typing.NamedTuple):

@@ -1,10 +1,10 @@
 """What the command lines of the paper's code mean, without running them."""
 
-import json
-
 from uomh import resolve
 from uomh.cli import paper
-from uomh.cli.paper.resolving import evaluators, parsed, resolved, said_of_flags
+from uomh.cli.paper import tree
+from uomh.cli.paper.flags import said_of_flags
+from uomh.cli.paper.resolving import evaluators, parsed, resolved
 
 
 def meaning(line):
@@ -21,9 +21,9 @@ def meaning(line):
 
 
 def settings(line):
-    """The settings of the run of a command line, as its folder would have them."""
-    config, _ = resolve(values=meaning(line)[0][0])
-    return json.loads(json.dumps(config.model_dump(mode="json")))
+    """The settings of the run of a command line, as its folder would have them, by section."""
+    config, _ = resolve(values=tree.settings(meaning(line)[0][0]))
+    return tree.sections(config)
 
 
 def holds(found, wanted, where=""):

@@ -296,7 +296,7 @@ def test_single_main_trains_by_the_options_of_the_paper(tmp_path):
     assert config["model"]["latent_dim"] == 4
     assert config["model"]["encoder"]["hidden_dims"] == [16]
     assert config["model"]["prior"]["kind"] == "mixture_of_gaussians"
-    assert config["train"]["schedule"] == "cosine"
+    assert config["model"]["train"]["schedule"] == "cosine"
     assert (tmp_path / "run" / "metrics.json").is_file()
 
 

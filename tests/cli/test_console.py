@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -60,11 +61,31 @@ def test_what_breaks_or_steers_a_line_is_escaped(name):
 def test_progress_shows_names_as_they_are(monkeypatch):
     terminal = PlainConsole(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
     monkeypatch.setattr(console, "out", terminal)
-    with console.TrainingDisplay(quiet=False) as display:
+    with console.Display(quiet=False) as display:
         display.start("model/[red]:smile:", 0, 2, 10)
         display.epoch("model/[red]:smile:", 1, {"train": {"a[b]": 1.0}}, 0.1)
     assert "model/[red]:smile:" in terminal.file.getvalue()
     assert "train a[b] 1" in terminal.file.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("quiet", [True, False])
+def test_stages_are_bars_or_a_line_at_the_end(terminal, quiet, monkeypatch):
+    screen = PlainConsole(file=io.StringIO(), force_terminal=terminal, width=120, color_system=None)
+    monkeypatch.setattr(console, "out", screen)
+    with console.Display(quiet) as display:
+        for done in (1, 2, 3):
+            display.stage("neighbours", done, 3)
+        display.stage("a[b]\n", 1, 2)
+    text = screen.file.getvalue()
+    if quiet:
+        assert text == ""
+    elif terminal:
+        assert "searching neighbours" in text
+        assert "3/3" in text
+        assert "a[b]\\n" in text
+    else:
+        assert re.fullmatch(r"searching neighbours: 0\.\d s\n", text)
 
 
 def test_long_names_are_cut_where_space_is_short():

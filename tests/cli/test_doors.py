@@ -201,7 +201,7 @@ def test_a_reader_who_leaves_is_met_with_silence():
 
 
 HELP = [(name, "--help") for name in ("verify", "train", "evaluate", "sample", "list")]
-HELP += [("--help",), ("list", "models"), ("list", "datasets"), ("list", "metrics")]
+HELP += [("--help",), *(("list", kind) for kind in ("models", "datasets", "metrics", "extractors"))]
 PAPER = ("main", "single_main", "cluster_main", "single_cluster_main")
 HELP += [(f"{name}.py", "--help") for name in PAPER]
 

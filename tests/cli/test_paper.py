@@ -5,7 +5,9 @@ import json
 import pytest
 
 from uomh.cli import paper
+from uomh.cli.paper import tree
 from uomh.cli.paper.clusters import cluster_meant, shared_meant
+from uomh.training.folder import read_record
 
 FEW = ["limit=200", "test_limit=60", "device=cpu"]
 ONE = ["max_epochs=1"]
@@ -17,7 +19,7 @@ def metrics(run):
 
 
 def config(run):
-    return json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
+    return tree.sections(read_record(run).asked)
 
 
 def epochs(run, path="model"):
@@ -77,15 +79,13 @@ def test_fitted_sizes_by_class_and_files_that_commands_share(start, tmp_path, ca
     run = start("cluster_main", *models, *by, *STEPS)
     said = capsys.readouterr().out
     assert said.count("written, ") == 2
-    parts = json.loads((run / "plan.json").read_text(encoding="utf-8"))["parts"]
+    parts = read_record(run).config.model.parts
     ids = json.loads((tmp_path / "id_estimates_save").read_text())["dimensions"]
     assert len(parts) == 3
-    assert all(
-        part["changes"]["model"]["latent_dim"] == -(-ids[part["name"]] // 1) for part in parts
-    )
+    assert all(part.model.autoencoder.latent_dim == -(-ids[part.name] // 1) for part in parts)
     second = start("cluster_main", *models, *by, *STEPS, run="second")
     assert capsys.readouterr().out.count("read, ") == 2
-    for name in ("plan.json", "partition.npz"):
+    for name in ("config.json", "partition.npz"):
         assert (second / name).read_bytes() == (run / name).read_bytes()
     # Of other data nothing fits, and both are made anew; of another method, the file is refused.
     fewer = ["limit=150", "test_limit=60"]
@@ -117,6 +117,28 @@ def test_a_run_is_tested_and_given_more_epochs(start, capsys):
     second = start("main", *frozen, "--de-config", *ONE, run="second", dataset=False)
     assert not second.exists()
     capsys.readouterr()
+
+
+def test_what_a_run_has_already_is_said_and_not_taken(start, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    run = start("single_main", "--model", "ae", "--config", *FEW, *ONE)
+    record = (run / "config.json").read_bytes()
+    capsys.readouterr()
+    typed = ["--config", "lr=0.5", "latent_dim=3", "--cluster-config", "num_clusters=3"]
+    start("single_main", "--only-test", "--gpu-id", "0", "--model", "vae", *typed)
+    said = capsys.readouterr().out
+    for line in (
+        "--dataset",
+        "--model",
+        "--config lr, latent_dim",
+        "--cluster-config num_clusters",
+    ):
+        assert f"{line}: no effect; the run that is there has its settings" in said
+    assert "--gpu-id 0: there is no CUDA here" in said
+    assert (run / "config.json").read_bytes() == record
+    with pytest.raises(SystemExit):
+        start("single_main", "--only-test", "--config", "learning_rate=0.5")
+    assert "unknown option 'learning_rate'" in capsys.readouterr().err
 
 
 def test_a_run_that_exists_goes_on_to_more_epochs_and_is_tested_by_its_name(start, capsys):

@@ -10,6 +10,7 @@ import uomh
 from uomh import registry
 from uomh.clusters import cluster, compare, load_partition, save_partition
 from uomh.data import Data, Split
+from uomh.data.core import Grouping
 
 NAMES = sorted(registry.entries("clusterers"))
 FOUND = [name for name in NAMES if registry.load("clusterers", name).looks]
@@ -188,6 +189,21 @@ def test_a_partition_comes_back_as_it_was(digits, tmp_path):
     pool = load_partition(path, uncut)
     assert torch.equal(pool.train.y, torch.cat([made.valid.y, made.train.y]))
     assert pool.fingerprint not in (made.fingerprint, uncut.fingerprint)
+
+
+@pytest.mark.parametrize(("name", "from_points"), [("random", False), ("kmeans", True)])
+def test_labels_say_how_they_were_made(name, from_points, digits, tmp_path):
+    assert digits.grouping is None
+    made = cluster(digits, name, num_clusters=3)
+    assert made.grouping == Grouping(name, from_points)
+    path = tmp_path / "partition.npz"
+    save_partition(path, digits, made)
+    assert cluster(digits, "saved", file=str(path)).grouping == made.grouping
+    assert made.map(lambda x: x.flatten(1)).grouping == made.grouping
+    assert cluster(made, "random", num_clusters=2).grouping == Grouping("random")
+    assert cluster(made, "class").grouping == made.grouping
+    save_partition(path, digits, digits)
+    assert load_partition(path, digits).grouping is None
 
 
 @pytest.mark.parametrize("labels", [np.full(270, 4), np.full(270, -1), np.zeros(270), np.eye(270)])

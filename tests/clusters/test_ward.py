@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 import uomh
 from uomh.clusters import cluster
 from uomh.clusters.ward import ward
+from uomh.parallel import Progress
 
 DATA_ROOT = Path(os.environ.get("UOMH_DATA_ROOT", "data"))
 
@@ -99,8 +100,10 @@ def test_ties_give_a_hierarchy_of_the_same_kind(name):
 
 def test_progress_ends_at_the_last_merge():
     seen = []
-    ward(np.random.default_rng(0).normal(size=(50, 2)), lambda *each: seen.append(each))
-    assert seen[-1] == (49, 49)
+    progress = Progress()
+    progress.stage = lambda *call: seen.append(call)
+    ward(np.random.default_rng(0).normal(size=(50, 2)), progress)
+    assert seen[-1] == ("merges", 49, 49)
     assert seen == sorted(seen)
 
 

@@ -12,7 +12,7 @@ from uomh.metrics import Evaluation, Source, evaluate, weights_of
 from uomh.metrics.cache import VARIABLE, Cache
 from uomh.metrics.core import evaluate_with_groups
 from uomh.metrics.groups import groups_of
-from uomh.models.compose import Disconnected
+from uomh.models.disconnected import Disconnected
 from uomh.settings import ComponentSettings
 
 

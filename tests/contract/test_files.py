@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import uomh
-from uomh import registry
+from uomh import files, registry
 from uomh.config import EvaluateConfig, RunConfig
 from uomh.errors import UomhError
 from uomh.metrics import Evaluation, evaluate
@@ -108,3 +108,15 @@ def test_training_stops_by_a_metric_of_a_file(folder):
     config, data = uomh.resolve(overrides=[*few, by.format("metric")])
     with pytest.raises(UomhError, match="let it yield one by its own name"):
         uomh.train(config, data)
+
+
+def test_results_have_one_writer_that_tidies_what_killed_ones_left(tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    for folder in (tmp_path, tmp_path / "digits"):
+        (folder / ".dimension.pdf-0123abcd").write_text("half")
+    with files.only_writer(tmp_path):
+        monkeypatch.setattr(files, "WAIT_SECONDS", 0.0)
+        assert not list(tmp_path.rglob(".dimension.pdf-*"))
+        refused = pytest.raises(UomhError, match="another process is writing to")
+        with refused, files.only_writer(tmp_path):
+            pass

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import suppress
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 import uomh
 from uomh import memory
 from uomh.config import RunConfig
+from uomh.parallel import workers
 from uomh.registry import entries, load
 from uomh.seeds import preserved, reseed, seeded
 
@@ -104,8 +106,8 @@ def told(monkeypatch):
     [
         {},
         {"model": {"name": "gan"}},
-        {"disconnected": True},
-        {"density": {"name": "flow"}, "density_train": {"max_epochs": 1}},
+        {"model": {"name": "disconnected"}},
+        {"model": {"name": "two_step"}},
     ],
     ids=["one", "gan", "parts", "two steps"],
 )
@@ -158,6 +160,7 @@ def test_clusterers(how, vectors):
 
 
 @pytest.mark.filterwarnings("ignore:geomle finds .* dimensions")  # more than coordinates
+@pytest.mark.filterwarnings("ignore:shortest_path sees the largest part")  # one of three clouds
 @pytest.mark.parametrize("name", entries("estimators"))
 def test_estimators(name, vectors):
     try:
@@ -206,3 +209,44 @@ def test_only_a_process_of_our_own_changes_the_allocator(told, monkeypatch):
     command = "from uomh.cli import console; console.prepare_process(); " + ask
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
     assert done.stdout.strip() == "True"
+
+
+FIT = """
+import os, random
+import numpy, sklearn.datasets, torch  # what these change when first imported is theirs
+import uomh
+from uomh import memory
+
+def state():
+    streams = {"torch": torch.get_rng_state().tolist(), "python": random.getstate()}
+    streams["numpy"] = str(numpy.random.get_state())
+    return {**streams, "environment": dict(os.environ), "threads": torch.get_num_threads()}
+
+calls = []
+memory._limits = lambda *limits: calls.append(limits)
+before = state()
+config, data = uomh.resolve(values={settings})
+uomh.fit(uomh.build(config, data), data, config)
+after = state()
+changed = [name for name in before if after[name] != before[name]]
+print(changed, calls)
+"""
+
+
+def test_a_program_that_fits_keeps_its_allocator_environment_threads_and_streams():
+    code = FIT.replace("{settings}", repr(TINY))
+    clean = {name: text for name, text in os.environ.items() if name != memory.OWN_PROCESS}
+    done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True)
+    assert done.stdout.strip() == "[] []", done.stderr
+
+
+def test_starting_ray_leaves_the_environment(monkeypatch):
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    seen = []
+    ray = SimpleNamespace(
+        init=lambda *_, **__: seen.append(os.environ.get("RAY_USAGE_STATS_ENABLED"))
+    )
+    unchanged(lambda: workers._connect(ray, 1, 1, None))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
+    unchanged(lambda: workers._connect(ray, 1, 1, None))
+    assert seen == ["0", "1"]

@@ -11,10 +11,12 @@ from tests.contract.test_models import MODELS, build, data_of
 from uomh import registry
 from uomh.data import DataSpec
 from uomh.errors import UomhError
-from uomh.models.compose import Disconnected, TwoStep
 from uomh.models.core import Codec
+from uomh.models.disconnected import Disconnected
+from uomh.models.ebm import EBM
 from uomh.models.flow import Flow
 from uomh.models.flow_matching import FlowMatching
+from uomh.models.two_step import TwoStep
 from uomh.models.vae import VAE
 
 IMAGES, VECTORS = data_of((1, 4, 4)), data_of((3,))
@@ -54,6 +56,8 @@ def doors(model, data, n=6):
         names += ["encode", "reconstruct"]
     if isinstance(model, Disconnected):
         names += ["reconstruct"]
+    if isinstance(model, EBM):
+        names += ["unnormalised_log_prob"]
     return [getattr(model, name) for name in names]
 
 
@@ -169,8 +173,8 @@ def test_codes_that_are_not_of_the_model_are_refused():
 def moved(model, seed=0):
     """The model with weights that are not those of its beginning."""
     generator = torch.Generator().manual_seed(seed)
-    for each in model.parameters():
-        each.data += 0.1 * torch.randn(each.shape, generator=generator)
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
     return model
 
 

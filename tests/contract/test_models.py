@@ -7,10 +7,14 @@ import tests.gaussian  # noqa: F401  (registers the closed-form model)
 from uomh import registry
 from uomh.data import Data, Split
 from uomh.errors import UomhError
-from uomh.models.core import Codec
+from uomh.models.codec import CodecModel
+from uomh.models.core import Codec, Model
 from uomh.training import TrainConfig, Trainer
 
-MODELS = list(registry.entries("models"))
+MODELS = [
+    name for name in registry.entries("models") if issubclass(registry.load("models", name), Model)
+]
+"""the leaves"""
 QUICK = {"ebm": {"ld_steps": 5, "buffer_size": 64, "sample_steps": 5}}
 """what a model does less of here than by default, for speed alone"""
 SHAPES = {"images": (1, 8, 8), "colour": (3, 16, 16), "vectors": (5,)}
@@ -53,7 +57,7 @@ def test_every_parameter_learns_through_its_own_group_alone(name, data, conditio
     model = build(name, data, conditional)
     model.prepare(data)
     groups = model.groups()
-    listed = [id(each) for parameters in groups.values() for each in parameters]
+    listed = [id(parameter) for parameters in groups.values() for parameter in parameters]
     assert sorted(listed) == sorted(map(id, model.parameters()))
     moved = set()
     for step in range(2):
@@ -64,8 +68,8 @@ def test_every_parameter_learns_through_its_own_group_alone(name, data, conditio
             for parameter, gradient in zip(groups[group], gradients, strict=True):
                 if gradient is not None and gradient.abs().sum() > 0:
                     moved.add(id(parameter))
-    named = {id(each): key for key, each in model.named_parameters()}
-    assert not [named[each] for each in set(listed) - moved]
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert not [names[address] for address in set(listed) - moved]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -90,6 +94,9 @@ def test_shapes_of_scores_densities_codes_and_samples(name, data, conditional):
             with pytest.raises(UomhError, match="cannot be sampled"):
                 model.sample(7)
         if isinstance(model, Codec):
+            # The checks of points and codes have one home.
+            assert type(model).encode is CodecModel.encode
+            assert type(model).decode is CodecModel.decode
             codes = model.encode(x, y)
             assert codes.shape == (6, model.latent_dim)
             assert model.decode(codes, y).shape == x.shape

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from tests.contract.test_models import MODELS, build
-from uomh.config import resolve
 from uomh.data import Data, Split
 from uomh.errors import UomhError
 from uomh.models.core import Codec, codes_of
 from uomh.training import TrainConfig, Trainer
+from uomh.training.resolve import resolve
 
 
 def vectors(change=lambda x: x):

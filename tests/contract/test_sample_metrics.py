@@ -11,7 +11,7 @@ from tests.gaussian import Gaussian
 from uomh.data import Data, Split
 from uomh.metrics import Evaluation, evaluate, frechet_distance, kid, prdc
 from uomh.metrics.core import evaluate_with_groups
-from uomh.models.compose import Disconnected
+from uomh.models.disconnected import Disconnected
 from uomh.settings import ComponentSettings, config_class
 
 PIXELS = ComponentSettings(name="pixels")

@@ -5,7 +5,7 @@ import torch
 
 from tests.contract.test_models import MODELS, QUICK, data_of
 from uomh import registry
-from uomh.nn.nets import NetSettings
+from uomh.nn.layers import NetSettings
 from uomh.training import TrainConfig, Trainer
 
 SHAPES = [(3, 8, 8), (1, 5, 7), (3, 16, 16), (1, 28, 28), (3, 12, 20), (3, 5, 5), (1, 9, 40)]

@@ -23,7 +23,7 @@ def test_steps_run_under_autocast(name, data):
             assert loss.isfinite()
             loss.backward(inputs=groups[group])
     for parameters in groups.values():
-        assert all(each.grad is None or each.grad.isfinite().all() for each in parameters)
+        assert all(weight.grad is None or weight.grad.isfinite().all() for weight in parameters)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -33,8 +33,8 @@ def test_a_step_of_one_group_leaves_the_others_alone(name, data):
     groups = model.groups()
     for group, loss in model.losses(data.train.x, data.train.y, 0):
         loss.backward(inputs=groups[group])
-        others = [each for key, own in groups.items() if key != group for each in own]
-        assert all(each.grad is None for each in others)
+        others = [weights for name, weights in groups.items() if name != group]
+        assert all(weight.grad is None for weights in others for weight in weights)
         model.zero_grad()
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from uomh import UomhError, load_data
-from uomh.config import resolve
 from uomh.data import Data, DataConfig, Split
 from uomh.data.core import fixed_order
+from uomh.training.resolve import resolve
 
 SPLITS = ("train", "valid", "test")
 

@@ -4,19 +4,18 @@ import numpy as np
 import pytest
 
 from uomh.dimension.calibration import calibrated_band, expected_estimate
-from uomh.dimension.claims import (
+from uomh.dimension.claims.dimensions_differ import (
+    DimensionsDiffer,
     curvature,
     detectable_difference,
-    dimensions_differ,
-    groups_separated,
-    labels_matter,
     moves,
 )
-from uomh.dimension.nulls import Nulls
-from uomh.dimension.result import Coarse, Group, GroupAtScale, GroupEstimate, LabelsMatter
+from uomh.dimension.claims.groups_separated import GroupsSeparated
+from uomh.dimension.claims.labels_matter import LabelsMatter
+from uomh.dimension.values import Coarse, Group, GroupAtScale, GroupEstimate
 
 N, KS = 3200, (3, 10)
-MATTER = LabelsMatter("supported")
+MATTER = "supported"
 
 
 def group(label, estimate, error=0.01):
@@ -51,14 +50,14 @@ def shaped(d, shape):
 def test_equal_dimension_is_never_told_apart_by_torus_and_ball():
     for d in (2, 5, 8, 12, 20):
         pair = [group("torus", shaped(d, "torus")), group("ball", shaped(d, "ball"))]
-        assert dimensions_differ(pair, KS, MATTER).status == "undecided"
+        assert DimensionsDiffer.of(pair, KS, MATTER).status == "undecided"
 
 
 @pytest.mark.parametrize("shape", ["torus", "ball"])
 @pytest.mark.parametrize("dimensions", [(2, 5), (5, 10), (8, 12)])
 def test_different_dimension_of_one_shape_is_told_apart(dimensions, shape):
     low, high = dimensions
-    found = dimensions_differ(
+    found = DimensionsDiffer.of(
         [group("high", shaped(high, shape)), group("low", shaped(low, shape))], KS, MATTER
     )
     assert found.status == "supported"
@@ -70,22 +69,22 @@ def test_different_dimension_of_one_shape_is_told_apart(dimensions, shape):
 def test_a_group_too_small_to_thin_is_left_out():
     small = replace(group("small", shaped(20, "ball")), coarse=(), n=40)
     large = [group("low", shaped(2, "ball")), group("high", shaped(8, "ball"))]
-    found = dimensions_differ([small, *large], KS, MATTER)
+    found = DimensionsDiffer.of([small, *large], KS, MATTER)
     assert (found.status, found.k[10].highest) == ("supported", "high")
-    assert dimensions_differ([small, large[0]], KS, MATTER).status == "undecided"
+    assert DimensionsDiffer.of([small, large[0]], KS, MATTER).status == "undecided"
 
 
 def test_labels_that_do_not_matter_show_no_difference():
     pair = [group("a", shaped(2, "torus")), group("b", shaped(8, "torus"))]
-    found = dimensions_differ(pair, KS, LabelsMatter("not supported"))
+    found = DimensionsDiffer.of(pair, KS, "not supported")
     assert found.status == "not supported"
-    assert dimensions_differ(pair, KS, LabelsMatter("undecided")).status == "undecided"
+    assert DimensionsDiffer.of(pair, KS, "undecided").status == "undecided"
 
 
 def test_noise_falls_and_curvature_rises_over_scale():
     noisy = group("noisy", lambda n, k: 5 + n / 800)
     assert moves(noisy, KS) == (True, False, True)
-    found = dimensions_differ([group("clean", shaped(2, "torus")), noisy], KS, MATTER)
+    found = DimensionsDiffer.of([group("clean", shaped(2, "torus")), noisy], KS, MATTER)
     assert found.scale_stable is False
     assert found.falls == ("noisy",)
     bent = group(
@@ -114,29 +113,29 @@ def test_status_of_labels_follows_p_at_every_k():
     sizes = np.full(4, 100)
     apart = np.array([[8.0, 9.0, 11.0, 12.0]]).T
     same = null[0, :, :1] * 0 + 10
-    both = labels_matter(np.hstack([apart, apart]), null, sizes, (3, 10))
+    both = LabelsMatter.of(np.hstack([apart, apart]), null, sizes, (3, 10))
     assert both.status == "supported"
     assert both.k[3].p_value == 1 / 200
     assert both.k[3].nulls == 199
     assert both.k[3].rho > 5
-    assert labels_matter(np.hstack([apart, same]), null, sizes, (3, 10)).status == "undecided"
-    assert labels_matter(np.hstack([same, same]), null, sizes, (3, 10)).status == "not supported"
+    assert LabelsMatter.of(np.hstack([apart, same]), null, sizes, (3, 10)).status == "undecided"
+    assert LabelsMatter.of(np.hstack([same, same]), null, sizes, (3, 10)).status == "not supported"
 
 
 def test_separation_needs_to_be_nearer_to_complete_than_to_chance():
     labels = np.repeat([0, 1], 100)
     chain = np.stack([np.arange(199), np.arange(1, 200)], axis=1)  # one edge crosses
-    nulls = Nulls(np.empty(0), np.full(199, 0.5), np.full(199, 100.0))
+    nulls = np.tile([0.5, 100.0], (199, 1))
     nearest = np.r_[1, np.arange(199)]
-    found = groups_separated(nearest, chain, labels, nulls)
+    found = GroupsSeparated.of(nearest, chain, labels, nulls)
     assert (found.status, found.mst_cross_edges) == ("supported", 1)
     assert found.lift == pytest.approx(found.purity / (99 / 199))
     mixed = np.where(np.arange(200) % 5 < 2, np.arange(200)[::-1], nearest)  # 2 in 5 cross
-    found = groups_separated(mixed, chain, labels, nulls)
+    found = GroupsSeparated.of(mixed, chain, labels, nulls)
     assert (found.status, round(found.purity, 2)) == ("undecided", 0.6)
-    above = replace(nulls, purity=np.full(199, 0.7))
-    assert groups_separated(mixed, chain, labels, above).status == "not supported"
-    alone = groups_separated(nearest, None, labels, nulls)
+    above = np.tile([0.7, 100.0], (199, 1))
+    assert GroupsSeparated.of(mixed, chain, labels, above).status == "not supported"
+    alone = GroupsSeparated.of(nearest, None, labels, nulls)
     assert (alone.status, alone.mst_cross_edges) == ("supported", None)
 
 
@@ -150,4 +149,4 @@ def test_detectable_difference_shrinks_with_precision():
     d = np.mean(calibrated_band(expected_estimate(8, N, 10, "ball"), N, 10))
     for shape in ("torus", "ball"):
         pair = [group("low", shaped(d, shape)), group("high", shaped(d + delta, shape))]
-        assert dimensions_differ(pair, KS, MATTER).status == "supported"
+        assert DimensionsDiffer.of(pair, KS, MATTER).status == "supported"

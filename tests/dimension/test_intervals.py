@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from uomh.dimension.halves import UNKNOWN, list_length, split_variance, thinned
-from uomh.dimension.intervals import interval, intervals
 from uomh.dimension.mle import harmonic_dimension
+from uomh.dimension.statistic import Harmonic
+from uomh.dimension.thinning import UNKNOWN, list_length, split_variance, thinned
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours, nearest_neighbours
 
@@ -11,6 +11,16 @@ from uomh.neighbours import Neighbours, nearest_neighbours
 def sphere(n, d, seed=0):
     x = np.random.default_rng(seed).standard_normal((n, d + 1))
     return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def intervals(found, ks, seed=0, splits=100):
+    statistic = Harmonic(ks, seed)
+    statistic.splits = splits
+    return {k: (e.low, e.high) for k, e in statistic.estimates(found, None).items()}
+
+
+def interval(found, k, splits=100):
+    return intervals(found, (k,), splits=splits)[k]
 
 
 def test_thinned_lists_are_those_of_a_search_within_the_subset():
@@ -51,7 +61,8 @@ def test_short_points_are_left_out_and_short_lists_are_errors():
     assert 0.9 * 150 <= len(part) < 150  # of 12 fair coins at least 4 are heads in 93%
     assert half[part.indices].all()
     with pytest.raises(UomhError, match="search 32"):
-        interval(found, 8)
+        split_variance(lambda part: part.distances[0], found, 8, seed=0, splits=1)
+    assert interval(found, 8) == UNKNOWN
     with pytest.raises(UomhError, match="too short"):
         thinned(found, np.arange(300) < 5, 8)
 

@@ -11,9 +11,21 @@ KEYS = ("seed", "threads", "device", "data.dataset", "data.limit", "data.valid_f
 KEYS += ("data.test_fraction", "data.class_ind", "data.resize", "data.label_column", "model.name")
 KEYS += ("model.latent_dim", "model.encoder.hidden_dims", "model.encoder.net", "model", "train")
 KEYS += ("train.lr", "train.max_epochs", "train.groups.model.lr", "train.valid_metrics", "densty")
-KEYS += ("train.early_stopping_metric", "density.name", "clusters.name", "clusters.num_clusters")
-KEYS += ("disconnected", "match", "latent_dim", "two_step.alternate", "evaluate.metrics", "")
-KEYS += ("two_step.autoencoder_run", "two_step.freeze", "cluster_codes", "model.no.such.key")
+KEYS += (
+    "train.early_stopping_metric",
+    "model.density.name",
+    "clusters.name",
+    "clusters.num_clusters",
+)
+KEYS += ("model.match", "model.part.name", "model.alternate", "evaluate.metrics", "", "density")
+KEYS += (
+    "model.autoencoder_run",
+    "model.freeze",
+    "model.part",
+    "model.train.lr",
+    "cluster_codes",
+    "model.no.such.key",
+)
 VALUES = ("", "1", "0", "-1", "1e99", "nan", "inf", "null", "true", "[]", "[1,1]", "[2,2]", "{}")
 VALUES += ("vae", "kmeans", "no_such", "file.py:Class", "parameters", "dimension", "[loss]", "'")
 VALUES += ("[[1]]", "{a: 1}", "999999999999999999999", "é", "[", "cuda", "mnist", "digits", "0.5")
@@ -22,9 +34,9 @@ GOOD += (
     "model.name=flow",
     "train.groups.model.lr=1e-2",
     "clusters.name=kmeans",
-    "disconnected=true",
+    "model.name=disconnected",
 )
-GOOD += ("train.early_stopping_metric=bits_per_dim", "density.name=arm", "train.max_epochs=7")
+GOOD += ("train.early_stopping_metric=bits_per_dim", "model.name=two_step", "train.max_epochs=7")
 
 
 @fuzz(130)
@@ -109,7 +121,7 @@ DOORS = (
     ("train.max_epochs=0",),
     ("train.lr=-1",),
     ("evaluate.metrics=[nothing]",),
-    ("two_step.freeze=true",),
+    ("--density", "flow", "model.freeze=true"),
 )
 
 

@@ -66,10 +66,10 @@ def test_clamp_runs_after_the_critics_step():
     model = GAN(config, SPEC)
     game = model.losses(torch.randn(8, 5), None, 0)
     next(game)
-    weights = [each.detach() for each in model.critic.parameters()]
-    assert max(each.abs().max() for each in weights) > 0.02
+    weights = [weight.detach() for weight in model.critic.parameters()]
+    assert max(weight.abs().max() for weight in weights) > 0.02
     next(game)
-    assert max(each.abs().max() for each in weights) == pytest.approx(0.02)
+    assert max(weight.abs().max() for weight in weights) == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize("cls", [GAN, BiGAN])

@@ -15,7 +15,7 @@ def build(shape, levels=256, **settings):
 def test_mixture_is_that_of_torch():
     torch.manual_seed(0)
     x, *mixture = torch.randn(7), *(torch.randn(4, 7) for _ in range(3))
-    logits, means, log_stds = (each.t() for each in mixture)
+    logits, means, log_stds = (parameters.t() for parameters in mixture)
     expected = torch.distributions.MixtureSameFamily(
         torch.distributions.Categorical(logits=logits),
         torch.distributions.Normal(means, log_stds.exp()),

@@ -4,7 +4,7 @@ import torch
 
 from uomh.data import DataSpec
 from uomh.models.avb import AVB
-from uomh.nn.nets import NetSettings
+from uomh.nn.layers import NetSettings
 
 
 def linear_avb():
@@ -34,7 +34,7 @@ def test_bound_of_a_linear_gaussian_model_is_near_its_likelihood():
     model, law = linear_avb()
     groups = model.groups() | {"autoencoder": list(model.encoder.parameters())}
     steps = 1200
-    optimizers = {name: torch.optim.Adam(own, 3e-3) for name, own in groups.items()}
+    optimizers = {name: torch.optim.Adam(weights, 3e-3) for name, weights in groups.items()}
     for step in range(steps):
         for group, loss in model.losses(law.sample((256,)), None, step):
             optimizer = optimizers[group]
@@ -57,12 +57,12 @@ def test_a_learned_prior_has_the_gradient_of_its_density():
     torch.manual_seed(0)
     model = AVB(config, DataSpec((5,), None, 0))
     x = torch.randn(8, 5)
-    own = list(model.prior.parameters())
+    of_prior = list(model.prior.parameters())
     torch.manual_seed(1)
-    through_bound = torch.autograd.grad(model.bound(x, None).sum(), own)
+    through_bound = torch.autograd.grad(model.bound(x, None).sum(), of_prior)
     torch.manual_seed(1)
     codes = model.posterior_sample(x, None).detach()
     for got, expected in zip(
-        through_bound, torch.autograd.grad(model.prior.log_prob(codes).sum(), own), strict=True
+        through_bound, torch.autograd.grad(model.prior.log_prob(codes).sum(), of_prior), strict=True
     ):
         torch.testing.assert_close(got, expected)

@@ -16,7 +16,8 @@ from torch.distributions import (
 from tests.gaussian import Gaussian
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.compose import Disconnected, TwoStep
+from uomh.models.disconnected import Disconnected
+from uomh.models.two_step import TwoStep
 from uomh.models.vae import VAE
 from uomh.training import TrainConfig, Trainer
 
@@ -159,9 +160,9 @@ def test_one_part_alone_scores_and_samples_as_itself(digits):
 def test_a_conditional_two_step_model_is_the_mixture_of_its_labels():
     import uomh
 
-    names = ["model.conditional=true", "density.name=flow", "density.num_layers=1"]
-    few = ["data.limit=200", "train.max_epochs=1", "density_train.max_epochs=1", "threads=1"]
-    config, data = uomh.resolve(overrides=[*names, *few])
+    names = ["model.conditional=true", "model.density.num_layers=1"]
+    few = ["data.limit=200", "train.max_epochs=1", "threads=1"]
+    config, data = uomh.resolve(density="flow", overrides=[*names, *few])
     model, data = uomh.train(config, data)
     x = data.test.x[:6]
     with torch.no_grad():

@@ -91,7 +91,7 @@ def test_chains_build_no_graph_and_stay_in_the_box():
     parameters = list(model.parameters())
     x, _ = model.advanced(16)
     assert not x.requires_grad
-    assert all(each.grad is None and each.requires_grad for each in parameters)
+    assert all(weight.grad is None and weight.requires_grad for weight in parameters)
     assert x.abs().max() <= 1
 
 
@@ -121,3 +121,23 @@ def test_samples_of_a_label_begin_at_chains_of_that_label():
     z, _ = model.transform(model.draw(4, y))
     distance = (z[:, None] - model.replay[:64]).square().sum(2)
     assert torch.equal(model.replay_labels[distance.argmin(1)], y)
+
+
+@pytest.mark.parametrize("chains", [0, -1, 2.5, True, "3", None])
+def test_chains_that_are_no_number_of_chains_are_refused(chains):
+    model, _ = model_of((3,))
+    with pytest.raises(UomhError, match="chain"):
+        model.estimate_log_partition(chains)
+
+
+def test_unnormalised_densities_are_checked_like_densities():
+    model, data = model_of((3,), conditional=True)
+    x, y = data.test.x, data.test.y
+    found = model.unnormalised_log_prob(x.double(), y)
+    assert torch.equal(found, model.unnormalised_log_prob(x, y.to(torch.uint8)))
+    assert model.unnormalised_log_prob(x[:0], y[:0]).shape == (0,)
+    with pytest.raises(UomhError, match="give it labels"):
+        model.unnormalised_log_prob(x)
+    far = x.index_fill(0, torch.tensor([1]), 1e30)
+    assert model.unnormalised_log_prob(far, y)[1] == -math.inf
+    torch.testing.assert_close(model.unnormalised_log_prob(far, y)[2:], found[2:])

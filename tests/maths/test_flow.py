@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from uomh.data import DataSpec
+from uomh.data import Data, DataSpec, Split
 from uomh.errors import UomhError
 from uomh.models.flow import Flow
 from uomh.nn.priors import PriorSettings
+from uomh.training import TrainConfig, Trainer
 
 CASES = {
     "coupling": (DataSpec((6,), None, 3), "coupling"),
@@ -64,16 +65,28 @@ def test_log_density_is_that_of_the_change_of_variables(flow):
     torch.testing.assert_close(flow.log_prob(x, y)[0], expected, atol=1e-8, rtol=1e-8)
 
 
-def test_every_sample_has_a_label_of_its_own():
-    """Three far classes: each third of unlabelled samples is near one of the three."""
-    config = Flow.Config(conditional=True, num_layers=1, whitening_transform=False)
-    model = Flow(config, DataSpec((2,), None, 3))
-    seen = []
-    model.draw = lambda n, y: seen.append(y) or torch.zeros(n, 2)
+def test_samples_without_labels_have_the_shares_of_the_labels_in_the_data():
+    """Three classes eight deviations apart, of 300, 200 and 100 points."""
     torch.manual_seed(0)
-    model.sample(300)
-    # Shares of a third each: five standard deviations are 41 of 300.
-    assert torch.bincount(seen[0], minlength=3).sub(100).abs().max() < 41
+    centres = torch.tensor([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0]])
+    y = torch.tensor([0, 0, 0, 1, 1, 2]).repeat(100)
+    split = Split(centres[y] + torch.randn(600, 2), y)
+    data = Data("classes", split, Split(split.x[:0]), Split(split.x[:0]), ("a", "b", "c"), None)
+    config = Flow.Config(
+        conditional=True, num_layers=2, num_blocks_per_layer=1, hidden_units=32, tail_bound=5.0
+    )
+    model = Flow(config, data.spec)
+    Trainer(TrainConfig(max_epochs=20, batch_size=100, lr=1e-2)).fit(model, data)
+    model.eval()
+
+    def nearest(samples):
+        return torch.cdist(samples, centres).argmin(1)
+
+    labels = torch.arange(300) % 3
+    assert (nearest(model.sample(300, labels)) == labels).float().mean() > 0.95
+    counts = torch.bincount(nearest(model.sample(300)), minlength=3)
+    # The largest standard deviation is 8.7 of 300; five of it.
+    assert (counts - torch.tensor([150, 100, 50])).abs().max() < 43
 
 
 def test_mixture_bases_keep_the_label():

@@ -13,7 +13,7 @@ from uomh.metrics.likelihood import ImportanceWeightedLogLikelihood
 from uomh.models.core import Model
 from uomh.models.ebm import EBM
 from uomh.models.vae import VAE
-from uomh.nn.nets import NetSettings
+from uomh.nn.layers import NetSettings
 
 
 class UniformLevels(Model):
@@ -173,8 +173,8 @@ def test_conditional_gaussian_is_the_mixture(vectors):
         mixture = torch.logsumexp(given + vectors.weights.float().log()[:, None], 0)
         torch.testing.assert_close(model.log_prob(x), mixture)
         # Groups eight deviations apart: the mixture is the label's own term.
-        own = given[y, torch.arange(len(x))] + math.log(1 / 3)
-    torch.testing.assert_close(mixture, own, atol=1e-3, rtol=0)
+        alone = given[y, torch.arange(len(x))] + math.log(1 / 3)
+    torch.testing.assert_close(mixture, alone, atol=1e-3, rtol=0)
 
 
 def test_more_draws_bring_the_bound_to_the_likelihood():

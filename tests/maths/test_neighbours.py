@@ -11,6 +11,7 @@ import uomh
 from uomh.errors import UomhError
 from uomh.neighbours import bounds, distinct, exact, measure, nearest_neighbours
 from uomh.neighbours.core import Points
+from uomh.parallel import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -230,10 +231,12 @@ def test_leaves_the_global_random_state_alone():
 
 def test_progress_reaches_its_end():
     calls = []
+    progress = Progress()
+    progress.stage = lambda *call: calls.append(call)
     X = np.random.default_rng(0).normal(size=(2500, 5))
-    nearest_neighbours(X, 3, device="cpu", progress=lambda *call: calls.append(call))
-    assert [done for done, _ in calls] == list(range(1, len(calls) + 1))
-    assert calls[-1] == (6, 6)
+    nearest_neighbours(X, 3, device="cpu", progress=progress)
+    assert [done for _, done, _ in calls] == list(range(1, len(calls) + 1))
+    assert calls[-1] == ("neighbours", 6, 6)
 
 
 def test_dropped_duplicates_leave_rows_of_the_original():

@@ -5,9 +5,10 @@ import torch
 
 from uomh.data import DataSpec, Split
 from uomh.errors import UomhError
+from uomh.nn.bijections import Chain
+from uomh.nn.flows import Coupling, Mix, SplineSettings, Steps
 from uomh.nn.transforms import (
     Cells,
-    Chain,
     Logit,
     Scale,
     TransformSettings,
@@ -105,3 +106,26 @@ def test_default_transforms_depend_on_shape():
     assert torch.equal(z, x / 255)
     assert log_det.item() == pytest.approx(-6 * math.log(255), rel=1e-6)
     assert isinstance(next(iter(build_transform(TransformSettings(), VECTOR).parts)), Whiten)
+
+
+def test_transforms_of_data_and_steps_of_flows_are_maps_of_one_chain():
+    torch.manual_seed(0)
+    settings = SplineSettings(num_blocks_per_layer=1, hidden_units=8)
+    steps = Steps(Mix(6), Coupling(6, 2, settings, planes=False))
+    for parameter in steps.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    chain = fitted(Chain(Whiten((6,)), steps), VECTOR)
+    assert chain.maps[0].shift.abs().min() > 4  # fitted through the chain
+    x = 5 + 3 * torch.randn(4, 6, dtype=torch.float64)
+    context = torch.eye(2, dtype=torch.float64)[torch.tensor([0, 1, 0, 1])]
+    z, log_det = chain(x, context)
+    torch.testing.assert_close(chain.inverse(z, context), x)
+    assert not torch.allclose(chain(x, context.flip(1))[0], z)
+    whitened, first = chain.maps[0](x)
+    torch.testing.assert_close(log_det, first + steps(whitened, context)[1])
+
+
+def test_chains_keep_their_names_in_state_dicts():
+    assert list(Chain(Scale(IMAGE)).state_dict()) == ["parts.0.shift", "parts.0.scale"]
+    names = ["steps.0.triangles", "steps.0.log_diagonal", "steps.0.order"]
+    assert list(Steps(Mix(3)).state_dict()) == names

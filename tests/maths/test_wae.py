@@ -97,6 +97,6 @@ def test_a_learned_prior_moves_towards_the_codes(penalty):
     for group, loss in model.losses(data.train.x, None, 0):
         if group == "autoencoder":
             gradients = torch.autograd.grad(loss, list(model.prior.parameters()))
-            assert all(each.abs().sum() > 0 for each in gradients)
+            assert all(gradient.abs().sum() > 0 for gradient in gradients)
     assert set(map(id, model.prior.parameters())) <= set(map(id, groups["autoencoder"]))
     assert bool(groups["discriminator"]) == (penalty == "adversarial")

@@ -9,6 +9,7 @@ import torch.utils.tensorboard  # noqa: F401  (loaded once, in the server that c
 import uomh
 import uomh.dimension.evidence
 import uomh.training.run
+from tests.tree import tree
 from uomh.cli import app
 from uomh.cli.runs import evaluate
 from uomh.cli.train import run
@@ -24,7 +25,7 @@ def train(run, overrides, die_before=None, ready=None):
     """Train; with ``die_before=("last", 3)``, SIGKILL before the third `last` is saved."""
     if die_before is not None:
         _arm(*die_before)
-    config, data = uomh.resolve(overrides=[*BASE, *overrides])
+    config, data = uomh.resolve(overrides=tree([*BASE, *overrides]))
     if ready is not None:
         ready.set()
     uomh.train(config, data, run)
@@ -46,11 +47,11 @@ def _arm(name, count):
 
 KINDS = {
     "vanilla": ["train.max_epochs=3"],
-    "two-step": ["train.max_epochs=2", "density.name=flow", "density_train.max_epochs=2"],
+    "two-step": ["train.max_epochs=2", "density.name=flow", "density.train.max_epochs=2"],
     "processes": ["train.max_epochs=2", "clusters.name=kmeans", "clusters.num_clusters=2"],
 }
-KINDS["two-step"] += ["density.num_layers=1", "two_step.importance_samples=4"]
-KINDS["processes"] += ["disconnected=true"]
+KINDS["two-step"] += ["density.num_layers=1", "step.importance_samples=4"]
+KINDS["processes"] += ["parts"]
 
 
 def command(kind, folder, pretrained=None, ready=None, go=None, wait=0.0):
@@ -89,6 +90,6 @@ def _do(kind, folder, pretrained):
     else:
         overrides = [*BASE, *KINDS[kind]]
         if kind == "two-step":
-            overrides.append(f"two_step.autoencoder_run={pretrained}")
+            overrides.append(f"step.autoencoder_run={pretrained}")
         parallel = Parallel("processes", 2) if kind == "processes" else None
-        run({}, overrides, None, folder, True, parallel)
+        run({}, tree(overrides), None, folder, True, parallel)

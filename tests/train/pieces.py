@@ -37,6 +37,7 @@ def multiply(config, progress):
         time.sleep(config.get("seconds", 0))
         product = product @ factor
         progress.advance(folder.name, SIZE)
+        progress.stage(f"stage{config['seed']}", step, STEPS)
         with replacing(state) as temporary:
             torch.save({"step": step, "product": product}, temporary)
         progress.epoch(folder.name, step, {"train": {"norm": product.norm().item()}}, 0.0)

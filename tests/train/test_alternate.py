@@ -2,7 +2,7 @@
 
 import pytest
 
-from uomh.config import RunConfig
+import uomh
 from uomh.data import DataSpec
 from uomh.errors import UomhError
 from uomh.models.flow import Flow
@@ -10,7 +10,6 @@ from uomh.models.joint import Joint
 from uomh.models.vae import VAE
 from uomh.nn.priors import PriorSettings
 from uomh.training import TrainConfig, Trainer
-from uomh.training.plan import Part, matched
 
 
 @pytest.mark.parametrize("alternate", ["step", "epoch"])
@@ -42,15 +41,11 @@ def test_a_vae_refuses_a_prior_that_no_posterior_fits_in():
     ids=lambda model: f"{model['name']}-{model.get('net')}",
 )
 def test_parts_of_any_network_shrink_to_the_parameters_of_one_model(digits, model):
-    from uomh.training.plan import build_part
+    def size(composition):
+        config, _ = uomh.resolve(values={"model": composition, "threads": 1})
+        built = uomh.build(config, digits)
+        return sum(parameter.numel() for parameter in built.parameters())
 
-    config = RunConfig.of({"model": model, "disconnected": True, "match": "parameters"})
-    parts = [Part(f"model/part{k}", str(k), 10) for k in range(3)]
-    spec = DataSpec(digits.spec.shape, digits.spec.levels, 0)
-
-    def size(part):
-        return sum(each.numel() for each in build_part(config, part, spec).parameters())
-
-    one = size(Part("model", "", 30))
-    together = sum(size(part) for part in matched(config, parts, digits))
+    one = size(model)
+    together = size({"name": "disconnected", "part": model, "match": "parameters"})
     assert 0.8 * one < together <= one

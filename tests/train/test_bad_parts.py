@@ -10,13 +10,22 @@ from typer.testing import CliRunner
 
 import uomh
 from tests.train.test_disconnected import FLOW, GROUPS, SMALL, assert_equal, run, weights
+from tests.tree import tree
 from uomh.cli import app
 from uomh.errors import UomhError
 from uomh.models.vae import VAE
 
 
 def train_by_command(folder, *arguments):
-    given = ["train", "--dataset", "digits", "--run-dir", folder, "--quiet", *SMALL, *arguments]
+    given = [
+        "train",
+        "--dataset",
+        "digits",
+        "--run-dir",
+        folder,
+        "--quiet",
+        *tree([*SMALL, *map(str, arguments)]),
+    ]
     return CliRunner().invoke(app, [str(each) for each in given])
 
 
@@ -35,24 +44,26 @@ def labels(tmp_path):
 @pytest.mark.parametrize("few", [1, 5])
 @pytest.mark.parametrize("second", [[], FLOW], ids=["vae", "vae+flow"])
 def test_a_part_of_few_points_and_none_for_validation_trains(labels, second, few):
-    saved = ["clusters.name=saved", f"clusters.file={labels(few)}", "disconnected=true"]
+    saved = ["clusters.name=saved", f"clusters.file={labels(few)}", "parts"]
     model, data, config = run(None, [*saved, *second])
     assert data.weights.tolist() == pytest.approx([1 - few / 270, few / 270])
-    assert torch.allclose(model.weights.double(), data.weights.double())
+    assert torch.allclose(model.label_weights.double(), data.weights.double())
     assert model.log_prob(data.test.x).isfinite().all()
     values = uomh.measure(model, data, config)
     assert np.isfinite(values["bits_per_dim"].value)
 
 
 def test_a_part_too_small_for_its_dimension_is_named(labels, tmp_path):
-    result = train_by_command(tmp_path / "run", "--disconnected", labels(5), "latent_dim=dimension")
+    result = train_by_command(
+        tmp_path / "run", "--disconnected", labels(5), "parts", "model.latent_dim=dimension"
+    )
     assert result.exit_code == 2
     assert "digits/1 has 5 points, too few for a dimension" in " ".join(result.output.split())
 
 
 def test_an_empty_cluster_is_named(vectors):
     empty = dataclasses.replace(vectors, classes=("a", "b", "c", "nobody"))
-    config, _ = uomh.resolve(overrides=[*SMALL, "disconnected=true"])
+    config, _ = uomh.resolve(overrides=tree([*SMALL, "parts"]))
     with pytest.raises(UomhError, match="class 'nobody' has no training point"):
         uomh.train(config, empty)
 
@@ -60,11 +71,11 @@ def test_an_empty_cluster_is_named(vectors):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--disconnected", "kmeans", "clusters.num_clusters=999"], "lower num_clusters"),
-        (["--disconnected", "nobody.npz"], "no file of labels 'nobody.npz'"),
-        (["--disconnected", "classs"], "did you mean 'class'"),
-        (["--disconnected", "class", "--backend", "threads"], "backend"),
-        (["match=compute"], "add --disconnected"),
+        (["--disconnected", "kmeans", "parts", "clusters.num_clusters=999"], "lower num_clusters"),
+        (["--disconnected", "nobody.npz", "parts"], "no file of labels 'nobody.npz'"),
+        (["--disconnected", "classs", "parts"], "did you mean 'class'"),
+        (["--disconnected", "class", "parts", "--backend", "threads"], "backend"),
+        (["--backend", "processes"], "add --disconnected"),
     ],
 )
 def test_the_command_ends_in_a_sentence(tmp_path, arguments, sentence):
@@ -75,10 +86,14 @@ def test_the_command_ends_in_a_sentence(tmp_path, arguments, sentence):
 
 
 def test_labels_of_another_data_set_end_the_command(tmp_path):
-    first = train_by_command(tmp_path / "a", "--disconnected", "kmeans", "clusters.num_clusters=2")
+    first = train_by_command(
+        tmp_path / "a", "--disconnected", "kmeans", "parts", "clusters.num_clusters=2"
+    )
     assert first.exit_code == 0, first.output
     partition = tmp_path / "a" / "partition.npz"
-    result = train_by_command(tmp_path / "b", "--disconnected", partition, "data.limit=200")
+    result = train_by_command(
+        tmp_path / "b", "--disconnected", partition, "parts", "data.limit=200"
+    )
     assert result.exit_code == 2
     assert "holds labels of" in " ".join(result.output.split())
 
@@ -127,7 +142,7 @@ def test_turns_step_their_own_parameters(alternate, monkeypatch):
         ]
 
     monkeypatch.setattr(Joint, "before_epoch", recording)
-    run(None, [*FLOW, f"two_step.alternate={alternate}", "train.weight_decay=0.1"])
+    run(None, [*FLOW, f"step.alternate={alternate}", "train.weight_decay=0.1"])
     assert len(states) == (4 if alternate == "epoch" else 2)
     for i, (old, new) in enumerate(pairwise(states)):
         moved = [not torch.equal(*pair) for pair in zip(old, new, strict=True)]

@@ -8,18 +8,18 @@ import torch
 
 import uomh
 from tests.train.test_resume import finish
+from tests.tree import tree
 from uomh.errors import UomhError
 from uomh.parallel.core import Parallel
-from uomh.training.plan import Plan, make_plan
 
 SMALL = ["data.limit=300", "data.test_limit=40", "model.encoder_hidden_dims=[24]", "threads=1"]
 SMALL += ["model.decoder_hidden_dims=[24]", "model.latent_dim=3", "train.max_epochs=2"]
-FLOW = ["density.name=flow", "density_train.max_epochs=2", "density.num_layers=1"]
-GROUPS = ["clusters.name=kmeans", "clusters.num_clusters=3", "disconnected=true"]
+FLOW = ["density.name=flow", "density.train.max_epochs=2", "density.num_layers=1"]
+GROUPS = ["clusters.name=kmeans", "clusters.num_clusters=3", "parts"]
 
 
 def run(folder, overrides, parallel=None):
-    config, data = uomh.resolve(overrides=[*SMALL, *overrides])
+    config, data = uomh.resolve(overrides=tree([*SMALL, *overrides]))
     model, data = uomh.train(config, data, folder, parallel=parallel)
     return model, data, config
 
@@ -46,50 +46,42 @@ def test_serial_and_processes_end_in_the_same_weights(tmp_path):
 
 
 def test_a_run_is_what_its_folder_says(tmp_path):
-    model, data, config = run(tmp_path / "a", [*GROUPS, *FLOW, "latent_dim=dimension"])
+    model, data, config = run(tmp_path / "a", [*GROUPS, *FLOW, "model.latent_dim=dimension"])
     values = uomh.measure(model, data, config, run_dir=tmp_path / "a")
     assert {"bits_per_dim", "bits_per_dim[0]", "manifold_distance[2]"} <= set(values)
     assert values["low_dim_log_likelihood"].value is None
-    plan = Plan.load(tmp_path / "a" / "plan.json")
+    found = uomh.load_run(tmp_path / "a")
     from uomh.dimension.mle import MLE
 
-    for part, piece in zip(plan.parts, data.parts(), strict=True):
+    for part, piece in zip(found.config.model.parts, data.parts(), strict=True):
         dimension = MLE(10, splits=0).fit(piece.train.x.flatten(1).numpy()).dimension_
-        assert part.changes["model"]["latent_dim"] == -int(-dimension // 1)
-    found = uomh.load_run(tmp_path / "a")
+        assert part.model.autoencoder.latent_dim == -int(-dimension // 1)
     torch.manual_seed(0)
     ours = model.log_prob(data.test.x)
     torch.manual_seed(0)
     assert torch.equal(found.model.log_prob(data.test.x), ours)
     before = (tmp_path / "a" / "partition.npz").stat().st_mtime_ns
-    run(tmp_path / "a", [*GROUPS, *FLOW, "latent_dim=dimension"])
+    run(tmp_path / "a", [*GROUPS, *FLOW, "model.latent_dim=dimension"])
     assert (tmp_path / "a" / "partition.npz").stat().st_mtime_ns == before
 
 
 def test_matched_parts_cost_what_one_model_does():
     count = {}
     for match in ("none", "parameters"):
-        config, data = uomh.resolve(overrides=[*SMALL[:2], "disconnected=true", f"match={match}"])
+        config, data = uomh.resolve(overrides=tree([*SMALL[:2], f"parts.match={match}"]))
         model = uomh.build(config, data)
         count[match] = sum(each.numel() for each in model.parameters())
     config, data = uomh.resolve(overrides=SMALL[:2])
     one = sum(each.numel() for each in uomh.build(config, data).parameters())
     assert count["none"] > 9 * one
     assert 0.85 * one < count["parameters"] <= one
-    config, data = uomh.resolve(overrides=[*SMALL, "disconnected=true", "match=compute"])
-    epochs = {part.config(config).train.max_epochs for part in make_plan(config, data).parts}
-    assert epochs == {2}
 
 
 @pytest.mark.parametrize("alternate", ["step", "epoch"])
 def test_two_steps_take_turns(alternate):
-    config, data = uomh.resolve(overrides=[*SMALL, *FLOW, f"two_step.alternate={alternate}"])
-    from uomh.training.plan import part_training
-
-    plan = make_plan(config, data)
-    model = uomh.build(config, data)
-    joint = model.joint
-    training = part_training(config, plan.parts[0], model)["model/joint"]
+    config, data = uomh.resolve(overrides=tree([*SMALL, *FLOW, f"step.alternate={alternate}"]))
+    joint = uomh.build(config, data).joint
+    training = joint.config.train
     assert training.max_epochs == (4 if alternate == "epoch" else 2)
     assert set(training.groups) == set(joint.groups()) == {"autoencoder.model", "density.model"}
     joint.prepare(data)
@@ -98,11 +90,11 @@ def test_two_steps_take_turns(alternate):
         stepped = [group for group, _ in joint.losses(data.train.x[:16], None, 0)]
         both = ["autoencoder.model", "density.model"]
         assert stepped == (both if alternate == "step" else [both[epoch - 1]])
-    trained, data, config = run(None, [*FLOW, f"two_step.alternate={alternate}"])
+    trained, data, config = run(None, [*FLOW, f"step.alternate={alternate}"])
     assert trained.log_prob(data.test.x).isfinite().all()
 
 
-@pytest.mark.parametrize("alternate", ["", "two_step.alternate=epoch"])
+@pytest.mark.parametrize("alternate", ["", "step.alternate=epoch"])
 def test_a_disconnected_two_step_run_that_died_ends_the_same(tmp_path, alternate):
     # `child` trains through `uomh.train` as these do; it dies before a state is saved.
     over = [
@@ -127,7 +119,7 @@ def test_a_disconnected_two_step_run_that_died_ends_the_same(tmp_path, alternate
 
 def test_a_frozen_autoencoder_is_the_other_run_s(tmp_path):
     run(tmp_path / "first", [])
-    over = [*FLOW, f"two_step.autoencoder_run={tmp_path / 'first'}", "two_step.freeze=true"]
+    over = [*FLOW, f"step.autoencoder_run={tmp_path / 'first'}", "step.freeze=true"]
     run(tmp_path / "second", over)
     first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
     theirs = first["checkpoints/model/best.pt"]
@@ -165,8 +157,8 @@ def test_a_part_that_fails_leaves_the_others(tmp_path, monkeypatch):
         (["clusters.num_clusters=999"], "999 clusters are more than the 270 training points"),
         (["model.conditional=true"], "no labels left"),
         (["density.name=ae"], "ae is no density"),
-        (["two_step.freeze=true"], "needs two_step.autoencoder_run"),
-        (["two_step.autoencoder_run=nowhere", *FLOW], "no run in '.*nowhere'"),
+        (["step.freeze=true"], "needs autoencoder_run"),
+        (["step.autoencoder_run=nowhere", *FLOW], "no run in '.*nowhere'"),
     ],
 )
 def test_what_cannot_be_put_together_is_one_sentence(overrides, sentence):
@@ -177,7 +169,7 @@ def test_what_cannot_be_put_together_is_one_sentence(overrides, sentence):
 def test_labels_of_other_data_are_refused(tmp_path):
     run(tmp_path / "a", GROUPS)
     partition = tmp_path / "a" / "partition.npz"
-    saved = ["clusters.name=saved", f"clusters.file={partition}", "disconnected=true"]
+    saved = ["clusters.name=saved", f"clusters.file={partition}", "parts"]
     with pytest.raises(UomhError, match="holds labels of"):
         run(None, [*saved, "data.limit=200"])
     model, _, _ = run(None, saved)
@@ -185,5 +177,5 @@ def test_labels_of_other_data_are_refused(tmp_path):
 
 
 def test_a_cluster_smaller_than_a_batch_trains():
-    model, data, _ = run(None, ["data.limit=60", "disconnected=true", "train.batch_size=128"])
+    model, data, _ = run(None, ["data.limit=60", "parts", "train.batch_size=128"])
     assert model.log_prob(data.test.x).isfinite().all()

@@ -101,7 +101,7 @@ def test_workers_killed_at_many_random_moments(slowly, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("alternate", [[], ["two_step.alternate=epoch"]], ids=["in turn", "joint"])
+@pytest.mark.parametrize("alternate", [[], ["step.alternate=epoch"]], ids=["in turn", "joint"])
 def test_a_run_killed_at_many_random_moments(tmp_path, alternate):
     over = [*TWO_STEP, *alternate]
     assert finish(tmp_path / "whole", over) == 0

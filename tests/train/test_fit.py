@@ -6,11 +6,14 @@ import torch
 from torch import nn
 
 import uomh
-from uomh.data import Data, DataSpec, Split
+from uomh.config import OptimizerConfig
+from uomh.data import Data, Split
 from uomh.errors import UomhError
 from uomh.models.core import Model, ModelConfig
+from uomh.parallel import Progress
 from uomh.training import TrainConfig, Trainer
 from uomh.training.fit import batch_rows
+from uomh.training.optim import learning_rate
 
 SMALL = ["model.encoder_hidden_dims=[16]", "model.decoder_hidden_dims=[16]", "threads=1"]
 
@@ -182,7 +185,7 @@ def test_a_run_is_loaded_from_its_folder(digits, tmp_path):
     loaded = uomh.load_run(tmp_path / "run")
     assert loaded.config == config
     assert loaded.classes == digits.classes
-    ours, theirs = (uomh.measure(each, digits, config) for each in (model, loaded.model))
+    ours, theirs = (uomh.measure(fitted, digits, config) for fitted in (model, loaded.model))
     assert ours == theirs
 
 
@@ -191,18 +194,17 @@ def test_tensorboard_shows_each_step_once_after_resuming(digits, tmp_path):
 
     run = tmp_path / "run"
     model, config = small(digits, "train.max_epochs=4")
-    stopped = Trainer(config.train, folder=run)
     run.mkdir()
 
     class StopError(Exception):
         pass
 
-    class StopsAfterTwo(type(stopped.progress)):
+    class StopsAfterTwo(Progress):
         def epoch(self, path, epoch, values, seconds):
             if epoch == 2:
                 raise StopError
 
-    stopped.progress = StopsAfterTwo()
+    stopped = Trainer(config.train, folder=run, progress=StopsAfterTwo())
     with pytest.raises(StopError):
         stopped.fit(model, digits)
     again, _ = small(digits, "train.max_epochs=4")
@@ -213,11 +215,10 @@ def test_tensorboard_shows_each_step_once_after_resuming(digits, tmp_path):
     assert steps == [3, 6, 9, 12]
 
 
-def test_settings_of_the_paper_schedules():
-    from uomh.config import OptimizerConfig
-    from uomh.training.optim import learning_rate
-
+@pytest.mark.parametrize(
+    ("epoch", "rate"),
+    [(0, 0.5), (59.99, 0.5), (60, 0.1), (119.99, 0.1), (120, 0.02), (180, 0.004)],
+)
+def test_a_step_schedule_multiplies_the_rate_every_so_many_epochs(epoch, rate):
     config = OptimizerConfig(lr=0.5, schedule="step", lr_step=60, gamma=0.2)
-    assert learning_rate(config, 59.99, 200) == 0.5
-    assert learning_rate(config, 120, 200) == pytest.approx(0.02)
-    assert DataSpec((3, 4, 5), 256, 0).dim == 60
+    assert learning_rate(config, epoch, 200) == pytest.approx(rate)

@@ -12,6 +12,7 @@ import uomh
 from tests.train import child
 from tests.train.test_disconnected import FLOW, assert_equal, weights
 from tests.train.test_resume import finish
+from tests.tree import tree
 from uomh.cli.train import new_folder
 from uomh.cli.train import run as train_command
 from uomh.clusters.partition import load_partition, save_partition
@@ -24,7 +25,7 @@ TWO = ["train.max_epochs=2"]
 
 
 def command(folder, *overrides):
-    return train_command({}, [*BASE, *overrides], None, folder, True)
+    return train_command({}, tree([*BASE, *overrides]), None, folder, True)
 
 
 def metrics(folder):
@@ -55,14 +56,14 @@ def test_more_epochs_go_on_and_end_as_if_asked_for_at_once(run, two):
     assert_equal(weights(two), weights(run))
     assert (run / "metrics.jsonl").read_text() == (two / "metrics.jsonl").read_text()
     config = json.loads((run / "config.json").read_text())["config"]
-    assert config["train"]["max_epochs"] == 2
+    assert config["model"]["train"]["max_epochs"] == 2
     assert metrics(run) == metrics(two)
 
 
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["train.max_epochs=2", "train.lr=0.5"], "train.lr is 0.01 there and 0.5 here"),
+        (["train.max_epochs=2", "train.lr=0.5"], r"model\.train\.lr is 0.01 there and 0.5 here"),
         (["train.max_epochs=1", "seed=3"], "seed is 0 there and 3 here"),
         (["train.max_epochs=1", "threads=2"], "threads is 1 there and 2 here"),
     ],
@@ -76,22 +77,22 @@ def test_every_other_difference_is_refused_by_name(run, overrides, sentence):
 
 
 def test_fewer_epochs_are_refused(two):
-    with pytest.raises(UomhError, match=r"train\.max_epochs is 2 there and 1 here"):
+    with pytest.raises(UomhError, match=r"model\.train\.max_epochs is 2 there and 1 here"):
         command(two, "train.max_epochs=1")
 
 
 def test_codes_do_not_change_under_a_trained_second_step(tmp_path):
-    steps = [*FLOW, "density_train.max_epochs=1"]
+    steps = [*FLOW, "density.train.max_epochs=1"]
     command(tmp_path / "run", *steps, "train.max_epochs=1")
-    with pytest.raises(UomhError, match=r"raise density_train\.max_epochs, too"):
+    with pytest.raises(UomhError, match=r"raise those of the density, too"):
         command(tmp_path / "run", *steps, "train.max_epochs=2")
-    command(tmp_path / "run", *FLOW, "density_train.max_epochs=2", "train.max_epochs=1")
-    command(tmp_path / "run", *FLOW, "density_train.max_epochs=3", "train.max_epochs=2")
+    command(tmp_path / "run", *FLOW, "density.train.max_epochs=2", "train.max_epochs=1")
+    command(tmp_path / "run", *FLOW, "density.train.max_epochs=3", "train.max_epochs=2")
 
 
-def test_parts_matched_by_compute_are_given_more_epochs(tmp_path):
-    parts = ["clusters.name=kmeans", "clusters.num_clusters=2", "disconnected=true"]
-    parts.append("match=compute")
+def test_parts_that_the_data_decided_are_given_more_epochs(tmp_path):
+    parts = ["clusters.name=kmeans", "clusters.num_clusters=2", "parts.match=parameters"]
+    parts.append("model.latent_dim=dimension")
     command(tmp_path / "run", *parts, "train.max_epochs=1")
     command(tmp_path / "run", *parts, *TWO)
     command(tmp_path / "whole", *parts, *TWO)
@@ -177,6 +178,12 @@ def tear(name):
     return damage
 
 
+def older(run):
+    record = json.loads((run / "config.json").read_text())
+    del record["asked"]
+    (run / "config.json").write_text(json.dumps(record))
+
+
 MODEL = "checkpoints/model"
 DAMAGE = {
     "empty config": (write("config.json", b"{}"), "config.json' is damaged"),
@@ -185,8 +192,7 @@ DAMAGE = {
     "a list": (write("config.json", b"[1]"), "config.json' is damaged"),
     "unknown key": (change_config(colour=3), "another version: unknown setting 'colour'"),
     "wrong type": (change_config(seed="x"), "another version: setting seed"),
-    "torn plan": (tear("plan.json"), "plan.json' is damaged; delete it"),
-    "another plan": (write("plan.json", b"[]"), "plan.json' is damaged; delete it"),
+    "an older format": (older, "holds a run of an older version"),
     "torn best": (tear(f"{MODEL}/best.pt"), "best.pt' is damaged"),
     "no best": (lambda run: (run / MODEL / "best.pt").unlink(), "no best.pt|has no checkpoint yet"),
     "other weights": (
@@ -248,7 +254,7 @@ def test_what_can_be_mended_is_mended(run, two):
 
 
 def test_a_pretrained_run_killed_in_its_first_save_begins_from_the_pretrained(one, tmp_path):
-    steps = [*FLOW, "train.max_epochs=1", f"two_step.autoencoder_run={one}"]
+    steps = [*FLOW, "train.max_epochs=1", f"step.autoencoder_run={one}"]
     assert finish(tmp_path / "whole", steps) == 0
     # What a kill within the first save leaves: a folder, and maybe half a file.
     for moment in (("best", 1), ("last", 1)):
@@ -264,15 +270,13 @@ def test_paths_of_other_runs_and_of_labels_are_absolute(one, tmp_path, monkeypat
     (one.parent / "labels.csv").write_text("\n".join(str(i % 2) for i in range(350)))
     config, _ = uomh.resolve(
         overrides=[
-            *BASE,
-            *FLOW,
-            "two_step.autoencoder_run=run",
+            *tree([*BASE, *FLOW, "step.autoencoder_run=run"]),
             "cluster_codes=./run",
             "clusters.name=saved",
             "clusters.file=labels.csv",
         ]
     )
-    assert config.two_step.autoencoder_run == str(one)
+    assert config.model.autoencoder_run == str(one)
     assert config.cluster_codes == str(one)
     assert config.clusters.file == str(one.parent / "labels.csv")
 

@@ -37,6 +37,9 @@ class Recorder(Progress):
     def stop(self, path, why):
         self.events.append(("stop", path, why))
 
+    def stage(self, name, done, total):
+        self.events.append(("stage", name, (done, total)))
+
 
 def errors(outcomes):
     return [each.error for each in outcomes]
@@ -81,6 +84,8 @@ def check_backend(backend, root, reference):
     assert [each.value for each in outcomes] == [{"threads": 2, "OMP": "2"}] * 3
     assert_reference(reference, root)
     for i in range(3):
+        stages = [each for each in recorder.events if each[:2] == ("stage", f"stage{i}")]
+        assert stages[-1][2] == (STEPS, STEPS)
         told = [each for each in recorder.events if each[1] == f"piece{i}"]
         assert told[0] == ("start", f"piece{i}", 0)
         assert told[-1] == ("stop", f"piece{i}", "finished")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -25,6 +26,7 @@ from rich.text import Text
 
 from uomh import memory
 from uomh.cli.faults import sentences as sentences
+from uomh.devices import checked_device, described
 from uomh.parallel.progress import Progress
 from uomh.text import shown
 
@@ -62,10 +64,24 @@ def prepare_process() -> None:
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-class TrainingDisplay(Progress):
-    """Shows training: bars on a terminal, one line an epoch elsewhere, nothing if quiet."""
+STAGES = {
+    "neighbours": "searching neighbours",
+    "nulls": "shuffling labels",
+    "groups": "measuring groups",
+    "merges": "merging clusters",
+}
+"""stages of work, as they are shown"""
 
-    def __init__(self, quiet: bool) -> None:
+
+class Display(Progress):
+    """Shows progress: bars on a terminal, a line an epoch or a stage elsewhere, nothing if quiet.
+
+    Args:
+        quiet: show nothing.
+        transient: take the bars away at the end.
+    """
+
+    def __init__(self, quiet: bool, transient: bool = False) -> None:
         self.quiet = quiet
         self.bars: Bars | None = None
         if not quiet and out.is_terminal:
@@ -76,10 +92,12 @@ class TrainingDisplay(Progress):
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}", markup=False),
                 console=out,
+                transient=transient,
             )
         self.tasks: dict[str, TaskID] = {}
         self.points: dict[str, int] = {}
         self.epochs: dict[str, int] = {}
+        self.began: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         if self.bars:
@@ -128,6 +146,18 @@ class TrainingDisplay(Progress):
         """Say how a leaf ended."""
         if not self.quiet:
             out.print(f"{shown(path)}: {why}")
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        """Move a stage's bar, or say at its end how long it took."""
+        what = STAGES.get(name, shown(name))
+        if self.bars:
+            if name not in self.tasks:
+                self.tasks[name] = self.bars.add_task(what, total=total, note="")
+            self.bars.update(self.tasks[name], completed=done, total=total)
+        elif not self.quiet:
+            began = self.began.setdefault(name, time.monotonic())
+            if done >= total:
+                say(f"{what}: {time.monotonic() - began:.1f} s")
 
 
 def metrics_table(values: Iterable[Value], title: str) -> Table:
@@ -208,6 +238,12 @@ def say(message: str, quiet: bool = False) -> None:
     """A line for the person at the terminal."""
     if not quiet:
         out.print(shown(message), soft_wrap=True)
+
+
+def say_device(asked: str, quiet: bool = False) -> None:
+    """The line that says which device the setting means here."""
+    how = ", chosen by device=auto" if asked == "auto" else ""
+    say(f"computing on {described(checked_device(asked))}{how}", quiet)
 
 
 def given(**values: Any) -> dict[str, Any]:

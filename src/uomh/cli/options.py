@@ -19,6 +19,9 @@ SkipBroken = Annotated[
     bool | None, typer.Option("--skip-broken", help="leave out images that cannot be decoded")
 ]
 Seed = Annotated[int | None, typer.Option(help="all randomness follows from it")]
-Device = Annotated[str | None, typer.Option(help="torch device: cpu, cuda, cuda:1, mps")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="torch device: auto (CUDA, else MPS, else cpu), cpu, cuda, cuda:1, mps"),
+]
 Threads = Annotated[int | None, typer.Option(help="processor threads", min=1, max=MAX_THREADS)]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors alone")]

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from uomh.cli.console import given, metrics_table, out, parts_table, say, sentences
+from uomh.cli.console import (
+    given,
+    metrics_table,
+    out,
+    parts_table,
+    say,
+    say_device,
+    sentences,
+)
 from uomh.cli.options import DataRoot, Device, Quiet, Seed, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
@@ -43,18 +51,20 @@ def evaluate(
     """Measure runs on their test split; adds to each RUN/metrics.json."""
     from uomh.config import EvaluateConfig, RunConfig
     from uomh.data import load_data
+    from uomh.features import extractor_settings
     from uomh.settings import merged
     from uomh.training.load import load_run
     from uomh.training.lock import writing
     from uomh.training.measure import measure
-    from uomh.training.plan import grouped
+    from uomh.training.resolve import grouped
 
     checked_device(device)
     how = given(samples=samples, ood=ood)
     if metrics is not None:
         how["metrics"] = named_metrics(metrics)
     if features is not None or feature_weights is not None:
-        how["features"] = given(name=features, weights=feature_weights and str(feature_weights))
+        weights = None if feature_weights is None else str(feature_weights)
+        how["features"] = extractor_settings(features or "classifier", weights).model_dump()
     EvaluateConfig.of(how)  # what is not known fails here, before any work
 
     def evaluate_run(path: Path) -> None:
@@ -63,6 +73,7 @@ def evaluate(
         config = RunConfig.of(
             merged(run.config.model_dump(mode="json"), given(**changes), {"evaluate": how})
         )
+        say_device(config.device, quiet)
         where = config.data
         if data_root is not None:
             where = where.model_copy(update={"data_root": data_root})
@@ -116,7 +127,8 @@ def sample(
     checked_device(device)
     loaded = load_run(run)
     levels = loaded.spec.levels
-    model = loaded.model.to(checked_device(device or loaded.config.device))
+    asked = device or loaded.config.device
+    model = loaded.model.to(checked_device(asked))
     if target.suffix == ".png" and levels is None:
         raise UomhError("the model makes vectors, not images; give --out FILE.npz")
     number = None
@@ -125,6 +137,7 @@ def sample(
         if not getattr(model, "num_classes", 0):
             raise UomhError(f"{str(run)!r} is not conditional, so --label has no meaning for it")
     picture = target.suffix == ".png"
+    say_device(asked, quiet)
     with for_sampling(model, n, number, picture):
         y = None if number is None else torch.full((n,), number, device=model.device)
         with seeded(loaded.config.seed if seed is None else seed, "sample"):

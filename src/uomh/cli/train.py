@@ -10,12 +10,13 @@ import typer
 from typer.core import TyperCommand
 
 from uomh.cli.console import (
-    TrainingDisplay,
+    Display,
     given,
     metrics_table,
     out,
     parts_table,
     say,
+    say_device,
     sentences,
 )
 from uomh.cli.options import (
@@ -94,19 +95,25 @@ def train(
         dataset=dataset, data_root=data_root, resize=resize, skip_broken=skip_broken
     )
     values["model"] = given(name=model, conditional=True if conditional else None)
-    if density:
-        values["density"] = {"name": density}
     if conditional and disconnected:
         raise UomhError("choose --disconnected or --conditional: a part has no labels left")
     if how := conditional or disconnected:
         from uomh.clusters import settings_of
 
         values["clusters"] = settings_of(how)
-        values |= given(disconnected=True if disconnected else None)
     from uomh.parallel.core import Parallel
 
     parallel = Parallel(backend, jobs, ray_address)
-    run(values, overrides or [], config, run_dir, quiet, parallel)
+    run(
+        values,
+        overrides or [],
+        config,
+        run_dir,
+        quiet,
+        parallel,
+        density=density,
+        disconnected=disconnected is not None,
+    )
 
 
 def run(
@@ -116,19 +123,27 @@ def run(
     run_dir: Path | None,
     quiet: bool,
     parallel: Parallel | None = None,
+    *,
+    density: str | None = None,
+    disconnected: bool = False,
 ) -> Path:
     """Train by nested values and overrides, measure, say where everything is; the run's folder."""
-    from uomh.config import resolve
+    from uomh.training.complete import complete
     from uomh.training.folder import read_record
-    from uomh.training.lock import writing
-    from uomh.training.measure import complete_measures
-    from uomh.training.run import train as train_run
+    from uomh.training.resolve import resolve
 
     # The number of threads belongs to the run: going on elsewhere keeps it.
     there = read_record(run_dir) if run_dir is not None else None
     if there is not None:
-        values.setdefault("threads", there["config"]["threads"])
-    config, data = resolve(values=values, file=file, overrides=overrides)
+        values.setdefault("threads", there.asked.threads)
+    config, data = resolve(
+        values=values,
+        file=file,
+        overrides=overrides,
+        density=density,
+        disconnected=disconnected,
+    )
+    say_device(config.device, quiet)
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         name = "_".join(each.rpartition(":")[2] for each in names_of(config))
@@ -140,10 +155,9 @@ def run(
         say(f"{data.name}: {note}", quiet)
     for sentence in not_measured(config, data):
         say(sentence, quiet)
-    with writing(run_dir):
-        with TrainingDisplay(quiet) as display:
-            model, grouped = train_run(config, data, run_dir, display, parallel)
-        shown = complete_measures(model, grouped, config, run_dir)
+    with Display(quiet) as display:
+        done = complete(config, run_dir, data, display, parallel)
+    shown, grouped = done.values, done.data
     if config.clusters is not None:
         from uomh.clusters import compare
 
@@ -193,5 +207,10 @@ def not_measured(config: RunConfig, data: Data) -> list[str]:
 
 
 def names_of(config: RunConfig) -> list[str]:
-    """The models of a run: one, or those of two steps."""
-    return [each.name for each in (config.model, config.density) if each is not None]
+    """The models of a run: one, or those of its steps."""
+    from uomh.models.core import ModelConfig
+    from uomh.settings import all_settings
+
+    model = config.model
+    template = getattr(model, "part", model)
+    return [part.name for part in all_settings(template) if isinstance(part, ModelConfig)]

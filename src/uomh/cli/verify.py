@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
-from uomh.cli.console import given, out, say, sentences
+from uomh.cli.console import Display, given, out, say, say_device, sentences
 from uomh.cli.options import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
+from uomh.files import only_writer
 from uomh.text import shown
 
 if TYPE_CHECKING:
@@ -23,12 +21,6 @@ if TYPE_CHECKING:
 
     from uomh.data import Data
     from uomh.dimension.result import DimensionReport
-
-STAGES = {
-    "neighbours": "searching neighbours",
-    "nulls": "shuffling labels",
-    "groups": "measuring groups",
-}
 
 
 @sentences
@@ -51,8 +43,13 @@ def verify(
             metavar="HOW", help="groups: a clusterer, or a file of labels (.npz, .npy, .csv)"
         ),
     ] = "class",
-    k: Annotated[str, typer.Option(help="numbers of neighbours")] = "3,10,20",
-    estimator: Annotated[str, typer.Option(help="of the dimension")] = "mle",
+    k: Annotated[
+        str | None,
+        typer.Option(help="numbers of neighbours; by default 3,10,20 (mle) or the estimator's own"),
+    ] = None,
+    estimator: Annotated[
+        str, typer.Option(help="of the dimension: a name from uomh list, or file.py:Class")
+    ] = "mle",
     nulls: Annotated[int, typer.Option(help="shuffles of the labels")] = 199,
     duplicates: Annotated[str, typer.Option(help="drop, keep or error")] = "drop",
     near_duplicates: Annotated[
@@ -86,18 +83,19 @@ def verify(
         raise unknown("policy for duplicates", duplicates, ["drop", "keep", "error"])
     if near_duplicates not in ("keep", "drop"):
         raise unknown("policy for near-duplicates", near_duplicates, ["keep", "drop"])
-    ks = _numbers(k)
+    ks = None if k is None else _numbers(k)
+    device = device or "auto"
     checked_device(device)
     if threads:
         import torch
 
         torch.set_num_threads(threads)
-    from uomh.clusters import looked_at
     from uomh.data import load_data
     from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
 
     silent = quiet or as_json
+    say_device(device, silent)
     reports = []
     for name in names:
         options = {
@@ -113,7 +111,7 @@ def verify(
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         for note in data.notes:
             say(f"{name}: {note}", silent)
-        with Display(silent) as display:
+        with Display(silent, transient=True) as display:
             report = evidence(
                 x,
                 y,
@@ -127,17 +125,18 @@ def verify(
                 classes=classes or None,
                 name=data.name,
                 by=by if by == "class" else Path(by).name,
-                from_points=looked_at(data),
+                from_points=data.grouping is not None and data.grouping.from_points,
                 unlabelled=data.unlabelled,
                 notes=[note for note in data.notes if note != counted],
                 device=device,
-                progress=display.show,
+                progress=display,
             )
         reports.append(report)
         if not silent:
             show(report)
     if output is not None:
-        save(reports, output)
+        with only_writer(output):
+            save(reports, output)
         say(f"{output}/dimension.png, .pdf, .svg, .json, .csv", silent)
     if as_json:
         texts = [report.to_json() for report in reports]
@@ -150,16 +149,16 @@ def save(reports: list[DimensionReport], folder: Path) -> None:
 
     names: set[str] = set()
     for report in reports:
-        own = folder
+        place = folder
         if len(reports) > 1:
             base = report.dataset.replace("/", "_")
             numbered = (f"{base}-{i}" for i in itertools.count(2))  # two files may have one name
             name = next(name for name in itertools.chain([base], numbered) if name not in names)
             names.add(name)
-            own = folder / name
-        report.save(own)
-        if own != folder:
-            save_dimension_figure([report], own)
+            place = folder / name
+        report.save(place)
+        if place != folder:
+            save_dimension_figure([report], place)
     save_dimension_figure(reports, folder)
 
 
@@ -176,104 +175,50 @@ def show(report: DimensionReport) -> None:
 
 
 def groups_table(report: DimensionReport) -> Table:
-    """Estimates by group, the calibrated band at the middle k, and the size-matched estimate."""
+    """Estimates by group, the calibrated band at the middle k, and the size-matched estimate.
+
+    Without a calibration there are no bands.
+    """
     ks = list(report.whole.k)
     middle = ks[len(ks) // 2]
+    bands = [group.k[middle].calibrated for group in report.groups]
+    calibrated = any(band is not None for band in bands)
     table = Table(box=None, pad_edge=False, padding=(0, 1), caption_justify="left")
     if report.groups:
+        true = f"true: dimensions that would give the value at k = {middle}, from torus to ball. "
         table.caption = (
-            f"±: half a 95% interval. true: dimensions that would give the value at k = {middle}, "
-            "from torus to ball. random: value of as many random points"
+            f"±: half a 95% interval. {true if calibrated else ''}"
+            "random: value of as many random points"
         )
     table.add_column(shown(report.by or ""), overflow="ellipsis", max_width=14, no_wrap=True)
     table.add_column("n", justify="right")
     for k in ks:
         table.add_column(f"k = {k}", justify="right")
-    if report.groups:
+    if calibrated:
         table.add_column("true", justify="right")
+    if report.groups:
         table.add_column("random", justify="right")
-    for group in report.groups:
-        low, high = group.k[middle].calibrated
+    for group, band in zip(report.groups, bands, strict=True):
         table.add_row(
             shown(group.label),
             str(group.n),
             *(_with_error(e.dimension, e.low, e.high) for e in group.k.values()),
-            f"{low:.1f}-{high:.1f}",
+            *([] if band is None else [f"{band[0]:.1f}-{band[1]:.1f}"]),
             f"{group.k[middle].size_matched:.2f}",
         )
     whole = (_with_error(e.dimension, e.low, e.high) for e in report.whole.k.values())
-    table.add_row("all", str(report.n), *whole, *(["", ""] if report.groups else []), style="bold")
+    table.add_row("all", str(report.n), *whole, style="bold")
     return table
 
 
 def claims_table(report: DimensionReport) -> Table:
-    """The three claims, their status and what each rests on."""
-    matter, differ, apart = (
-        report.claims.labels_matter,
-        report.claims.dimensions_differ,
-        report.claims.groups_separated,
-    )
+    """The claims, their status and what each rests on."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for style in ("", "bold", ""):
         table.add_column(style=style, overflow="fold")
-    spread = matter.reason
-    if matter.k:
-        rho = ", ".join(f"{test.rho:.1f}" for test in matter.k.values())
-        p = ", ".join(dict.fromkeys(f"{test.p_value:.2g}" for test in matter.k.values()))
-        spread = f"spread {rho} times that of shuffled labels; p = {p}"
-    table.add_row("labels matter", matter.status, spread)
-    gap = ""
-    if differ.k:
-        first = next(iter(differ.k.values()))
-        widths = ", ".join(f"{g.gap:.1f}" for g in differ.k.values())
-        stable = {True: "stable", False: "not stable", None: "unknown"}[differ.scale_stable]
-        gap = f"bands of {first.lowest} and {first.highest} apart by {widths}; over scale {stable}"
-    table.add_row("dimensions differ", differ.status, gap or differ.reason)
-    mixing = apart.reason
-    if apart.purity is not None:
-        mixing = f"{apart.purity:.1%} of neighbours of the own group, {apart.lift:.1f} times chance"
-    table.add_row("groups separated", apart.status, mixing)
+    for name, claim in report.claims.by_name().items():
+        table.add_row(name, claim.status, claim.row())
     return table
-
-
-class Display:
-    """Progress of one data set: a bar with time left on a terminal, a line a stage elsewhere."""
-
-    def __init__(self, silent: bool) -> None:
-        self.silent = silent
-        self.bars: Bars | None = None
-        if not silent and out.is_terminal:
-            self.bars = Bars(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=24),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TimeRemainingColumn(),
-                console=out,
-                transient=True,
-            )
-        self.tasks: dict[str, TaskID] = {}
-        self.started: dict[str, float] = {}
-
-    def __enter__(self) -> Self:
-        if self.bars:
-            self.bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bars:
-            self.bars.stop()
-
-    def show(self, stage: str, done: int, total: int) -> None:
-        """A stage has come so far."""
-        what = STAGES.get(stage, stage)
-        if self.bars:
-            if stage not in self.tasks:
-                self.tasks[stage] = self.bars.add_task(what, total=total)
-            self.bars.update(self.tasks[stage], completed=done)
-        elif not self.silent:
-            since = self.started.setdefault(stage, time.monotonic())
-            if done >= total:
-                say(f"{what}: {time.monotonic() - since:.1f} s")
 
 
 def _with_error(value: float, low: float, high: float) -> str:

@@ -4,44 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uomh.lazy import attributes
+from uomh.lazy import attach
 
 if TYPE_CHECKING:
-    from uomh.clusters.agreement import Agreement, compare
-    from uomh.clusters.core import (
-        Clusterer,
-        ClustererConfig,
-        PointClusterer,
-        cluster,
-        looked_at,
-        settings_of,
-    )
-    from uomh.clusters.partition import load_partition, save_partition
-
-_HOMES = {
-    "Agreement": "uomh.clusters.agreement",
-    "Clusterer": "uomh.clusters.core",
-    "ClustererConfig": "uomh.clusters.core",
-    "PointClusterer": "uomh.clusters.core",
-    "cluster": "uomh.clusters.core",
-    "compare": "uomh.clusters.agreement",
-    "load_partition": "uomh.clusters.partition",
-    "looked_at": "uomh.clusters.core",
-    "save_partition": "uomh.clusters.partition",
-    "settings_of": "uomh.clusters.core",
-}
-
-__all__ = [
-    "Agreement",
-    "Clusterer",
-    "ClustererConfig",
-    "PointClusterer",
-    "cluster",
-    "compare",
-    "load_partition",
-    "looked_at",
-    "save_partition",
-    "settings_of",
-]
-
-__getattr__ = attributes(__name__, _HOMES)
+    from uomh.clusters.agreement import Agreement as Agreement
+    from uomh.clusters.agreement import compare as compare
+    from uomh.clusters.core import Clusterer as Clusterer
+    from uomh.clusters.core import ClustererConfig as ClustererConfig
+    from uomh.clusters.core import PointClusterer as PointClusterer
+    from uomh.clusters.core import cluster as cluster
+    from uomh.clusters.core import settings_of as settings_of
+    from uomh.clusters.partition import load_partition as load_partition
+    from uomh.clusters.partition import save_partition as save_partition
+else:
+    __all__, __dir__, __getattr__ = attach(__name__)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from uomh import registry
 from uomh.clusters.choose import best_number
-from uomh.data.core import Data
+from uomh.data.core import Data, Grouping
 from uomh.errors import UomhError
 from uomh.neighbours.core import Points
 from uomh.settings import ComponentSettings, Nested
@@ -81,6 +81,11 @@ class Clusterer(ABC):
         self.config = config
         self.seed = seed
 
+    @property
+    def grouping(self) -> Grouping:
+        """What its labels say of how they were made."""
+        return Grouping(self.name, self.looks)
+
     @abstractmethod
     def __call__(self, data: Data, features: Features | None = None) -> Data:
         """The same data, labelled by group in every split.
@@ -121,7 +126,7 @@ class PointClusterer(Clusterer):
         number = self._number(data, train)
         labels, assign = self.fit(train)(number)
         held_out = [assign(x) if len(x) else np.empty(0, np.int64) for x in (valid, test)]
-        return relabelled(data, (labels, *held_out), map(str, range(number)), self.name)
+        return relabelled(data, (labels, *held_out), map(str, range(number)), self.grouping)
 
     def _vectors(self, data: Data) -> list[Array]:
         """The points of the three splits as rows."""
@@ -157,8 +162,16 @@ def number_of_clusters(data: Data, wanted: int | None) -> int:
     return number
 
 
-def relabelled(data: Data, labels: Sequence[Labels], names: Iterable[str], how: str) -> Data:
+def relabelled(
+    data: Data, labels: Sequence[Labels], names: Iterable[str], grouping: Grouping
+) -> Data:
     """The data with new labels of the three splits, (train, valid, test).
+
+    Args:
+        data: with other labels or none.
+        labels: numbers 0 .. K-1 of the points of each split.
+        names: of the K groups.
+        grouping: how they were made; a clusterer's is its ``grouping``.
 
     Raises:
         UomhError: a group has no training point.
@@ -168,8 +181,9 @@ def relabelled(data: Data, labels: Sequence[Labels], names: Iterable[str], how: 
     if not counts.all():
         empty = [name for name, count in zip(classes, counts, strict=True) if not count]
         raise UomhError(
-            f"{data.name}: {how} leaves {len(empty)} of {len(classes)} groups without a training "
-            f"point ({', '.join(map(repr, empty[:3]))}); ask for fewer clusters, or more points"
+            f"{data.name}: {grouping.how} leaves {len(empty)} of {len(classes)} groups without a "
+            f"training point ({', '.join(map(repr, empty[:3]))}); ask for fewer clusters, or more "
+            "points"
         )
     digest = hashlib.blake2b(repr(classes).encode(), digest_size=4)
     for numbers in labels:
@@ -184,21 +198,10 @@ def relabelled(data: Data, labels: Sequence[Labels], names: Iterable[str], how: 
         valid=valid,
         test=test,
         classes=classes,
-        fingerprint=f"{data.fingerprint}+{how}:{digest.hexdigest()}",
+        fingerprint=f"{data.fingerprint}+{grouping.how}:{digest.hexdigest()}",
         pool="",
+        grouping=grouping,
     )
-
-
-def looked_at(data: Data) -> bool:
-    """Whether the labels were chosen by looking at the points, as far as the fingerprint tells."""
-    how = found_by(data.fingerprint)
-    return how in registry.entries("clusterers") and registry.load("clusterers", how).looks
-
-
-def found_by(fingerprint: str) -> str:
-    """The clusterer that `relabelled` last wrote into a fingerprint; empty where none did."""
-    _, plus, last = fingerprint.rpartition("+")
-    return last.rpartition(":")[0] if plus else ""
 
 
 def by_size(labels: Labels) -> Labels:

@@ -41,16 +41,17 @@ class Dimension(PointClusterer):
     def fit(self, x: Array) -> Cut:
         """See `PointClusterer`."""
         k = self.config.k
-        own = x[distinct(x)]
-        if len(own) < k + 2:
+        apart = x[distinct(x)]
+        if len(apart) < k + 2:
             raise UomhError(
-                f"{len(own)} distinct points have no {k} neighbours each to spare; lower clusters.k"
+                f"{len(apart)} distinct points have no {k} neighbours each to spare; "
+                "lower clusters.k"
             )
-        found = nearest_neighbours(own, k, duplicates="keep")
+        found = nearest_neighbours(apart, k, duplicates="keep")
         inverse = inverse_dimension(found.distances, k)
 
         def values(points: Array) -> NDArray[np.float64]:
-            near = nearest_neighbours(own, k + 1, points, duplicates="keep")
+            near = nearest_neighbours(apart, k + 1, points, duplicates="keep")
             value: NDArray[np.float64] = -inverse[near.indices].mean(axis=1)
             return value
 

@@ -22,6 +22,7 @@ from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours
 from uomh.registry import register
 from uomh.seeds import seeded
+from uomh.settings import ExistingPath
 
 
 @register("clusterers", "class")
@@ -54,7 +55,7 @@ class Random(Clusterer):
                 torch.randint(number, (len(split),)).numpy()
                 for split in (data.train, data.valid, data.test)
             )
-        return relabelled(data, (train, valid, test), map(str, range(number)), self.name)
+        return relabelled(data, (train, valid, test), map(str, range(number)), self.grouping)
 
 
 @register("clusterers", "saved")
@@ -64,7 +65,7 @@ class Saved(Clusterer):
     class Config(ClustererConfig):
         """Its settings."""
 
-        file: str = ""
+        file: ExistingPath = ""
         """a partition of these data, .npz; or labels, .npy, .csv: one for each training row of the
         source, in its order, or for each point of the pool that a limit leaves (validation points,
         then training points); a test point that has none gets that of its nearest training one"""
@@ -96,7 +97,7 @@ class Saved(Clusterer):
         assert of_valid is not None
         if of_test is None:
             of_test = _of_nearest(data, of_train)
-        return relabelled(data, (of_train, of_valid, of_test), names, self.name)
+        return relabelled(data, (of_train, of_valid, of_test), names, self.grouping)
 
 
 def _of_rows(split: Split, labels: Labels) -> Labels | None:

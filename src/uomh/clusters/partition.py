@@ -8,24 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uomh.clusters.core import found_by, relabelled
+from uomh.clusters.core import relabelled
 from uomh.data.arrays import load_array
-from uomh.data.core import Data, Split
+from uomh.data.core import Data, Grouping, Split
 from uomh.data.labels import UNLABELLED, Numbering, labels_of_texts
 from uomh.data.tables import LABEL_COLUMNS, csv_rows
 from uomh.errors import UomhError
 from uomh.files import replacing
 
 SPLITS = ("train", "valid", "test")
-KEYS = (*SPLITS, "names", "fingerprint", "data_fingerprint", "data_classes")
+KEYS = (*SPLITS, "names", "how", "from_points", "data_fingerprint", "data_classes")
 
 
 def save_partition(path: Path, before: Data, after: Data) -> None:
     """Write the labels of the three splits, whole or not at all.
 
     The file is an .npz of ``train``, ``valid`` and ``test`` (int64 labels), ``names`` of the
-    groups, the ``fingerprint`` of the labelled data, and what says whose labels they are: the
-    ``data_fingerprint`` (of the pool, where it is known) and ``data_classes`` of the data before.
+    groups, ``how`` they were made (empty for the classes as they are) and whether ``from_points``
+    (see `uomh.data.core.Grouping`), and what says whose labels they are: the ``data_fingerprint``
+    (of the pool, where it is known) and ``data_classes`` of the data before.
 
     Args:
         path: such as ``partition.npz``; its folder is made.
@@ -41,7 +42,8 @@ def save_partition(path: Path, before: Data, after: Data) -> None:
             valid=_labels(after.valid),
             test=_labels(after.test),
             names=np.array(after.classes, dtype=str),
-            fingerprint=np.array(after.fingerprint),
+            how=np.array(after.grouping.how if after.grouping else ""),
+            from_points=np.array(after.grouping is not None and after.grouping.from_points),
             data_fingerprint=np.array(before.pool or before.fingerprint),
             data_classes=np.array(before.classes, dtype=str),
         )
@@ -64,6 +66,7 @@ def load_partition(path: Path, data: Data) -> Data:
                 raise ValueError("no labels")
             if not set(np.unique(saved[name]).tolist()) <= set(range(len(saved["names"]))):
                 raise ValueError("labels without a name")
+        grouping = Grouping(str(saved["how"]), bool(saved["from_points"]))
     except FileNotFoundError:
         raise UomhError(f"there is no file of labels {str(path)!r}") from None
     except Exception:  # a damaged archive fails in whatever layer meets the damage first
@@ -80,12 +83,11 @@ def load_partition(path: Path, data: Data) -> Data:
         )
     if not alike or str(saved["data_fingerprint"]) != (data.pool or data.fingerprint):
         raise UomhError(f"{str(path)!r} holds labels of other data than {data.name}")
-    how = found_by(str(saved["fingerprint"]))
-    if not how:  # the classes, as they were
+    if not grouping.how:  # the classes, as they were
         return data
     pool = np.concatenate([saved["valid"], saved["train"]])
     labels = pool[sizes[1] :], pool[: sizes[1]], saved["test"]
-    return relabelled(data, labels, saved["names"].tolist(), how)
+    return relabelled(data, labels, saved["names"].tolist(), grouping)
 
 
 def read_labels(path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -27,7 +27,6 @@ Should ties leave no pair nearest to each other, the least rise of all is merged
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,8 +35,9 @@ from numpy.typing import NDArray
 
 from uomh.clusters.tree import Tree
 from uomh.neighbours import distinct, nearest_neighbours
-from uomh.neighbours.bounds import as_rows, make_sketch
+from uomh.neighbours.bounds import as_rows, is_rough, lower_bounds, make_sketch
 from uomh.neighbours.core import Points
+from uomh.parallel.progress import Progress
 
 TABLE = 1 << 22
 """bounds at once"""
@@ -47,7 +47,6 @@ DIGITS = 40
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 
 def ward(x: NDArray[Any], progress: Progress | None = None) -> Tree:
@@ -55,7 +54,7 @@ def ward(x: NDArray[Any], progress: Progress | None = None) -> Tree:
 
     Args:
         x: the points.
-        progress: called with (merges done, merges in all).
+        progress: is told of the stage ``merges``.
 
     Examples:
         >>> tree = ward(np.array([[0.0], [1.0], [5.0]]))
@@ -98,7 +97,7 @@ class _Clusters:
             torch.from_numpy(np.random.default_rng(0).permutation(n)[:SAMPLE]),
             2 / n,
             2.0 ** -math.frexp(norm)[1] if norm else 1.0,
-            single=False,
+            is_rough(torch.device("cpu")),
         )
         self.columns = torch.cat([self.sketch.columns(block) for _, block in points.blocks()])
 
@@ -116,7 +115,7 @@ class _Clusters:
             gone[a] = gone[b] = True
             lost = self.alive[gone[self.alive] | gone[self.nearest[self.alive]]]
             if progress is not None:
-                progress(total + 1 - len(self.alive), total)
+                progress.stage("merges", total + 1 - len(self.alive), total)
         return np.concatenate(merges), np.concatenate(rises)
 
     def _mutual(self) -> tuple[Rows, Rows]:
@@ -151,7 +150,7 @@ class _Clusters:
             these, own = rows[start : start + step], place[start : start + step]
             shape = len(these), len(alive)
             table, weight = memory[:, : math.prod(shape)].view(2, *shape)
-            torch.mm(as_rows(columns[own]), columns.T, out=table)
+            lower_bounds(as_rows(columns[own]), columns, table)
             table /= torch.add(inverse[own, None], inverse, out=weight)
             table[torch.arange(len(these)), own] = torch.inf
             guess = self._rise(these, alive[table.argmin(dim=1).numpy()])

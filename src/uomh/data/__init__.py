@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uomh.lazy import attributes
+from uomh.lazy import attach
 
 if TYPE_CHECKING:
-    from uomh.data.config import DataConfig
-    from uomh.data.core import Data, DataSpec, Split
-    from uomh.data.load import load_data
-
-__all__ = ["Data", "DataConfig", "DataSpec", "Split", "load_data"]
-
-__getattr__ = attributes(
-    __name__,
-    {
-        "Data": "uomh.data.core",
-        "DataSpec": "uomh.data.core",
-        "Split": "uomh.data.core",
-        "DataConfig": "uomh.data.config",
-        "load_data": "uomh.data.load",
-    },
-)
+    from uomh.data.config import DataConfig as DataConfig
+    from uomh.data.core import Data as Data
+    from uomh.data.core import DataSpec as DataSpec
+    from uomh.data.core import Split as Split
+    from uomh.data.load import load_data as load_data
+else:
+    __all__, __dir__, __getattr__ = attach(__name__)

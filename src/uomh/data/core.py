@@ -74,6 +74,20 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Grouping:
+    """How labels were made that are not those of the source.
+
+    Attributes:
+        how: name of the clusterer.
+        from_points: whether it looked at the points, so that a test of the same points that takes
+            the groups as given does not hold.
+    """
+
+    how: str
+    from_points: bool = False
+
+
+@dataclass(frozen=True)
 class Data:
     """A data set: three splits, the names of its classes, its grey levels, its fingerprint.
 
@@ -82,7 +96,8 @@ class Data:
     in all splits. ``pool`` is the same wherever the validation split is cut; empty where it is not
     known. ``notes`` are sentences on what was left out or changed when the data were read, to be
     shown; ``unlabelled`` counts the training rows that were left out because they have no label,
-    and ``source_rows`` all training rows of the source, 0 where there is none.
+    and ``source_rows`` all training rows of the source, 0 where there is none. ``grouping`` is how
+    the labels were made, None for those of the source.
     """
 
     name: str
@@ -96,6 +111,7 @@ class Data:
     notes: tuple[str, ...] = ()
     unlabelled: int = 0
     source_rows: int = 0
+    grouping: Grouping | None = None
 
     @property
     def spec(self) -> DataSpec:

@@ -7,9 +7,10 @@ and a copy gets the pointwise value of the point it equals.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -17,16 +18,22 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from uomh.dimension import halves
-from uomh.dimension.halves import Interval
+from uomh.dimension.thinning import (
+    UNKNOWN,
+    Interval,
+    around,
+    list_length,
+    split_variance,
+    without_copies,
+)
+from uomh.dimension.values import Floats as Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours, distinct, nearest_neighbours
 from uomh.neighbours.arrays import as_rows
 from uomh.neighbours.checks import one_of, real_number, whole_number
-from uomh.neighbours.core import Points as Rows
+from uomh.neighbours.core import Points
 
-Floats = NDArray[np.float64]
-Points = NDArray[Any]
+Coordinates = NDArray[Any]
 
 BEYOND = 1.25  # times the coordinates: farther than chance and known biases take an estimate
 
@@ -47,7 +54,7 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         dimension_: estimate, positive and finite.
         dimension_pw_: (n,) pointwise estimates.
         interval_: (low, high), 95%, for the mean of the estimator at this number of points
-            (see ``uomh.dimension.halves``); (0, inf) where the points are too few to halve.
+            (see ``uomh.dimension.thinning``); (0, inf) where the points are too few to halve.
         k_: number of neighbours used.
         n_features_in_: coordinates of a point.
     """
@@ -72,7 +79,7 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
                 distances alone (``uses_points`` is false).
             y: ignored.
             neighbours: of a search within X, in place of one made here; ``dimension_pw_`` then
-                belongs to its ``rows``. An interval needs lists of ``halves.list_length(k, n)``.
+                belongs to its ``rows``. An interval needs lists of ``thinning.list_length(k, n)``.
 
         Raises:
             UomhError: an option is of the wrong kind, too few distinct points, or no finite
@@ -86,42 +93,59 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         self._check_options()
         if neighbours is not None:
             needed = X is not None or self.uses_points
-            points = self._points(X) if needed else None
+            points = self._checked_points(X) if needed else None
             _check_belongs(neighbours, points)
-            self._fit(_without_copies(neighbours), points)
+            self._fit(without_copies(neighbours), points)
             return self
-        points = self._points(X)
+        points = self._checked_points(X)
         rows = distinct(points)
-        own = points[rows] if len(rows) < len(points) else points
-        most = self._most(len(rows))
+        apart = points[rows] if len(rows) < len(points) else points
+        most = self.most_k(len(rows))
         if most < self.least_k:
             raise UomhError(f"{len(rows)} distinct points are too few for {self.name}; give more")
-        width = min(self._width(max(self.least_k, min(self.k, most))), len(rows) - 1)
+        width = min(self.list_width(max(self.least_k, min(self.k, most))), len(rows) - 1)
         if self.splits:
-            width = halves.list_length(width, len(rows))
-        self._fit(nearest_neighbours(own, width, duplicates="keep"), own)
+            width = list_length(width, len(rows))
+        self._fit(nearest_neighbours(apart, width, duplicates="keep"), apart)
         if len(rows) < len(points):
             self.dimension_pw_ = _with_copies(self.dimension_pw_, points, rows)
         return self
+
+    def refit(
+        self, neighbours: Neighbours, points: Coordinates | None = None
+    ) -> tuple[float, Interval]:
+        """The dimension and its interval for other lists, at this very k; nothing is kept.
+
+        Args:
+            neighbours: among distinct points, none at distance zero, ``list_width(k)`` wide.
+            points: (n, D) that the lists speak of; None where ``uses_points`` is false.
+
+        Raises:
+            UomhError: lists too short, or no finite dimension.
+        """
+        other = copy.copy(self)
+        other.k_ = other.k
+        other._fit_lists(neighbours, points)
+        return other.dimension_, other.interval_
 
     def _check_options(self) -> None:
         """Raise where an option of the constructor is not of its kind."""
         hints = get_type_hints(type(self).__init__)
         for name in self.get_params(deep=False):
-            value, kind = getattr(self, name), hints[name]
+            value, kind = getattr(self, name), hints.get(name)
             if kind is int:
                 whole_number(value, name, 0 if name in ("splits", "seed") else 1)
             elif kind is float:
                 real_number(value, name)
-            else:
+            elif get_origin(kind) is Literal:
                 one_of(value, name, get_args(kind))
 
-    def _points(self, X: Any) -> Points:
+    def _checked_points(self, X: Any) -> Coordinates:
         """The points as scikit-learn takes them, and tensors; finite, and exact in float64."""
         try:
             if isinstance(X, torch.Tensor | np.ma.MaskedArray):
                 X = as_rows(X, "X").numpy()
-            rows = Rows(validate_data(self, X, ensure_min_samples=2))
+            rows = Points(validate_data(self, X, ensure_min_samples=2))
             rows.largest()
             if not isinstance(X, np.ndarray) or X.dtype.kind == "O":
                 as_rows(X, "X")  # scikit-learn reads text as numbers, and rounds large ones
@@ -129,23 +153,12 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
             raise InvalidPointsError(" ".join(str(error).split())) from error
         return rows.array
 
-    def _fit(self, neighbours: Neighbours, points: Points | None) -> None:
-        most = min(self._most(len(neighbours)), neighbours.k)
-        if self.k < self.least_k:
-            raise UomhError(f"k = {self.k} is too small for {self.name}: at least {self.least_k}")
+    def _fit(self, neighbours: Neighbours, points: Coordinates | None) -> None:
+        most = min(self.most_k(len(neighbours)), neighbours.k)
         if self.k > most:
             warnings.warn(f"k = {self.k} is more than the points allow: {most} used", stacklevel=3)
         self.k_ = min(self.k, most)
-        if self.k_ < self.least_k:
-            raise UomhError(f"{self.name} needs at least {self.least_k} neighbours of a point")
-        width = min(self._width(self.k_), len(neighbours) - 1)
-        if neighbours.k < width:
-            raise UomhError(
-                f"{self.name} at k = {self.k_} needs lists of {width} neighbours; "
-                f"these hold {neighbours.k}"
-            )
-        self.dimension_, self.dimension_pw_ = self._checked(neighbours, points)
-        self.interval_ = self._interval(neighbours, points)
+        self._fit_lists(neighbours, points)
         if points is not None and self.dimension_ > BEYOND * points.shape[1]:
             warnings.warn(
                 f"{self.name} finds {self.dimension_:.3g} dimensions in points of "
@@ -154,7 +167,19 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
                 stacklevel=3,
             )
 
-    def _checked(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _fit_lists(self, neighbours: Neighbours, points: Coordinates | None) -> None:
+        if self.k_ < self.least_k:
+            raise UomhError(f"k must be at least {self.least_k} for {self.name}; it is {self.k_}")
+        width = min(self.list_width(self.k_), len(neighbours) - 1)
+        if neighbours.k < width:
+            raise UomhError(
+                f"{self.name} at k = {self.k_} needs lists of {width} neighbours; "
+                f"these hold {neighbours.k}"
+            )
+        self.dimension_, self.dimension_pw_ = self._checked(neighbours, points)
+        self.interval_ = self._interval(neighbours, points)
+
+    def _checked(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         dimension, pointwise = self._estimate(neighbours, points)
         if not (np.isfinite(dimension) and dimension > 0):
             raise UomhError(
@@ -164,35 +189,35 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         return float(dimension), pointwise
 
     @abstractmethod
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         """The dimension of the set and of every point, (m,), from lists at least ``k_`` wide."""
 
-    def _most(self, n: int) -> int:
+    def most_k(self, n: int) -> int:
         """The largest k that n points allow."""
         return n - 1
 
-    def _width(self, k: int) -> int:
+    def list_width(self, k: int) -> int:
         """How many neighbours of a point ``_estimate`` reads."""
         return k
 
-    def _interval(self, neighbours: Neighbours, points: Points | None) -> Interval:
-        n, width = len(neighbours), self._width(self.k_)
+    def _interval(self, neighbours: Neighbours, points: Coordinates | None) -> Interval:
+        n, width = len(neighbours), self.list_width(self.k_)
         if not self.splits or n // 2 <= width:
-            return halves.UNKNOWN
+            return UNKNOWN
 
         def log_dimension(part: Neighbours) -> Floats:
             return np.log([self._checked(part, points)[0]])
 
         try:
-            variance = halves.split_variance(
+            variance = split_variance(
                 log_dimension, neighbours, width, seed=self.seed, splits=self.splits
             )
         except UomhError:  # lists too short to thin, or a half without a finite dimension
-            return halves.UNKNOWN
-        return halves.around(self.dimension_, float(variance[0]), n, self.k_, splits=self.splits)
+            return UNKNOWN
+        return around(self.dimension_, float(variance[0]), n, self.k_, splits=self.splits)
 
 
-def _with_copies(values: Floats, points: Points, rows: NDArray[np.int64]) -> Floats:
+def _with_copies(values: Floats, points: Coordinates, rows: NDArray[np.int64]) -> Floats:
     """Values of the distinct rows, and for every other row that of the row it equals."""
     copies = np.setdiff1d(np.arange(len(points)), rows)
     twins = nearest_neighbours(points[rows], 1, queries=points[copies]).indices[:, 0]
@@ -201,7 +226,7 @@ def _with_copies(values: Floats, points: Points, rows: NDArray[np.int64]) -> Flo
     return result
 
 
-def _check_belongs(neighbours: Neighbours, points: Points | None) -> None:
+def _check_belongs(neighbours: Neighbours, points: Coordinates | None) -> None:
     if not isinstance(neighbours, Neighbours):
         raise UomhError(
             f"neighbours must be what uomh.nearest_neighbours gives; it is "
@@ -213,17 +238,3 @@ def _check_belongs(neighbours: Neighbours, points: Points | None) -> None:
             f"the neighbours speak of row {last}, but X has {len(points)} rows; "
             "they must come from a search within X"
         )
-
-
-def _without_copies(neighbours: Neighbours) -> Neighbours:
-    """The lists without neighbours at distance zero, as long as the shortest of them."""
-    copies = int(np.count_nonzero(neighbours.distances <= 0, axis=1).max())
-    if not copies:
-        return neighbours
-    if copies == neighbours.k:
-        raise UomhError(
-            f"some point has {copies} copies among its {neighbours.k} neighbours and nothing else; "
-            "drop the duplicates, or search more neighbours"
-        )
-    everything = np.ones(1 + int(max(neighbours.rows.max(), neighbours.indices.max())), dtype=bool)
-    return halves.thinned(neighbours, everything, neighbours.k - copies)

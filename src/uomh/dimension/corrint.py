@@ -23,9 +23,8 @@ import math
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from uomh.dimension import halves
-from uomh.dimension.core import Estimator, Floats, Points
-from uomh.dimension.halves import Interval
+from uomh.dimension.core import Coordinates, Estimator, Floats
+from uomh.dimension.thinning import UNKNOWN, Interval, around
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -62,7 +61,7 @@ class CorrInt(Estimator):
         self.k = k
         self.inner = inner
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         assert points is not None  # Estimator.fit asks for X where uses_points is true
         inner = min(self.inner, self.k_ - 1)
         distances = neighbours.distances
@@ -79,20 +78,20 @@ class CorrInt(Estimator):
             )
         return float(np.log(means[1] / means[0]) / np.log(radii[1] / radii[0])), slopes
 
-    def _interval(self, neighbours: Neighbours, points: Points | None) -> Interval:
+    def _interval(self, neighbours: Neighbours, points: Coordinates | None) -> Interval:
         counts, n = self.pair_counts_, len(neighbours)
         means = counts.mean(axis=0)
         growth = np.log(means[1] / means[0])
         if n < 4 or growth <= 0:
-            return halves.UNKNOWN
+            return UNKNOWN
         zeta2 = (n - 1) * (1 / means[0] - 1 / means[1])
         spread = float(np.var(counts[:, 1] / means[1] - counts[:, 0] / means[0]))
         zeta1 = max(0.0, (spread * (n - 1) - zeta2) / (n - 2))
         variance = (4 * (n - 2) * zeta1 + 2 * zeta2) / (n * (n - 1)) / growth**2
-        return halves.around(self.dimension_, variance, n, self.k_, splits=n)
+        return around(self.dimension_, variance, n, self.k_, splits=n)
 
 
-def pair_counts(points: Points, radii: Floats) -> Floats:
+def pair_counts(points: Coordinates, radii: Floats) -> Floats:
     """How many other points lie nearer than each radius: (n, len(radii)) from (n, D) points."""
     n = len(points)
     centre = points.mean(axis=0, dtype=np.float64)

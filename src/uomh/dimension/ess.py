@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.local import in_units_of_the_largest, neighbourhoods
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -46,7 +46,7 @@ class ESS(Estimator):
     def __init__(self, k: int = 100, *, splits: int = 10, seed: int = 0) -> None:
         super().__init__(k, splits=splits, seed=seed)
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         pointwise = np.empty(len(neighbours))
         dimensions = np.arange(1, LARGEST + 1)
         expected = expected_skewness(dimensions)

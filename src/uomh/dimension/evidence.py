@@ -1,60 +1,40 @@
 """Is a set of points a union of manifolds of different dimension? ``verify`` gathers the evidence.
 
-One neighbour search in the whole set and one in every group feed all of it: estimates by group and
-k with intervals (``intervals``) and calibrated bands (``calibration``), random groups of the same
-sizes (``nulls``), the groups at coarser scale (``groups``), the three claims (``claims``) and the
-sentence (``verdict``).
+One neighbour search in the whole set and one in every group feed all of it: what an instrument
+(``statistic``) finds in every group and at every k, with intervals and calibrated bands, in random
+groups of the same sizes (``nulls``), and in the groups at coarser scale (``groups``); then the
+claims and the sentence (``claims``).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from uomh.data.labels import UNLABELLED
-from uomh.dimension.claims import (
-    detectable_difference,
-    dimensions_differ,
-    groups_separated,
-    labels_matter,
-)
-from uomh.dimension.groups import estimates, list_length, measured
-from uomh.dimension.inputs import (
-    NearDuplicates,
-    check_options,
-    checked_ks,
-    checked_rows,
-    distinct_points,
-    fingerprint_of,
-    grouped,
-    labels_of,
-    renumbered,
-    require_size,
-)
-from uomh.dimension.nearcopies import NearCopies, near_copies, without_near_copies
-from uomh.dimension.nulls import Progress, shuffled
-from uomh.dimension.result import (
-    Claims,
-    DimensionReport,
-    DimensionsDiffer,
-    GroupsSeparated,
-    LabelsMatter,
-    Power,
-    Whole,
-)
-from uomh.dimension.thinning import Ints, NeighbourLists, random_parts, restricted, shortened
-from uomh.dimension.verdict import CHOSEN, verdict
+from uomh.dimension.claims import Claims
+from uomh.dimension.claims.core import Evidence
+from uomh.dimension.claims.dimensions_differ import detectable_difference
+from uomh.dimension.groups import measured_group
+from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprint_of, prepared
+from uomh.dimension.nearcopies import near_copies
+from uomh.dimension.nulls import Shuffles
+from uomh.dimension.result import DimensionReport
+from uomh.dimension.statistic import Statistic, statistic_of
+from uomh.dimension.thinning import NeighbourLists, random_parts, restricted, shortened
+from uomh.dimension.values import Ints, Power, Whole
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
-from uomh.neighbours.core import Points
+from uomh.neighbours.checks import text, whole_number
 from uomh.neighbours.graph import spanning_tree
+from uomh.parallel.progress import Progress
 
+FEWEST_NULLS = 19  # the fewest that allow p = 0.05
 _WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
 _ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
 
@@ -63,7 +43,7 @@ def verify(
     X: Any,
     y: Any = None,
     *,
-    k: Sequence[int] = (3, 10, 20),
+    k: Sequence[int] | None = None,
     estimator: str = "mle",
     nulls: int = 199,
     duplicates: Duplicates = "drop",
@@ -87,8 +67,10 @@ def verify(
         X: (n, ...) points: pixels, embeddings, any features; None if ``neighbours`` stand for them.
         y: (n,) labels of any kind; None gives estimates of the whole, and no verdict. Points whose
             label is missing (``uomh.data.labels`` says when) are left out and counted.
-        k: numbers of neighbours, each at least 2.
-        estimator: ``"mle"``, the one that nulls and calibration are made for.
+        k: numbers of neighbours, each at least 2; by default 3, 10 and 20 for ``mle``, and what
+            other estimators have as their default.
+        estimator: name of any registered estimator, or ``file.py:Class``. Only ``mle`` has a
+            calibration; with others the claim that dimensions differ is undecided.
         nulls: shuffles of the labels, at least 19.
         duplicates: ``"drop"`` exact copies of a point and count them, ``"keep"`` them (a point's
             copies are not its neighbours), or ``"error"``.
@@ -106,14 +88,15 @@ def verify(
         unlabelled: how many points without a label were left out of X before, for the report.
         notes: sentences about the data, for the report.
         device: where to search.
-        progress: called with (stage, done, total).
+        progress: is told of the stages ``neighbours``, ``nulls`` and ``groups``.
 
     Returns:
         The report; ``.save(directory)`` writes it, a notebook shows it as a table.
 
     Raises:
         UomhError: k < 2, NaN, too few points in a group, all points alike, lists too short, labels
-            that are none or not one a point, missing labels where neighbours are given.
+            that are none or not one a point, missing labels where neighbours are given; an unknown
+            estimator, or one that needs points that were not given.
 
     Examples:
         >>> X = np.random.default_rng(0).normal(size=(400, 3))
@@ -124,129 +107,80 @@ def verify(
         >>> report.claims.labels_matter.status
         'supported'
     """
-    ks = checked_ks(k)
-    check_options(
-        estimator=estimator,
-        nulls=nulls,
-        duplicates=duplicates,
-        near_duplicates=near_duplicates,
-        tolerance=tolerance,
-        seed=seed,
-        texts={"name": name, "by": by, "fingerprint": fingerprint or ""},
-        unlabelled=unlabelled,
-        notes=notes,
-        device=device,
-    )
-    if not isinstance(neighbours, Neighbours | None):
-        raise UomhError(
-            "neighbours must be what uomh.nearest_neighbours gives; it is "
-            f"{type(neighbours).__name__}"
-        )
-    given = None if X is None else Points(X)
-    if given is not None:
-        given.largest()  # raises where a value is not finite
-        total = given.n
-    elif neighbours is not None:
-        total = int(neighbours.rows.max()) + 1
+    if whole_number(nulls, "nulls", 0) < FEWEST_NULLS:
+        raise UomhError(f"nulls must be at least {FEWEST_NULLS}, the fewest that allow p = 0.05")
+    whole_number(seed, "seed", 0)
+    whole_number(unlabelled, "unlabelled", 0)
+    for what, value in {"name": name, "by": by, "fingerprint": fingerprint or ""}.items():
+        text(value, what)
+    if isinstance(notes, str):
+        raise UomhError("notes must be a list of sentences; it is one text")
+    policy = Policy(duplicates, near_duplicates, tolerance, device)
+    statistic = statistic_of(str(estimator), None if k is None else checked_ks(k), seed)
+    ks = statistic.ks
+    data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest())
+    points, labels, names = data.points, data.labels, data.names
+    sizes = np.bincount(labels)
+    m = len(labels)
+    if data.neighbours is None:
+        width = min(m - 1, max(statistic.list_length(m), _width(sizes, m, statistic.width())))
+        found = _search(points, width, device, progress)
     else:
-        raise UomhError("give the points X, or the neighbours of all points among themselves")
-    numbers, known = labels_of(y, total, given is not None, classes)
-    labelled = np.flatnonzero(numbers != UNLABELLED)
-    missing = total - len(labelled)
-    if neighbours is not None:
-        rows, among = checked_rows(neighbours, total, missing), np.arange(total)
-    else:
-        assert given is not None
-        rows, among = distinct_points(given, labelled, duplicates)
-    points = None if given is None else given.array
-    if points is not None and len(rows) < total:
-        points = points[rows]
-    labels, names, dropped = grouped(numbers, known, rows, among)
-    said = list(notes)
-    doubled: NearCopies | None = None
-    if near_duplicates == "drop":
-        if neighbours is not None or points is None:
-            raise UomhError(
-                "near-duplicates cannot be left out of neighbours that were searched before; "
-                "give the points alone"
-            )
-        require_size("the data set", len(rows), len(among) - len(rows), ks)
-        apart, doubled = without_near_copies(points, tolerance, device)
-        if len(apart) < len(rows):
-            said.append(
-                f"{len(rows) - len(apart):,} of {len(rows):,} points were left out as near-copies "
-                f"of an earlier one: nearer than {tolerance:g} of the typical nearest distance."
-            )
-            rows, labels, points = rows[apart], labels[apart], points[apart]
-    m = len(rows)
-    sizes = np.bincount(labels, minlength=len(names))
-    require_size("the data set", m, len(among) - m, ks)
-    for label, size, copies in zip(names, sizes.tolist(), dropped.tolist(), strict=False):
-        require_size(f"group {label!r}", size, copies, ks)
-
-    if neighbours is None:
-        width = min(m - 1, max(list_length(ks, m), _width(sizes, m, max(ks))))
-        found = _search(
-            points, width, device, partial(progress, "neighbours") if progress else None
-        )
-    else:
-        found = renumbered(neighbours, total)
-    lists = NeighbourLists(found, points)
-    near = found if points is None else shortened(found, list_length(ks, m))
-    if doubled is None:
-        doubled = near_copies(near, tolerance)
-        said += [doubled.sentence()] if doubled.sentence() else []
+        found = data.neighbours
+    lists = statistic.lists(found, points)
+    near = found if points is None else shortened(found, statistic.list_length(m))
+    close = data.near or near_copies(near, tolerance)
     hashed = fingerprint or fingerprint_of(points, found, labels, names)
-    del found  # 16 bytes an entry, where the lists take 8
-    tree = _tree(shortened(near, max(ks)), points)
-    whole = Whole(estimates(near, ks, seed), _size_curve(lists, ks, sizes, seed))
-    draws = shuffled(lists, labels, ks, tree, nulls, seed, progress) if len(names) > 1 else None
+    del found  # 16 bytes an entry, where the lists of mle take 8
+    whole = Whole(statistic.estimates(near, points), _size_curve(statistic, lists, sizes))
+    shuffles = Shuffles(labels, nulls, seed)
+    null = None
+    if len(names) > 1:
+        null = np.array(
+            shuffles(
+                lambda mixed: statistic.parts(lists, mixed, ks),
+                torch.get_num_threads() if statistic.concurrent else 1,
+                partial(progress.stage, "nulls") if progress else None,
+            )
+        )
     groups = []
     for i, label in enumerate(names):
-        group, own = _inside(points, near, np.flatnonzero(labels == i), ks, device)
-        matched = [whole.k[k].dimension for k in ks]
-        if draws is not None:
-            matched = draws.dimension[:, i].mean(axis=0).tolist()
-        groups.append(
-            measured(
-                label,
-                group,
-                NeighbourLists(group, own),
-                ks,
-                duplicates=int(dropped[i]),
-                size_matched=matched,
-                seed=seed,
-            )
-        )
+        members = np.flatnonzero(labels == i)
+        inside = None if points is None else points[members]
+        if inside is None:
+            found = restricted(near, members)
+        else:
+            found = _search(inside, statistic.list_length(len(inside)), device)
+        matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
+        lost = int(data.duplicates[i])
+        groups.append(measured_group(statistic, label, found, inside, lost, matched))
         if progress is not None:
-            progress("groups", i + 1, len(names))
-    if draws is None:
-        claims = _no_claims("there is one group" if groups else "the data have no groups")
+            progress.stage("groups", i + 1, len(names))
+    if null is None:
+        reason = "there is one group" if groups else "the data have no groups"
+        claims = Claims.undecided(f"{reason}; a verdict needs at least two")
     else:
-        observed = np.array([[group.k[k].dimension for k in ks] for group in groups])
-        matter = labels_matter(observed, draws.dimension, sizes, ks)
-        if from_points:
-            matter = replace(matter, reason=CHOSEN)
-        claims = Claims(
-            matter,
-            dimensions_differ(groups, ks, matter),
-            groups_separated(lists.nearest, tree, labels, draws),
+        tree = _tree(shortened(near, max(ks)), points)
+        why = statistic.uncalibrated
+        claims = Claims.decide(
+            Evidence(groups, ks, null, shuffles, lists.nearest, tree, why, from_points)
         )
+    known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
         fingerprint=hashed,
-        estimator=estimator,
+        estimator=statistic.name,
         n=m,
         ambient_dim=None if points is None else points.shape[1],
         by=by if groups else None,
         groups=tuple(groups),
         whole=whole,
         claims=claims,
-        power=Power({k: detectable_difference(groups, k) for k in ks} if draws else {}),
-        verdict=verdict(name, groups, claims, from_points=from_points),
-        unlabelled=unlabelled + missing,
-        near_copies=doubled.points,
-        notes=tuple(said),
+        power=Power({k: detectable_difference(groups, k) for k in known}),
+        verdict=claims.verdict(name, groups, from_points=from_points),
+        unlabelled=unlabelled + data.unlabelled,
+        near_copies=close.points,
+        notes=(*notes, *filter(None, [data.note or close.sentence(), statistic.note])),
     )
 
 
@@ -266,19 +200,9 @@ def _width(sizes: Ints, m: int, k: int) -> int:
     return min(math.ceil(needed), _WIDEST, _ENTRIES // m)
 
 
-def _search(points: Any, k: int, device: Any, progress: Any = None) -> Neighbours:
+def _search(points: Any, k: int, device: Any, progress: Progress | None = None) -> Neighbours:
     """Neighbours of the points among themselves; copies were dealt with before."""
     return nearest_neighbours(points, k, duplicates="keep", device=device, progress=progress)
-
-
-def _inside(
-    points: Any, near: Neighbours, members: Ints, ks: Sequence[int], device: Any
-) -> tuple[Neighbours, Any]:
-    """Neighbours of a group's points among themselves, and the points if there are any."""
-    if points is None:
-        return restricted(near, members), None
-    own = points[members]
-    return _search(own, list_length(ks, len(own)), device), own
 
 
 def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:
@@ -292,33 +216,24 @@ def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:
 
 
 def _size_curve(
-    lists: NeighbourLists, ks: Sequence[int], sizes: Ints, seed: int
+    statistic: Statistic, lists: NeighbourLists, sizes: Ints
 ) -> tuple[tuple[int, dict[int, float]], ...]:
     """The whole set's estimate on random subsets: halves, quarters, ..., the groups' mean size.
 
     A subset's estimate is the mean over the equal parts of a random partition of the whole.
     """
-    groups = max(len(sizes), 1)
+    ks, groups = statistic.ks, max(len(sizes), 1)
     most = max(16, groups)
     halvings = {1 << i for i in range(most.bit_length()) if 1 << i <= most}
     curve = []
     for parts in sorted(halvings | {groups}, reverse=True):
         n = lists.m // parts
-        if n < 2 * (max(ks) + 1):
+        if not all(statistic.allows(k, n) for k in ks):
             continue
-        cut = random_parts(lists.m, parts, np.random.default_rng((seed, parts)))
+        cut = random_parts(lists.m, parts, np.random.default_rng((statistic.seed, parts)))
         try:
-            dimensions = 1 / lists.inverse_dimensions(cut, ks).mean(axis=0)
-        except UomhError:  # only neighbours were given, and the lists do not reach this far
+            dimensions = statistic.cuts(lists, [cut], ks)
+        except UomhError:  # the lists that were given, or so few points, say nothing at this size
             continue
         curve.append((n, dict(zip(ks, dimensions.tolist(), strict=True))))
     return tuple(curve)
-
-
-def _no_claims(reason: str) -> Claims:
-    reason += "; a verdict needs at least two"
-    return Claims(
-        LabelsMatter("undecided", reason=reason),
-        DimensionsDiffer("undecided", reason=reason),
-        GroupsSeparated("undecided", reason=reason),
-    )

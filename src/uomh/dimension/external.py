@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -32,7 +32,7 @@ class External(Estimator):
     def _estimator(self, skdim: Any) -> Any:
         """The scikit-dimension estimator, from its module ``skdim.id``."""
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         assert points is not None  # Estimator.fit asks for X where uses_points is true
         try:
             with warnings.catch_warnings():  # it silences all warnings of all when it is imported
@@ -84,7 +84,8 @@ class DANCo(External):
     def __init__(self, k: int = 10, *, splits: int = 0, seed: int = 0) -> None:
         super().__init__(k, splits=splits, seed=seed)
 
-    def _most(self, n: int) -> int:
+    def most_k(self, n: int) -> int:
+        """See `Estimator`."""
         return n - 2
 
     def _estimator(self, skdim: Any) -> Any:

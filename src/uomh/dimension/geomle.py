@@ -18,7 +18,8 @@ import math
 
 import numpy as np
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
+from uomh.dimension.thinning import first_of
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -63,28 +64,29 @@ class GeoMLE(Estimator):
         self.subsets = subsets
         self.ridge = ridge
 
-    def _most(self, n: int) -> int:
+    def most_k(self, n: int) -> int:
+        """See `Estimator`."""
         return int(SHARE * n) - 1
 
-    def _width(self, k: int) -> int:
+    def list_width(self, k: int) -> int:
+        """See `Estimator`."""
         return math.ceil(k / SHARE + 4 * math.sqrt(k))
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         if self.subsets < 2:
             raise UomhError(f"subsets must be at least 2; it is {self.subsets}")
         ks = np.arange(max(3, min(self.inner, self.k_ - 1)), self.k_ + 1)
-        n, width = len(neighbours), ks[-1]
+        n, width = len(neighbours), int(ks[-1])
         rng = np.random.default_rng(self.seed)
-        keep = np.zeros(1 + int(max(neighbours.rows.max(), neighbours.indices.max())), dtype=bool)
+        rows = np.union1d(neighbours.rows, neighbours.indices)  # the lists may be of some of them
+        keep = np.zeros(1 + rows[-1], dtype=bool)
         count = np.zeros((n, 1))
         sums = np.zeros((3, n, len(ks)))  # of the radius, the estimate, and its square
         for _ in range(self.subsets):
-            keep[neighbours.rows] = rng.permutation(n) < SHARE * n
-            inside = keep[neighbours.indices]
-            rank = np.cumsum(inside, axis=1, dtype=np.int32)
-            full = rank[:, -1] >= width
-            nearest = neighbours.distances[full][(inside & (rank <= width))[full]]
-            radius, estimate = _estimates(nearest.reshape(-1, width), ks)
+            keep[rows] = rng.permutation(len(rows)) < SHARE * len(rows)
+            full, columns = first_of(keep[neighbours.indices], width)
+            nearest = np.take_along_axis(neighbours.distances[full], columns, axis=1)
+            radius, estimate = _estimates(nearest, ks)
             count[full] += 1
             sums[:, full] += radius, estimate, estimate**2
         seen = count[:, 0] >= 2

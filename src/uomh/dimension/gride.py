@@ -24,7 +24,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import brentq
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -89,14 +89,14 @@ class Gride(Estimator):
     def __init__(self, k: int = 16, *, splits: int = 30, seed: int = 0) -> None:
         super().__init__(k, splits=splits, seed=seed)
 
-    def _fit(self, neighbours: Neighbours, points: Points | None) -> None:
+    def _fit(self, neighbours: Neighbours, points: Coordinates | None) -> None:
         super()._fit(neighbours, points)
         self.scales_ = 2 ** np.arange(1, 1 + int(math.log2(self.k_)))
         distances = neighbours.distances
         self.dimension_scales_ = np.array([_at(distances, int(n2)) for n2 in self.scales_])
         self.radius_scales_ = distances[:, self.scales_ - 1].mean(axis=0)
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         n2 = 2 ** int(math.log2(self.k_))
         logs = np.log(neighbours.distances[:, n2 - 1] / neighbours.distances[:, n2 // 2 - 1])
         with np.errstate(divide="ignore"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 
 from uomh.data.labels import UNLABELLED, Numbering
 from uomh.devices import checked_device
-from uomh.dimension.thinning import Ints
+from uomh.dimension.core import Coordinates
+from uomh.dimension.nearcopies import NearCopies, without_near_copies
+from uomh.dimension.values import Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, distinct
-from uomh.neighbours.checks import one_of, real_number, text, whole_number
+from uomh.neighbours.checks import one_of, real_number, whole_number
 from uomh.neighbours.core import BLOCK_BYTES, Points
 
-FEWEST_NULLS = 19  # the fewest that allow p = 0.05
 NearDuplicates = Literal["keep", "drop"]
 
 
@@ -29,45 +31,119 @@ def checked_ks(k: int | Sequence[int]) -> tuple[int, ...]:
         ks = sorted({whole_number(value, "k") for value in values})
     except (TypeError, UomhError):
         raise UomhError(f"k must be whole numbers, as in [3, 10, 20]; it is {k!r}") from None
-    if not ks or ks[0] < 2:
-        raise UomhError(
-            f"k must be at least 2, as the estimate compares the k-th neighbour with nearer ones; "
-            f"it is {ks[0] if ks else 'empty'}"
-        )
+    if not ks or ks[0] < 1:  # the estimator may ask for more
+        raise UomhError(f"k must be at least 2 (or 1); it is {ks[0] if ks else 'empty'}")
     return tuple(ks)
 
 
-def check_options(
-    *,
-    estimator: Any,
-    nulls: Any,
-    duplicates: Any,
-    near_duplicates: Any,
-    tolerance: Any,
-    seed: Any,
-    texts: Mapping[str, Any],
-    unlabelled: Any,
-    notes: Any,
-    device: Any,
-) -> None:
-    """Raise where an option of ``verify`` is not of its kind; ``texts`` are those that are text."""
-    one_of(estimator, "estimator with nulls and calibration", ["mle"])
-    if whole_number(nulls, "nulls", 0) < FEWEST_NULLS:
-        raise UomhError(f"nulls must be at least {FEWEST_NULLS}, the fewest that allow p = 0.05")
-    one_of(duplicates, "policy for duplicates", get_args(Duplicates))
-    one_of(near_duplicates, "policy for near-duplicates", get_args(NearDuplicates))
-    if not 0 < real_number(tolerance, "tolerance") < 1:
+@dataclass(frozen=True)
+class Policy:
+    """What is done with copies and near-copies, and where neighbours are searched.
+
+    Attributes:
+        duplicates: see `verify`, as for the others.
+        near_duplicates: leave near-copies out, or keep them.
+        tolerance: share of the typical nearest distance below which points are nearly copies.
+        device: of searches.
+    """
+
+    duplicates: Duplicates
+    near_duplicates: NearDuplicates
+    tolerance: float
+    device: Any
+
+    def __post_init__(self) -> None:
+        one_of(self.duplicates, "policy for duplicates", get_args(Duplicates))
+        one_of(self.near_duplicates, "policy for near-duplicates", get_args(NearDuplicates))
+        if not 0 < real_number(self.tolerance, "tolerance") < 1:
+            raise UomhError(
+                "tolerance is a share of the typical nearest distance, between 0 and 1; it is "
+                f"{self.tolerance}"
+            )
+        checked_device(self.device)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The points that are measured, m of them, and their groups.
+
+    Attributes:
+        points: (m, D), or None where neighbours stand for them.
+        neighbours: given ones, by position among the m points.
+        labels: (m,) groups 0 to C-1; zeros where there are none.
+        names: of the groups.
+        duplicates: (C,) how many copies each group lost.
+        unlabelled: how many points have no label and were left out.
+        near: the near-copies there were, where they were left out.
+        note: what was left out as near-copies, as a sentence; or empty.
+    """
+
+    points: Coordinates | None
+    neighbours: Neighbours | None
+    labels: Ints
+    names: Sequence[str]
+    duplicates: Ints
+    unlabelled: int
+    near: NearCopies | None
+    note: str
+
+
+def prepared(
+    X: Any, y: Any, neighbours: Any, classes: Any, policy: Policy, k: int, fewest: int
+) -> Prepared:
+    """The set and its groups as ``verify`` measures them; see there for the arguments.
+
+    Raises:
+        UomhError: what is given is no set of points with labels, or a group has fewer than
+            ``fewest`` points, which k neighbours need.
+    """
+    if not isinstance(neighbours, Neighbours | None):
         raise UomhError(
-            f"tolerance is a share of the typical nearest distance, between 0 and 1; it is "
-            f"{tolerance}"
+            "neighbours must be what uomh.nearest_neighbours gives; it is "
+            f"{type(neighbours).__name__}"
         )
-    whole_number(seed, "seed", 0)
-    whole_number(unlabelled, "unlabelled", 0)
-    for what, value in texts.items():
-        text(value, what)
-    if isinstance(notes, str):
-        raise UomhError("notes must be a list of sentences; it is one text")
-    checked_device(device)
+    given = None if X is None else Points(X)
+    if given is not None:
+        given.largest()  # raises where a value is not finite
+        total = given.n
+    elif neighbours is not None:
+        total = int(neighbours.rows.max()) + 1
+    else:
+        raise UomhError("give the points X, or the neighbours of all points among themselves")
+    numbers, known = labels_of(y, total, given is not None, classes)
+    labelled = np.flatnonzero(numbers != UNLABELLED)
+    missing = total - len(labelled)
+    if neighbours is not None:
+        rows, among = checked_rows(neighbours, total, missing), np.arange(total)
+    else:
+        assert given is not None
+        rows, among = distinct_points(given, labelled, policy.duplicates)
+    points = None if given is None else given.array
+    if points is not None and len(rows) < total:
+        points = points[rows]
+    labels, names, dropped = numbered_groups(numbers, known, rows, among)
+    near, note = None, ""
+    if policy.near_duplicates == "drop":
+        if neighbours is not None or points is None:
+            raise UomhError(
+                "near-duplicates cannot be left out of neighbours that were searched before; "
+                "give the points alone"
+            )
+        require_size("the data set", len(rows), len(among) - len(rows), k, fewest)
+        apart, near = without_near_copies(points, policy.tolerance, policy.device)
+        if len(apart) < len(rows):
+            note = (
+                f"{len(rows) - len(apart):,} of {len(rows):,} points were left out as near-copies "
+                f"of an earlier one: nearer than {policy.tolerance:g} of the typical nearest "
+                "distance."
+            )
+            rows, labels, points = rows[apart], labels[apart], points[apart]
+    require_size("the data set", len(rows), len(among) - len(rows), k, fewest)
+    sizes = np.bincount(labels, minlength=len(names))
+    for label, size, copies in zip(names, sizes.tolist(), dropped.tolist(), strict=False):
+        require_size(f"group {label!r}", size, copies, k, fewest)
+    searched = None if neighbours is None else renumbered(neighbours, total)
+    return Prepared(points, searched, labels, names, dropped, missing, near, note)
 
 
 def labels_of(
@@ -123,7 +199,7 @@ def distinct_points(
     return (among if duplicates == "keep" else rows), among
 
 
-def grouped(
+def numbered_groups(
     labels: Ints, names: Sequence[str], rows: NDArray[np.int64], among: NDArray[np.int64]
 ) -> tuple[Ints, list[str], NDArray[np.int64]]:
     """Labels 0 to C-1 of the rows, the groups' names, and how many copies each group lost.
@@ -143,12 +219,12 @@ def grouped(
     return after, [names[i] for i in there.tolist()], dropped
 
 
-def require_size(what: str, n: int, dropped: int, ks: Sequence[int]) -> None:
-    """Raise unless n points are enough to have max(ks) neighbours and one to spare."""
-    if n < max(ks) + 2:
+def require_size(what: str, n: int, dropped: int, k: int, fewest: int) -> None:
+    """Raise unless n points are as many as k neighbours need."""
+    if n < fewest:
         after = f" after {dropped} duplicates were dropped" if dropped else ""
         raise UomhError(
-            f"{what} has {n} points{after}, and k = {max(ks)} needs at least {max(ks) + 2}; "
+            f"{what} has {n} points{after}, and k = {k} needs at least {fewest}; "
             "use a smaller k, add points, or leave a small group out"
         )
 

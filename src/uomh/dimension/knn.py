@@ -6,15 +6,15 @@ manifold is smooth, whatever its shape. So does the mean length of a point's k e
     log( (1/p) sum_i sum_{j<=k} T_j(x_i) ) = const - (1/d) log p,
 
 and the slope over random subsets of p = n/2 to n points gives d. The subsets need no search of
-their own: their lists are thinned from those of the whole set (``uomh.dimension.halves``).
+their own: their lists are thinned from those of the whole set (``uomh.dimension.thinning``).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from uomh.dimension import halves
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
+from uomh.dimension.thinning import thinned
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -43,13 +43,15 @@ class KNNGraph(Estimator):
         super().__init__(k, splits=splits, seed=seed)
         self.subsets = subsets
 
-    def _most(self, n: int) -> int:
+    def most_k(self, n: int) -> int:
+        """See `Estimator`."""
         return n // 2 - 1
 
-    def _width(self, k: int) -> int:
+    def list_width(self, k: int) -> int:
+        """See `Estimator`."""
         return 2 * k + int(4 * np.sqrt(2 * k))
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         rng = np.random.default_rng(self.seed)
         n = len(neighbours)
         keep = np.zeros(1 + int(max(neighbours.rows.max(), neighbours.indices.max())), dtype=bool)
@@ -58,7 +60,7 @@ class KNNGraph(Estimator):
             size = round(n * fraction)
             for _ in range(self.subsets if size < n else 1):
                 keep[neighbours.rows] = rng.permutation(n) < size
-                part = halves.thinned(neighbours, keep, self.k_)
+                part = thinned(neighbours, keep, self.k_)
                 sizes.append(size)
                 lengths.append(float(part.distances.mean()))
         weights = np.where(np.array(sizes) < n, 1.0, self.subsets)

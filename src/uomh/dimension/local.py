@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from uomh.dimension.core import Floats, Points
+from uomh.dimension.core import Coordinates, Floats
 from uomh.neighbours import Neighbours
 
 BATCH_BYTES = 1 << 25
 
 
 def neighbourhoods(
-    neighbours: Neighbours, points: Points | None, k: int
+    neighbours: Neighbours, points: Coordinates | None, k: int
 ) -> Iterator[tuple[slice, Floats]]:
     """The k neighbours of each point as vectors from it.
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.local import in_units_of_the_largest, neighbourhoods
 from uomh.errors import unknown
 from uomh.neighbours import Neighbours
@@ -61,7 +61,7 @@ class LocalPCA(Estimator):
         self.rule = rule
         self.alpha = alpha
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         if self.rule not in RULES:
             raise unknown("rule", self.rule, RULES)
         pointwise = np.empty(len(neighbours))

@@ -26,7 +26,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
+from uomh.dimension.thinning import first_positive
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -77,20 +78,12 @@ def positive_distances(distances: NDArray[np.floating], k: int) -> NDArray[np.fl
     Raises:
         UomhError: a row has fewer than k, or one that is not finite.
     """
-    n, width = distances.shape
+    width = distances.shape[1]
     if width < k:
         raise UomhError(f"k = {k} needs {k} neighbours a point, and the list has {width}")
-    zeros = np.count_nonzero(distances <= 0, axis=1) if (distances[:, 0] <= 0).any() else None
-    if zeros is None:
-        nearest = distances[:, :k]
-    else:
-        short = np.count_nonzero(zeros > width - k)
-        if short:
-            raise UomhError(
-                f"{short} of {n} points have fewer than {k} neighbours at positive distance "
-                f"among their {width} nearest; drop the duplicates, or search more neighbours"
-            )
-        nearest = np.take_along_axis(distances, zeros[:, None] + np.arange(k), axis=1)
+    nearest = distances[:, :k]
+    if (distances[:, 0] <= 0).any():
+        nearest = np.take_along_axis(distances, first_positive(distances, k), axis=1)
     if not np.isfinite(nearest).all():
         raise UomhError(
             "some neighbour distances are not finite; remove the points with NaN or inf"
@@ -167,7 +160,7 @@ class MLE(Estimator):
         self.aggregate = aggregate
         self.normaliser = normaliser
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         inverse = inverse_dimension(neighbours.distances, self.k_, self.normaliser)
         with np.errstate(divide="ignore"):
             pointwise = 1 / inverse

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.neighbours import Neighbours
 from uomh.registry import register
 
@@ -35,7 +35,7 @@ class MOM(Estimator):
     def __init__(self, k: int = 20, *, splits: int = 30, seed: int = 0) -> None:
         super().__init__(k, splits=splits, seed=seed)
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         nearest = neighbours.distances[:, : self.k_]
         mean = nearest.mean(axis=1)
         with np.errstate(divide="ignore"):

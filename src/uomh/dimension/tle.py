@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.dimension.local import neighbourhoods, squared_distances
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -51,7 +51,7 @@ class TLE(Estimator):
         super().__init__(k, splits=splits, seed=seed)
         self.epsilon = epsilon
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         pointwise = np.empty(len(neighbours))
         for batch, vectors in neighbourhoods(neighbours, points, self.k_):
             u = neighbours.distances[batch, : self.k_]

@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from uomh.dimension.core import Estimator, Floats, Points
+from uomh.dimension.core import Coordinates, Estimator, Floats
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 from uomh.registry import register
@@ -57,7 +57,7 @@ class TwoNN(Estimator):
         self.splits = splits
         self.seed = seed
 
-    def _estimate(self, neighbours: Neighbours, points: Points | None) -> tuple[float, Floats]:
+    def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
         logs = np.log(neighbours.distances[:, 1] / neighbours.distances[:, 0])
         with np.errstate(divide="ignore"):
             pointwise = 1 / logs

@@ -4,90 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uomh.lazy import attributes
-from uomh.metrics.core import Metric, MetricConfig, Value, evaluate, weights_of
-from uomh.metrics.evaluation import Evaluation
-from uomh.metrics.sources import Source
-
-if TYPE_CHECKING:
-    from uomh.metrics.balls import PRDC, PRDCEstimates, prdc, prdc_estimates
-    from uomh.metrics.copies import Memorisation, c_t, memorisation
-    from uomh.metrics.frechet import (
-        fid_infinity,
-        frechet_distance,
-        frechet_estimate,
-        frechet_from_moments,
-    )
-    from uomh.metrics.intervals import Estimate, difference
-    from uomh.metrics.kernels import kid, kid_estimate, mmd, mmd_estimate
-    from uomh.metrics.moments import Moments
-    from uomh.metrics.separation import Stump, aupr, auroc, decision_stump, fpr_at_95
-    from uomh.metrics.shares import Between, between_manifolds, share_beyond
+from uomh.lazy import attach
 
 # No module may be called as a function: importing it would put it in the function's place.
-_HOMES = {
-    "Between": "uomh.metrics.shares",
-    "Estimate": "uomh.metrics.intervals",
-    "Memorisation": "uomh.metrics.copies",
-    "Moments": "uomh.metrics.moments",
-    "PRDC": "uomh.metrics.balls",
-    "PRDCEstimates": "uomh.metrics.balls",
-    "Stump": "uomh.metrics.separation",
-    "aupr": "uomh.metrics.separation",
-    "auroc": "uomh.metrics.separation",
-    "between_manifolds": "uomh.metrics.shares",
-    "c_t": "uomh.metrics.copies",
-    "decision_stump": "uomh.metrics.separation",
-    "difference": "uomh.metrics.intervals",
-    "fid_infinity": "uomh.metrics.frechet",
-    "fpr_at_95": "uomh.metrics.separation",
-    "frechet_distance": "uomh.metrics.frechet",
-    "frechet_estimate": "uomh.metrics.frechet",
-    "frechet_from_moments": "uomh.metrics.frechet",
-    "kid": "uomh.metrics.kernels",
-    "kid_estimate": "uomh.metrics.kernels",
-    "memorisation": "uomh.metrics.copies",
-    "mmd": "uomh.metrics.kernels",
-    "mmd_estimate": "uomh.metrics.kernels",
-    "prdc": "uomh.metrics.balls",
-    "prdc_estimates": "uomh.metrics.balls",
-    "share_beyond": "uomh.metrics.shares",
-}
-
-__all__ = [
-    "PRDC",
-    "Between",
-    "Estimate",
-    "Evaluation",
-    "Memorisation",
-    "Metric",
-    "MetricConfig",
-    "Moments",
-    "PRDCEstimates",
-    "Source",
-    "Stump",
-    "Value",
-    "aupr",
-    "auroc",
-    "between_manifolds",
-    "c_t",
-    "decision_stump",
-    "difference",
-    "evaluate",
-    "fid_infinity",
-    "fpr_at_95",
-    "frechet_distance",
-    "frechet_estimate",
-    "frechet_from_moments",
-    "kid",
-    "kid_estimate",
-    "memorisation",
-    "mmd",
-    "mmd_estimate",
-    "prdc",
-    "prdc_estimates",
-    "share_beyond",
-    "weights_of",
-]
-
-__getattr__ = attributes(__name__, _HOMES)
+if TYPE_CHECKING:
+    from uomh.metrics.balls import PRDC as PRDC
+    from uomh.metrics.balls import PRDCEstimates as PRDCEstimates
+    from uomh.metrics.balls import prdc as prdc
+    from uomh.metrics.balls import prdc_estimates as prdc_estimates
+    from uomh.metrics.copies import Memorisation as Memorisation
+    from uomh.metrics.copies import c_t as c_t
+    from uomh.metrics.copies import memorisation as memorisation
+    from uomh.metrics.core import Metric as Metric
+    from uomh.metrics.core import MetricConfig as MetricConfig
+    from uomh.metrics.core import evaluate as evaluate
+    from uomh.metrics.core import weights_of as weights_of
+    from uomh.metrics.evaluation import Evaluation as Evaluation
+    from uomh.metrics.frechet import fid_infinity as fid_infinity
+    from uomh.metrics.frechet import frechet_distance as frechet_distance
+    from uomh.metrics.frechet import frechet_estimate as frechet_estimate
+    from uomh.metrics.frechet import frechet_from_moments as frechet_from_moments
+    from uomh.metrics.intervals import Estimate as Estimate
+    from uomh.metrics.intervals import difference as difference
+    from uomh.metrics.kernels import kid as kid
+    from uomh.metrics.kernels import kid_estimate as kid_estimate
+    from uomh.metrics.kernels import mmd as mmd
+    from uomh.metrics.kernels import mmd_estimate as mmd_estimate
+    from uomh.metrics.moments import Moments as Moments
+    from uomh.metrics.separation import Stump as Stump
+    from uomh.metrics.separation import aupr as aupr
+    from uomh.metrics.separation import auroc as auroc
+    from uomh.metrics.separation import decision_stump as decision_stump
+    from uomh.metrics.separation import fpr_at_95 as fpr_at_95
+    from uomh.metrics.shares import Between as Between
+    from uomh.metrics.shares import between_manifolds as between_manifolds
+    from uomh.metrics.shares import share_beyond as share_beyond
+    from uomh.metrics.sources import Source as Source
+    from uomh.metrics.values import Value as Value
+else:
+    __all__, __dir__, __getattr__ = attach(__name__)

@@ -33,12 +33,13 @@ from scipy.stats import t as student
 
 from uomh.errors import UomhError
 from uomh.metrics.inputs import two_sets
-from uomh.metrics.intervals import NORMAL_95, Estimate, Floats, wilson
+from uomh.metrics.intervals import Estimate, Floats, wilson
+from uomh.metrics.values import NORMAL_95
 from uomh.neighbours import nearest_neighbours
 from uomh.neighbours.balls import near_pairs
 from uomh.neighbours.checks import one_of, whole_number
 from uomh.neighbours.core import Points
-from uomh.neighbours.exact import Progress
+from uomh.parallel.progress import Progress
 
 SPLITS = 32
 """random splits into halves that an interval is a mean of"""
@@ -87,7 +88,7 @@ def prdc(
         k: which neighbour sets the radii; 3 in Kynkaanniemi et al., 5 in Naeem et al.
         balls: whether a point at the radius itself is inside: in the papers it is (`closed`); the
             package ``prdc`` counts it as outside (`open`). Without ties both are the same.
-        progress: called now and then with (done, total) of the pass over pairs.
+        progress: is told of the stage `neighbours`, the pass over pairs.
 
     Returns:
         Four numbers, exact: distances are differences in float64.
@@ -120,7 +121,7 @@ def prdc_estimates(
         generated: (m, ...) features of the same size.
         k: which neighbour sets the radii.
         seed: of the random splits.
-        progress: called now and then with (done, total).
+        progress: is told of the stage `neighbours`.
 
     Raises:
         UomhError: as `prdc`; or too few points for halves, at least 4k + 4 in each set.

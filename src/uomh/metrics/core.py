@@ -11,103 +11,21 @@ the seed, so that they are densities of data space for every model, and comparab
 from __future__ import annotations
 
 import hashlib
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from uomh import registry
 from uomh.errors import UomhError
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.groups import groups_of
-from uomh.metrics.intervals import NORMAL_95
-from uomh.models.core import Likelihood
+from uomh.metrics.values import Value
 from uomh.seeds import seeded
 from uomh.settings import ComponentSettings
-
-
-@dataclass(frozen=True)
-class Value:
-    """A measured number.
-
-    Attributes:
-        value: the number, or None where it cannot be had.
-        low: lower end of its 95% interval over points.
-        high: upper end.
-        n: number of points.
-        kind: whether the number is exact, a bound or an estimate of what its name says.
-        reason: why there is no number.
-        weights: hash of the weights that it is of, from `weights_of`.
-        setup: hash of what else it depends on: the seed, the model's settings, the points.
-        name: of the number.
-        metric: which yielded it; it may yield several numbers.
-        group: the class or cluster that it is of; None: the whole.
-        higher_is_better: its direction; None: it has none.
-        by: what its interval is over, such as points or blocks of samples.
-        settings: of the metric, those that are not its defaults.
-        about: what has to stand beside it, such as the features that it is measured in.
-
-    A number that is not finite is none, and that is the reason.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    kind: Likelihood = "exact"
-    reason: str | None = None
-    weights: str | None = None
-    setup: str | None = None
-    name: str = ""
-    metric: str = ""
-    group: str | None = None
-    higher_is_better: bool | None = None
-    by: str = "points"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    about: str = ""
-
-    def __post_init__(self) -> None:
-        """Take a number that is not finite for none."""
-        if self.value is not None and not math.isfinite(self.value):
-            object.__setattr__(self, "reason", f"it is {self.value}")
-            object.__setattr__(self, "value", None)
-        ends = [end for end in (self.low, self.high) if end is not None]
-        if self.value is None or not all(map(math.isfinite, ends)):
-            object.__setattr__(self, "low", None)
-            object.__setattr__(self, "high", None)
-
-    @classmethod
-    def mean(cls, points: Tensor, kind: Likelihood = "exact") -> Value:
-        """The mean of one number for each point, (n,), with its normal interval."""
-        points = points.double()
-        mean, n = points.mean().item(), len(points)
-        if not math.isfinite(mean):
-            bad = int((~points.isfinite()).sum())
-            return cls(None, n=n, reason=f"it is not finite on {bad} of {n} points")
-        if n < 2:
-            return cls(mean, n=n, kind=kind)
-        half = NORMAL_95 * points.std().item() / math.sqrt(n)
-        return cls(mean, mean - half, mean + half, n, kind)
-
-    @property
-    def key(self) -> str:
-        """Under which it stands in metrics.json: ``NAME``, or ``NAME[GROUP]``."""
-        return self.name if self.group is None else f"{self.name}[{self.group}]"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As it stands in metrics.json."""
-        numbers = ("low", "high", "n", "kind", "higher_is_better", "by")
-        left_out = numbers if self.value is None else ("reason",)
-        always = ("value", "low", "high")
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in left_out and (name in always or value not in (None, {}, ""))
-        }
 
 
 def weights_of(model: nn.Module) -> str:

@@ -27,11 +27,12 @@ from torch import Tensor
 
 from uomh import registry
 from uomh.data.core import Data, Split
+from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
 from uomh.metrics.drawing import draw_samples, taking_draws
 from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
-from uomh.models.core import Generative, log_mixture
+from uomh.models.core import Generative, Trainable, log_mixture
 from uomh.neighbours import Neighbours, nearest_neighbours
 from uomh.nn.transforms import Cells
 from uomh.seeds import seeded
@@ -65,7 +66,7 @@ class Evaluation:
 
     def __init__(
         self,
-        model: Generative,
+        model: Generative | Trainable,
         data: Data,
         split: Split,
         seed: int = 0,
@@ -95,7 +96,13 @@ class Evaluation:
 
     @property
     def generative(self) -> Generative:
-        """The model, as one that can be drawn from and scored."""
+        """The model, as one that can be drawn from and scored.
+
+        Raises:
+            UomhError: it is none.
+        """
+        if not isinstance(self.model, Generative):
+            raise UomhError(f"{type(self.model).__name__} is no generative model")
         return self.model
 
     def over_points(
@@ -120,7 +127,7 @@ class Evaluation:
         with torch.no_grad():
             for x, y in in_sets(split, together) if together else split.batches(self.batch_size):
                 labels = None if y is None else y.to(self.device)
-                results.append(f(x.to(self.device), labels).double().cpu())
+                results.append(f(moved(x, self.device), labels).cpu().double())
                 self.advance(len(x))
         return torch.cat(results)
 

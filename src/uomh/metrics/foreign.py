@@ -16,12 +16,13 @@ from pydantic import Field
 from torch import Tensor
 
 from uomh.errors import UomhError
-from uomh.metrics.core import Metric, MetricConfig, Value
+from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
-from uomh.metrics.intervals import NORMAL_95, Estimate
+from uomh.metrics.intervals import Estimate
+from uomh.metrics.manifold import density_kind
 from uomh.metrics.separation import aupr, auroc, decision_stump, fpr_at_95
 from uomh.metrics.sources import Source
-from uomh.models.compose import with_low_dim_density
+from uomh.metrics.values import NORMAL_95, Value
 from uomh.nn.transforms import Cells
 from uomh.registry import register
 
@@ -87,7 +88,8 @@ class LowDimLikelihoodOOD(ForeignMetric):
 
     def score(self, evaluation: Evaluation, source: Source) -> Tensor:
         """Log p2(E(x)) of a two-step model."""
-        model, _ = with_low_dim_density(evaluation.generative)
+        model = evaluation.generative
+        density_kind(model)  # refuses, where there is none
         return evaluation.over_points(lambda x, y: model.low_dim_log_prob(x), source=source)
 
 

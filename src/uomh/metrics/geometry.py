@@ -23,9 +23,10 @@ from torch import Tensor
 
 from uomh.data.core import Split
 from uomh.errors import UomhError
-from uomh.metrics.core import Metric, MetricConfig, Value
+from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.sources import TRAIN
+from uomh.metrics.values import Value
 from uomh.neighbours import nearest_neighbours
 from uomh.registry import register
 

@@ -37,7 +37,7 @@ class GroupEvaluation(Evaluation):
     """
 
     def __init__(self, whole: Evaluation, label: int, name: str, data: Data) -> None:
-        parts = whole.model.parts()
+        parts = whole.generative.parts()
         split = whole.split
         assert split.y is not None
         super().__init__(

@@ -17,17 +17,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uomh.errors import UomhError
+from uomh.metrics.values import NORMAL_95
 
 Floats = NDArray[np.float64]
-
-NORMAL_95 = NormalDist().inv_cdf(0.975)
-"""97.5% quantile of the standard normal"""
 
 
 @dataclass(frozen=True)

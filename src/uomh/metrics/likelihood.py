@@ -11,15 +11,16 @@ from pydantic import Field
 from torch import Tensor
 
 from uomh.errors import UomhError
-from uomh.metrics.core import Metric, MetricConfig, Value
+from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
-from uomh.models.core import Generative, Likelihood, Model
+from uomh.metrics.values import Kind, Value
+from uomh.models.core import Generative, Model, Trainable
 from uomh.nn.ais import LogPartition
 from uomh.registry import register
 
 
-def _kind(model: Generative) -> Likelihood:
-    return model.likelihood or "exact"
+def _kind(model: Generative | Trainable) -> Kind:
+    return getattr(model, "likelihood", None) or "exact"
 
 
 @register("metrics", "loss")
@@ -29,10 +30,9 @@ class Loss(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Mean of `Model.objective`, on x + u where the model trains on such points."""
         model = evaluation.model
-        if not isinstance(model, Model):
+        if not isinstance(model, Trainable):
             raise UomhError("a composed model has no loss of its own; see its parts")
-
-        noisy = model.cells.dequantize
+        noisy = isinstance(model, Model) and model.cells.dequantize
         if type(model).objective is Model.objective and noisy and not model.num_classes:
             losses = -evaluation.log_prob()  # which other metrics ask for as well
         else:
@@ -157,7 +157,7 @@ class AnnealedLogLikelihood(Metric):
 class HasAnnealedBound(Protocol):
     """A model with codes whose likelihood is an integral over them."""
 
-    likelihood: Likelihood | None
+    likelihood: Kind | None
     num_classes: int
 
     def annealed_bound(self, x: Tensor, y: Tensor | None, chains: int, temperatures: int) -> Tensor:
@@ -168,7 +168,7 @@ class HasAnnealedBound(Protocol):
 class HasEnergy(Protocol):
     """A density that is known up to a constant."""
 
-    likelihood: Likelihood | None
+    likelihood: Kind | None
     log_partition: Tensor
 
     def estimate_log_partition(self, chains: int = 256) -> LogPartition:

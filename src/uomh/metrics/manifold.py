@@ -1,7 +1,7 @@
 """Densities of two-step models that are no densities of data space: of codes, on the manifold.
 
 They are in units of their own, and not comparable with `log_likelihood`, nor between models whose
-codes differ in size; see `uomh.models.compose`.
+codes differ in size; see `uomh.models.two_step`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,23 @@ from dataclasses import replace
 
 import torch
 
-from uomh.metrics.core import Metric, Value
+from uomh.errors import UomhError
+from uomh.metrics.core import Metric
 from uomh.metrics.evaluation import Evaluation
-from uomh.models.compose import with_low_dim_density
+from uomh.metrics.values import Kind, Value
+from uomh.models.core import Generative
 from uomh.registry import register
 
 ENOUGH = 256
 """points whose Jacobian is taken; each costs as much as decoding ``latent_dim`` points"""
+
+
+def density_kind(model: Generative) -> Kind:
+    """Of the density of the codes; a model that has none refuses, and says why."""
+    density = model.follow("density")
+    if density is not model and density.likelihood is None:
+        raise UomhError(f"{type(density).__name__}, the second step, has no likelihood")
+    return density.likelihood or "exact"
 
 
 @register("metrics", "low_dim_log_likelihood")
@@ -28,7 +38,8 @@ class LowDimLogLikelihood(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of log p2(E(x)), in the units of the codes."""
-        model, kind = with_low_dim_density(evaluation.model)
+        model = evaluation.generative
+        kind = density_kind(model)
         yield self.name, Value.mean(evaluation.over_points(model.low_dim_log_prob), kind)
 
 
@@ -40,7 +51,8 @@ class ManifoldLogLikelihood(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of log p2(z) - 1/2 log det J'J at z = E(x); and the mean distance of x in grey levels."""
-        model, kind = with_low_dim_density(evaluation.model)
+        model = evaluation.generative
+        kind = density_kind(model)
         both = evaluation.over_points(
             lambda x, y: torch.stack(model.manifold_log_prob(x, y), 1), ENOUGH
         )

@@ -16,12 +16,13 @@ from pydantic import Field
 from torch import Tensor
 
 from uomh.metrics.balls import prdc_estimates
-from uomh.metrics.core import Metric, MetricConfig, Value
+from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.frechet import fid_infinity, frechet_estimate
 from uomh.metrics.intervals import Estimate
 from uomh.metrics.kernels import kid_estimate, mmd_estimate
 from uomh.metrics.sources import Source
+from uomh.metrics.values import Value
 from uomh.registry import register
 from uomh.settings import component
 

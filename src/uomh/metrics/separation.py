@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from uomh.metrics.inputs import scores_of
-from uomh.metrics.intervals import NORMAL_95, Estimate, Floats, variance_of, wilson
+from uomh.metrics.intervals import Estimate, Floats, variance_of, wilson
 from uomh.metrics.shares import share_beyond
+from uomh.metrics.values import NORMAL_95
 
 
 def auroc(inside: Any, outside: Any) -> Estimate:

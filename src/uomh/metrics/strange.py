@@ -9,11 +9,12 @@ from pydantic import Field
 
 from uomh.errors import UomhError
 from uomh.metrics.copies import memorisation
-from uomh.metrics.core import Metric, MetricConfig, Value
+from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
-from uomh.metrics.intervals import NORMAL_95, Estimate
+from uomh.metrics.intervals import Estimate
 from uomh.metrics.shares import between_manifolds, share_beyond
 from uomh.metrics.sources import HELD_OUT, TRAIN, Source
+from uomh.metrics.values import NORMAL_95, Value
 from uomh.registry import register
 from uomh.settings import ComponentSettings, component
 

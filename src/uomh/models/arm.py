@@ -55,6 +55,7 @@ class ARM(Model):
 
     paper = "Hochreiter & Schmidhuber 1997; van den Oord, Kalchbrenner & Kavukcuoglu 2016"
     likelihood = "exact"
+    config: Config
 
     class Config(ModelConfig):
         """Settings of the autoregressive model."""
@@ -89,7 +90,6 @@ class ARM(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         if spec.is_image and not (config.logit_transform or config.whitening_transform):
             self.transform = centred(self.transform, spec, 1.0)
         inputs = 1 + self.num_classes
@@ -126,10 +126,10 @@ class ARM(Model):
             sequence: coordinates in the space of the transforms.
             before: the coordinate before each of them.
             y: labels, where the model is conditional.
-            state: that the network is in; None: at the beginning.
+            state: of the network before these coordinates; None: at the beginning.
         """
-        fast = self.training and self.config.train_precision == "bfloat16"
-        with torch.autocast(sequence.device.type, torch.bfloat16) if fast else nullcontext():
+        narrow = self.training and self.config.train_precision == "bfloat16"
+        with torch.autocast(sequence.device.type, torch.bfloat16) if narrow else nullcontext():
             hidden, state = self.lstm(self.inputs(before, y), state)
         mixture = self.mixture(hidden.flatten(0, 1))
         log_prob = mixture_log_prob(sequence.flatten(), mixture).reshape(sequence.shape)
@@ -165,8 +165,8 @@ class ARM(Model):
             return inputs
         if y is None:
             raise UomhError("this model is conditional; give it labels")
-        hot = functional.one_hot(y, self.num_classes).to(inputs.dtype)
-        return torch.cat([inputs, hot[:, None].expand(-1, before.shape[1], -1)], 2)
+        labels = functional.one_hot(y, self.num_classes).to(inputs.dtype)
+        return torch.cat([inputs, labels[:, None].expand(-1, before.shape[1], -1)], 2)
 
     def mixture(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, means and log-deviations, each (K, N), of states (N, H)."""

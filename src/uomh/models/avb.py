@@ -15,10 +15,11 @@ z = E(x, eps), eps ~ N(0, sigma^2 I), and encoder and decoder minimise
 
     E [ T(x, E(x, eps)) - log p(x|E(x, eps)) ].
 
-T's own dependence on the encoder's parameters is left out: at the optimum its mean is zero.
+T changes with the encoder, too, but the gradient by that way is left out: its mean is zero at the
+optimum.
 
 `log_prob` is this bound, with T in place of the ratio, averaged over draws. It is a bound only as
-far as T is right, which cannot be told from the model alone: a T that is too weak understates the
+far as T is right, which the model alone does not show: a T that is too weak understates the
 divergence, and so overstates the likelihood. Therefore it is called an estimate.
 """
 
@@ -35,7 +36,8 @@ from torch.nn import Parameter
 from uomh.data.core import DataSpec
 from uomh.models.gaussian import GaussianDecoderConfig, GaussianDecoderModel
 from uomh.nn.critics import logistic_loss
-from uomh.nn.nets import NetSettings, nets_by_shape
+from uomh.nn.layers import NetSettings
+from uomh.nn.nets import nets_by_shape
 from uomh.nn.pairs import PairNet
 from uomh.registry import register
 from uomh.settings import Nested, merged
@@ -96,10 +98,10 @@ class AVB(GaussianDecoderModel):
 
     def groups(self) -> dict[str, list[Parameter]]:
         """The discriminator, and everything else."""
-        judge = list(self.discriminator.parameters())
-        judged = set(map(id, judge))
-        others = [each for each in self.parameters() if id(each) not in judged]
-        return {"autoencoder": others, "discriminator": judge}
+        discriminator = list(self.discriminator.parameters())
+        excluded = set(map(id, discriminator))
+        others = [parameter for parameter in self.parameters() if id(parameter) not in excluded]
+        return {"autoencoder": others, "discriminator": discriminator}
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
         """The discriminator's loss, then the negative bound at fresh draws of the posterior."""
@@ -129,7 +131,8 @@ class AVB(GaussianDecoderModel):
         z = self.posterior_sample(x, y)
         bound = self.log_decoder(x, z, y) - self.log_ratio(x, z, y)
         if any(True for _ in self.prior.parameters()):
-            # The discriminator stands for the prior's density but does not know its parameters.
+            # The discriminator stands for the prior's density, but passes no gradient to its
+            # parameters. This term does, and its value is zero.
             density = self.prior.log_prob(z.detach())
             bound = bound + density - density.detach()
         return bound
@@ -151,12 +154,11 @@ class AVB(GaussianDecoderModel):
         draws = self.fixed_draws(x, y)
         return draws.mean(0), draws.std(0).clamp_min(1e-6).log()
 
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Posterior means (B, latent_dim), each over the same fixed draws of the noise."""
-        x, y = self.encodable(x, y)
-        return self.fixed_draws(self.preprocess(x)[0], y).mean(0)
+    def inferred(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Posterior means (B, latent_dim), all over the same fixed draws of the noise."""
+        return self.fixed_draws(x, y).mean(0)
 
     def fixed_draws(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Draws of q(z|x), (CODE_DRAWS, B, latent_dim), of noise that is always the same."""
-        each = (self.encoder(x, noise.expand(len(x), -1), y) for noise in self.code_noise)
-        return torch.stack(list(each))
+        draws = [self.encoder(x, noise.expand(len(x), -1), y) for noise in self.code_noise]
+        return torch.stack(draws)

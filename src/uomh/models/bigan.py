@@ -11,7 +11,7 @@ the slope of f in (x, z) jointly bounded by the gradient penalty; `uomh.nn.criti
 games. The critic is trained on every batch, encoder and generator on batches 0, n, 2n, ... with n
 of ``critic.steps``, a function of the number of batches seen, so that resuming keeps the rhythm.
 
-The prior is uniform on [-1, 1]^d unless told otherwise. There is no density in data space. Neither
+The prior is by default uniform on [-1, 1]^d. There is no density in data space. Neither
 loss measures quality; the best weights are chosen by the reconstruction error of held-out points.
 """
 
@@ -27,19 +27,20 @@ from torch.nn import Parameter
 
 from uomh.data.core import DataSpec
 from uomh.models.ae import AutoencoderConfig
-from uomh.models.core import Model
+from uomh.models.codec import CodecModel
 from uomh.nn.critics import Critic, CriticSettings
-from uomh.nn.nets import decoder, encoder, nets_by_shape
+from uomh.nn.nets import nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.registry import register
 from uomh.settings import Nested, merged
 
 
 @register("models", "bigan")
-class BiGAN(Model):
+class BiGAN(CodecModel):
     """Bidirectional GAN: generator and encoder against one critic of pairs; no likelihood."""
 
     paper = "Donahue, Krähenbühl & Darrell 2017; Dumoulin et al. 2017"
+    config: Config
 
     class Config(AutoencoderConfig):
         """Settings of the bidirectional generative adversarial network."""
@@ -69,22 +70,18 @@ class BiGAN(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
-        latent, classes = config.latent_dim, self.num_classes
-        self.latent_dim = latent
-        self.encoder = encoder(config.encoder, spec.shape, latent, classes)
-        self.decoder = decoder(config.decoder, latent, spec.shape, classes)
-        self.critic = Critic(config.critic, spec.shape, latent, classes)
-        self.prior = build_prior(config.prior, latent)
+        self.add_networks(config.latent_dim, config.encoder, config.decoder)
+        self.critic = Critic(config.critic, spec.shape, config.latent_dim, self.num_classes)
+        self.prior = build_prior(config.prior, config.latent_dim)
 
     def groups(self) -> dict[str, list[Parameter]]:
         """The critic; encoder, generator and prior."""
         parts = (self.encoder, self.decoder, self.prior)
-        makers = [each for part in parts for each in part.parameters()]
-        return {"critic": list(self.critic.parameters()), "generator": makers}
+        others = [parameter for part in parts for parameter in part.parameters()]
+        return {"critic": list(self.critic.parameters()), "generator": others}
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
-        """The critic's loss on every batch; the makers' on the first of ``critic.steps``."""
+        """The critic's loss on every batch; that of the others on one in ``critic.steps``."""
         y = self.labels_of(y)
         x, _ = self.preprocess(x)
         with torch.no_grad():
@@ -93,28 +90,19 @@ class BiGAN(Model):
         yield "critic", self.critic.loss(real, fake, y)
         self.critic.after_step()
         if step % self.config.critic.steps == 0:
-            yield "generator", self.makers_loss(x, y)
+            yield "generator", self.generator_loss(x, y)
 
-    def makers_loss(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """What encoder and generator minimise, (); see `uomh.models.gan` for learned priors."""
-        codes = self.encoder(x, y)
+    def generator_loss(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The loss () of encoder, generator and prior."""
+        codes = self.inferred(x, y)
         z, weights = self.prior.sample_weighted(len(x))
         on_data = self.critic.as_fake(self.critic((x, codes), y))
         on_samples = self.critic.as_real(self.critic((self.decoder(z, y), z), y))
-        choice = weights * (on_samples - on_samples.mean()).detach()
-        error = (self.decoder(codes, y) - x).square().flatten(1).sum(1)
-        loss: Tensor = on_data + on_samples + choice + self.config.recon_weight * error
+        # The gradient in a prior's learned weights; see `uomh.models.gan`.
+        by_component = weights * (on_samples - on_samples.mean()).detach()
+        error = self.error(x, codes, y)
+        loss: Tensor = on_data + on_samples + by_component + self.config.recon_weight * error
         return loss.mean()
-
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Codes (B, latent_dim)."""
-        x, y = self.encodable(x, y)
-        codes: Tensor = self.encoder(self.preprocess(x)[0], y)
-        return codes
-
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Points of data space (B, ...) of codes."""
-        return self.transform.inverse(self.decoder(*self.decodable(z, y)))
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Decoded draws of the prior."""

@@ -21,20 +21,25 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
+from uomh import registry
+from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec
+from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.models.inputs import checked_codes, checked_count, checked_labels, checked_points
 from uomh.models.precision import refuse_narrowing
 from uomh.nn.transforms import Cells, TransformSettings, build_transform
-from uomh.settings import ComponentSettings, Nested
+from uomh.settings import ComponentSettings, Nested, merged
 
 Likelihood = Literal["exact", "bound", "estimate"]
+MEASURES = ("loss", "log_likelihood", "bits_per_dim", "l2_reconstruction_error")
+"""metrics of a model that is trained on its own"""
 FARTHEST = 1e9
 """from the origin of a model's space that a coordinate is reckoned with; squares overflow beyond"""
 
@@ -45,14 +50,96 @@ class TrainerLike(Protocol):
     def child(self, name: str) -> Self:
         """The trainer of a part: its checkpoints and logs are scoped by the name."""
 
-    def fit(self, model: Model, data: Data) -> None:
+    def fit(self, model: Trainable, data: Data) -> None:
         """Train a leaf by gradient steps."""
 
-    def keep(self, model: Model) -> None:
-        """Save a leaf as it is, or load it from where it was saved."""
+    def keep(self, model: Generative) -> None:
+        """Save the leaves of a model as they are, or load them from where they were saved."""
+
+    def begin_from(self, run_dir: str, model: Generative, unless: str) -> None:
+        """Give its autoencoder the weights of another run's, unless a state so called is saved."""
 
     def map(self, parts: Mapping[str, tuple[Generative, Data]]) -> None:
         """Fit independent parts, each in the scope of its name, wherever they are trained."""
+
+
+class Build(Protocol):
+    """Makes the leaf of a tree of models that stands at a path, with its first weights."""
+
+    def __call__(self, config: ModelConfig, spec: DataSpec, path: str) -> Model:
+        """The leaf of these settings, for data of this shape."""
+
+
+class ModelSettings(ComponentSettings):
+    """Settings of a model: of a leaf, or of a composition, whose models are settings of it."""
+
+
+class Trainable(nn.Module):
+    """A leaf: something that is trained by gradient steps.
+
+    Attributes:
+        config: its settings; among them how it is trained.
+        spec: of the data that it is for.
+        num_classes: whose labels it takes; 0: labels make no difference to it.
+        compared_together: points that `objective` compares, as for a discrepancy; None: each
+            stands on its own.
+    """
+
+    config: ModelConfig
+    spec: DataSpec
+    num_classes: int = 0
+    compared_together: int | None = None
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the type and on the device that the model computes with."""
+        state = itertools.chain(self.parameters(), self.buffers())
+        return next((tensor for tensor in state if tensor.is_floating_point()), torch.zeros(()))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.like.device
+
+    def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
+        """Losses of a batch, in the order in which groups of parameters are to be stepped.
+
+        By default one, for the one group: the mean of `objective`.
+
+        Args:
+            x: a batch as it stands in the data, uint8 images or float vectors.
+            y: its labels (B,), or None.
+            step: number of batches that were trained on before.
+        """
+        del step
+        yield "model", self.objective(x, y).mean()
+
+    def groups(self) -> dict[str, list[Parameter]]:
+        """Parameters by the optimiser that steps them; by default one group for all.
+
+        A group that the settings leave without parameters is empty, and no loss names it.
+        """
+        return {"model": list(self.parameters())}
+
+    def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The training objective of each point, (B,), lower is better; for validation.
+
+        Raises:
+            UomhError: the model has no objective that says how good it is.
+        """
+        del x, y
+        raise UomhError(f"{type(self).__name__} has no loss that measures quality")
+
+    def prepare(self, data: Data) -> None:
+        """Take what is needed from the data before the first step: transforms, label weights.
+
+        Raises:
+            UomhError: the points are too precise for the type that models compute in.
+        """
+        refuse_narrowing(data)
+
+    def before_epoch(self, data: Data, epoch: int) -> None:
+        """Called before each pass over the training data; epochs count from 1."""
 
 
 class Generative(nn.Module, ABC):
@@ -61,7 +148,12 @@ class Generative(nn.Module, ABC):
     The public methods check what they are given against `spec`, and hand it on to those of the
     subclass: `_sample`, `_log_prob`, `_reconstruct`.
 
+    A model of models is a component like any other. Its ``Config`` holds the settings of the
+    models that it is made of; `complete`, `decide`, `assemble` and `descend` say how these follow
+    from its own, so that whoever trains, saves and loads models knows none of them by name.
+
     Attributes:
+        Config: class of its settings.
         likelihood: whether `log_prob` is exact, a lower bound, or an estimate; None: there is none.
         can_sample: whether `sample` gives points.
         spec: of the data that the model is for.
@@ -69,17 +161,110 @@ class Generative(nn.Module, ABC):
         label_weights: (num_classes,), shares of the labels in the training data.
     """
 
+    Config: ClassVar[type[ModelSettings]]
     likelihood: Likelihood | None = None
     can_sample: bool = True
     spec: DataSpec
     num_classes: int = 0
     label_weights: Tensor
 
+    @classmethod
+    @abstractmethod
+    def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
+        """Whole settings, nested: those given over the defaults for data of this shape.
+
+        Args:
+            given: settings of this model and of those below it.
+            spec: of the data.
+            train: how the run trains what does not say otherwise, as given.
+
+        Raises:
+            UomhError: the models that the settings name cannot be put together.
+        """
+
+    @classmethod
+    @abstractmethod
+    def decide(
+        cls, config: Any, data: Data, spec: DataSpec, leaf: Build, *, codes: bool = False
+    ) -> Any:
+        """The settings with what the data decide, such as the size of codes.
+
+        Args:
+            config: whole settings.
+            data: that it is trained on.
+            spec: of what it is trained on.
+            leaf: makes leaves, whose parameters are counted.
+            codes: it is trained on codes of these data, which are not there before training.
+
+        Raises:
+            UomhError: the data cannot decide it.
+        """
+
+    @classmethod
+    @abstractmethod
+    def assemble(cls, config: Any, spec: DataSpec, path: str, leaf: Build) -> Self:
+        """The untrained model of decided settings, whose leaves are made by ``leaf``."""
+
+    @classmethod
+    def descend(
+        cls, config: Any, data: Data, names: Sequence[str], trainer: Any, leaf: Build
+    ) -> tuple[Any, Data]:
+        """The settings of the model below this one at a path, and the data that it is trained on.
+
+        Args:
+            config: decided settings of this model.
+            data: that this model is trained on.
+            names: of the path below it.
+            trainer: of this model, from which trained models are recalled.
+            leaf: makes leaves.
+        """
+        del trainer, leaf
+        assert not names, f"{cls.__name__} has no part {names[0]!r}"
+        return config, data
+
+    @classmethod
+    def check_growth(cls, old: Any, new: Any) -> None:
+        """See that a trained model can go on for the epochs that new settings have more.
+
+        Raises:
+            UomhError: what one of its models was trained on would change.
+        """
+
+    @classmethod
+    def measures(cls, config: Any) -> tuple[str, ...]:
+        """The metrics that such a model is measured by where the settings name none."""
+        del config
+        return MEASURES
+
+    @classmethod
+    def codes_dim(cls, config: Any) -> int | None:
+        """The size of the model's codes by its settings; None where it has none."""
+        del config
+        return None
+
+    def parts(self) -> Mapping[str, Generative]:
+        """Independent models of the classes of the data, by name; none where one is for all."""
+        return {}
+
+    def follow(self, name: str) -> Generative:
+        """The model below at a name of a path; this model itself where it has no such parts."""
+        del name
+        return self
+
+    def step(self, name: str, data: Data) -> tuple[Generative, Data]:
+        """The model below of this name, and what it sees of data; itself where there is none."""
+        below = self.follow(name)
+        return below, data
+
+    def codec(self) -> Generative:
+        """The model whose codes these are: this one, or the autoencoder of a composition."""
+        return self
+
     @property
     def like(self) -> Tensor:
         """A tensor of the type and on the device that the model computes with."""
         state = itertools.chain(self.parameters(), self.buffers())
-        return next((each for each in state if each.is_floating_point()), torch.zeros(()))
+        return next((tensor for tensor in state if tensor.is_floating_point()), torch.zeros(()))
 
     @property
     def device(self) -> torch.device:
@@ -154,12 +339,26 @@ class Generative(nn.Module, ABC):
             raise UomhError(f"{type(self).__name__} has no codes to restore a point from")
         return self.decode(self.encode(x, y), y)
 
-    def parts(self) -> Mapping[str, Generative]:
-        """Independent models of the classes of the data, by name; none where one is for all."""
-        return {}
+    def low_dim_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Log-density of the codes in nats in the space of codes, (B,).
+
+        Raises:
+            UomhError: there is no density of codes.
+        """
+        del x, y
+        raise UomhError(f"{type(self).__name__} is not a two-step model")
+
+    def manifold_log_prob(self, x: Tensor, y: Tensor | None = None) -> OnManifold:
+        """Log-density on the manifold by its area, at the point restored from x; and its distance.
+
+        Raises:
+            UomhError: there is no density of codes.
+        """
+        del x, y
+        raise UomhError(f"{type(self).__name__} is not a two-step model")
 
     @abstractmethod
-    def leaves(self) -> Iterator[tuple[str, Model]]:
+    def leaves(self) -> Iterator[tuple[str, Trainable]]:
         """The models that are trained by gradient steps, by their path below this one."""
 
 
@@ -174,11 +373,25 @@ def log_mixture(log_probs: Sequence[Tensor], weights: Tensor) -> Tensor:
     return torch.logsumexp(torch.stack(list(log_probs), 1) + log_weights, 1)
 
 
-class ModelConfig(ComponentSettings, TransformSettings):
+class OnManifold(NamedTuple):
+    """Log-density in nats by area of the manifold, (B,), and distance to it, (B,), pixel units.
+
+    Attributes:
+        log_prob: by area.
+        distance: to the manifold.
+    """
+
+    log_prob: Tensor
+    distance: Tensor
+
+
+class ModelConfig(ModelSettings, TransformSettings):
     """Settings that every leaf has."""
 
     conditional: bool = False
     """condition every network on the label"""
+    train: TrainConfig | None = None
+    """how it is trained; null: as the run says"""
 
     @classmethod
     def defaults(cls, spec: DataSpec) -> Nested:
@@ -187,8 +400,8 @@ class ModelConfig(ComponentSettings, TransformSettings):
         return {}
 
 
-class Model(Generative):
-    """A leaf, trained by gradient steps.
+class Model(Trainable, Generative):
+    """A leaf that generates.
 
     Args:
         config: settings, of the class's own ``Config``.
@@ -200,13 +413,12 @@ class Model(Generative):
     """the paper that a model is from"""
 
     name: ClassVar[str]
-    compared_together: int | None = None
-    """points that `objective` compares, as for a discrepancy; None: each stands on its own"""
 
     def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
         super().__init__()
         if config.conditional and not spec.num_classes:
             raise UomhError("a conditional model needs labels, and these data have none")
+        self.config = config
         self.spec = spec
         self.num_classes = spec.num_classes if config.conditional else 0
         dequantize = config.dequantize
@@ -216,25 +428,36 @@ class Model(Generative):
         self.transform = build_transform(config, spec)
         self.register_buffer("label_weights", torch.full((self.num_classes,), 1.0))
 
-    def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
-        """Losses of a batch, in the order in which groups of parameters are to be stepped.
+    @classmethod
+    def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
+        """Its own settings over the defaults; how it is trained, over how the run trains."""
+        by_shape = cls.Config.defaults(spec)
+        # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
+        whole = merged(cls.Config().model_dump(mode="json"), by_shape.get("model", {}))
+        plain = TrainConfig().model_dump(mode="json")
+        training = {"train": merged(plain, by_shape.get("train", {}), train)}
+        return merged(whole, training, given)
 
-        By default one, for the one group: the mean of `objective`.
+    @classmethod
+    def decide(
+        cls, config: ModelConfig, data: Data, spec: DataSpec, leaf: Build, *, codes: bool = False
+    ) -> ModelConfig:
+        """Nothing."""
+        del data, spec, leaf, codes
+        return config
 
-        Args:
-            x: a batch as it stands in the data, uint8 images or float vectors.
-            y: its labels (B,), or None.
-            step: number of batches that were trained on before.
-        """
-        del step
-        yield "model", self.objective(x, y).mean()
+    @classmethod
+    def assemble(cls, config: ModelConfig, spec: DataSpec, path: str, leaf: Build) -> Self:
+        """Itself."""
+        model = leaf(config, spec, path)
+        assert isinstance(model, cls)
+        return model
 
-    def groups(self) -> dict[str, list[Parameter]]:
-        """Parameters by the optimiser that steps them; by default one group for all.
-
-        A group that the settings leave without parameters is empty, and no loss names it.
-        """
-        return {"model": list(self.parameters())}
+    @classmethod
+    def codes_dim(cls, config: ModelConfig) -> int | None:
+        """Its ``latent_dim``, where it encodes."""
+        dim: int | None = getattr(config, "latent_dim", None)
+        return dim if hasattr(cls, "encode") else None
 
     def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
         """The training objective of each point, (B,), lower is better; for validation.
@@ -245,7 +468,7 @@ class Model(Generative):
             UomhError: the model has no objective that says how good it is.
         """
         if self.likelihood != "exact":
-            raise UomhError(f"{type(self).__name__} has no loss that measures quality")
+            return super().objective(x, y)
         return -self.log_density(x, self.labels_of(y))
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
@@ -328,7 +551,7 @@ class Model(Generative):
         z = checked_codes(z, dim, self.like)
         return z, self.labels_of(checked_labels(y, len(z), self.num_classes, self.like))
 
-    def leaves(self) -> Iterator[tuple[str, Model]]:
+    def leaves(self) -> Iterator[tuple[str, Trainable]]:
         """A leaf is its own only one."""
         yield "", self
 
@@ -337,18 +560,11 @@ class Model(Generative):
         trainer.fit(self, data)
 
     def prepare(self, data: Data) -> None:
-        """Take what is needed from the data before the first step: transforms, label weights.
-
-        Raises:
-            UomhError: the points are too precise for the type that models compute in.
-        """
-        refuse_narrowing(data)
+        """Fit the transforms; take the label weights."""
+        super().prepare(data)
         self.transform.fit(data.train)
         if self.num_classes:
             self.label_weights.copy_(data.weights)
-
-    def before_epoch(self, data: Data, epoch: int) -> None:
-        """Called before each pass over the training data; epochs count from 1."""
 
     def preprocess(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """A batch of data in the space of the model, and the log-determinant (B,) in nats."""
@@ -373,8 +589,21 @@ class Codec(Protocol):
         """Points of data space of codes."""
 
 
+def model_class(config: ComponentSettings) -> type[Generative]:
+    """The class of a model by its settings."""
+    cls: type[Generative] = registry.load("models", config.name)
+    return cls
+
+
+def build_model(config: Any, spec: DataSpec, path: str, leaf: Build) -> Generative:
+    """The untrained model of decided settings; see `Generative.assemble`."""
+    return model_class(config).assemble(config, spec, path, leaf)
+
+
 def codes_of(
-    model: Model, data: Data, encode: Callable[[Tensor, Tensor | None], Tensor] | None = None
+    model: Generative,
+    data: Data,
+    encode: Callable[[Tensor, Tensor | None], Tensor] | None = None,
 ) -> Data:
     """The data set of a model's codes, float (N, latent_dim), on the processor.
 
@@ -388,11 +617,11 @@ def codes_of(
     """
     if not isinstance(model, Codec):
         raise UomhError(f"{type(model).__name__} has no codes")
-    device, was_training = model.device, model.training
     encode = encode or model.encode
+    device, was_training = model.device, model.training
     model.eval()
     codes = data.map_labelled(
-        lambda x, y: encode(x.to(device), None if y is None else y.to(device)).cpu()
+        lambda x, y: encode(moved(x, device), None if y is None else y.to(device)).cpu()
     )
     model.train(was_training)
     return codes

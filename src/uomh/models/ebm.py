@@ -9,12 +9,12 @@ and x' comes from Langevin chains that live on in a buffer between steps (Du & M
     x' <- x' + sigma eps - step * clamp(dE/dx', +-c),    kept in the box,
 
 a few of them begun anew from noise each time. Energies are kept near zero by a small penalty on
-their squares. The chains go by the gradient in x' alone: no graph of the parameters is built. The
+their squares. The chains need the gradient in x' alone, so no graph of the parameters is built. The
 buffer is part of the model's state, so a resumed run goes on with the same chains.
 
 What the network gives is *unnormalised*: `unnormalised_log_prob`. A likelihood needs Z, which
-`estimate_log_partition` estimates by annealed importance sampling, with an interval; any further
-training step forgets it.
+`estimate_log_partition` estimates by annealed importance sampling, with an interval; a training
+step changes Z, and so drops the estimate.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ from torch import Tensor, nn
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Likelihood, Model, ModelConfig
+from uomh.models.inputs import checked_count
 from uomh.nn.ais import LogPartition, ais_log_partition
-from uomh.nn.nets import NetSettings, encoder, nets_by_shape
+from uomh.nn.layers import NetSettings
+from uomh.nn.nets import encoder, nets_by_shape
 from uomh.nn.transforms import centred
 from uomh.registry import register
 from uomh.settings import Nested
@@ -51,6 +53,7 @@ class EBM(Model):
     replay_labels: Tensor
     replayed: Tensor
     log_partition: Tensor
+    config: Config
 
     class Config(ModelConfig):
         """Settings of the energy-based model."""
@@ -93,7 +96,6 @@ class EBM(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         self.likelihood = "estimate" if config.ais_chains else None
         self.boxed = spec.is_image and not (config.logit_transform or config.whitening_transform)
         if self.boxed:
@@ -121,7 +123,7 @@ class EBM(Model):
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
         """Contrast of energies between data and chains, and the penalty on their squares."""
         del step
-        self.log_partition.fill_(math.inf)  # not known any more
+        self.log_partition.fill_(math.inf)  # the step changes it
         chains, labels = self.advanced(len(x))
         z, _ = self.preprocess(x)
         real, drawn = self.energy(z, self.labels_of(y)), self.energy(chains, labels)
@@ -129,19 +131,21 @@ class EBM(Model):
         yield "model", real.mean() - drawn.mean() + self.config.loss_alpha * penalty
 
     def advanced(self, n: int) -> tuple[Tensor, Tensor | None]:
-        """N chains of the buffer, or new ones, after Langevin steps; they go to the buffer."""
+        """Points (n, ...) and labels of n chains of the buffer, or new ones, after Langevin steps.
+
+        They are kept in the buffer, in place of the oldest.
+        """
         size = len(self.replay)
         filled = self.replayed.clamp(1, size)
         rows = (torch.rand(n, device=self.device) * filled).long()
         new = torch.rand(n, device=self.device) < self.config.ld_eps_new
         new = new | (self.replayed == 0)
-        x = torch.where(self.wide(new), self.noise(n), self.replay[rows])
+        x = torch.where(self.per_point(new), self.noise(n), self.replay[rows])
         labels = self.replay_labels[rows]
         if self.num_classes:
             fresh = torch.multinomial(self.label_weights, n, replacement=True)
             labels = torch.where(new, fresh, labels)
         x = self.langevin(x, self.labels_of(labels), self.config.ld_steps)
-        # The newest take the places of the oldest.
         places = (self.replayed + torch.arange(n, device=self.device)) % size
         kept = min(n, size)
         self.replay[places[-kept:]] = x[-kept:]
@@ -173,7 +177,7 @@ class EBM(Model):
         return values
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
-        """Points of data space: chains of the buffer that go on, or new ones from noise."""
+        """Points of data space: chains of the buffer, or new ones from noise, taken further."""
         x, steps = self.noise(n), self.config.sample_steps
         if self.config.sample_from == "buffer":
             steps = self.config.ld_steps
@@ -184,7 +188,7 @@ class EBM(Model):
             # A random usable chain for each point; noise where there is none.
             rank = torch.where(usable, torch.rand(usable.shape, device=self.device), -1.0)
             best = rank.max(1)
-            x = torch.where(self.wide(best.values >= 0), self.replay[best.indices], x)
+            x = torch.where(self.per_point(best.values >= 0), self.replay[best.indices], x)
         return self.transform.inverse(self.langevin(x, y, steps))
 
     def noise(self, n: int) -> Tensor:
@@ -192,12 +196,25 @@ class EBM(Model):
         uniform = torch.rand(n, *self.spec.shape, device=self.device, dtype=self.low.dtype)
         return self.low + (self.high - self.low) * uniform
 
-    def wide(self, flags: Tensor) -> Tensor:
-        """One flag a point, shaped to choose between points."""
+    def per_point(self, flags: Tensor) -> Tensor:
+        """Flags (B,) in the shape (B, 1, ...) that chooses between points."""
         return flags.reshape(-1, *(1,) * len(self.spec.shape))
 
     def unnormalised_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """-E in nats in data space, (B,): log-density up to a constant of each label."""
+        """-E in nats in data space, (B,): log-density up to a constant for each label.
+
+        Raises:
+            UomhError: x and y are not of the data that the model is for, or the model is
+                conditional and there are no labels.
+        """
+        x, y = self.checked(x, y)
+        if self.num_classes and y is None:
+            raise UomhError("this model is conditional; give it labels")
+        if not len(x):
+            return self.like.new_empty(0)
+        return self.within_reach(x, y, self._unnormalised)
+
+    def _unnormalised(self, x: Tensor, y: Tensor | None) -> Tensor:
         z, log_det = self.preprocess(x)
         inside = ((z >= self.low) & (z <= self.high)).flatten(1).all(1)
         return torch.where(inside, -self.energy(z, self.labels_of(y)) + log_det, -math.inf)
@@ -210,7 +227,12 @@ class EBM(Model):
 
         Returns:
             estimates with 95% intervals, (K,), or (1,) without labels.
+
+        Raises:
+            UomhError: chains is not a whole number of at least one.
         """
+        if not checked_count(chains, "chains"):
+            raise UomhError("an estimate of the normalising constant needs at least one chain")
         groups = len(self.log_partition)
         labels = torch.arange(groups, device=self.device).repeat_interleave(chains)
         with frozen(self.energy_net):
@@ -240,20 +262,23 @@ class EBM(Model):
                 )
             self.estimate_log_partition(self.config.ais_chains)
         constant = self.log_partition[0 if y is None else y]
-        return self.unnormalised_log_prob(x, y) - constant
+        return self._unnormalised(x, y) - constant
 
 
 @contextmanager
 def frozen(net: nn.Module) -> Iterator[None]:
-    """Weights as constants, in evaluation mode: gradients in the input build no graph of them."""
-    learned = [each for each in net.parameters() if each.requires_grad]
+    """Within it the weights are constants, and the network is in evaluation mode.
+
+    So gradients in the input build no graph of the weights.
+    """
+    learned = [parameter for parameter in net.parameters() if parameter.requires_grad]
     training = net.training
     net.eval()
-    for each in learned:
-        each.requires_grad_(False)
+    for parameter in learned:
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
         net.train(training)
-        for each in learned:
-            each.requires_grad_(True)
+        for parameter in learned:
+            parameter.requires_grad_(True)

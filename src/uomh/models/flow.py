@@ -21,7 +21,8 @@ from torch.nn import functional
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Model, ModelConfig
-from uomh.nn.flows import Autoregressive, Coupling, Mix, Multiscale, SplineSettings, Step, Steps
+from uomh.nn.bijections import Bijection
+from uomh.nn.flows import Autoregressive, Coupling, Mix, Multiscale, SplineSettings, Steps
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.nn.transforms import centred
 from uomh.registry import register
@@ -48,10 +49,10 @@ class Flow(Model):
 
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
-            """By the shape of the data: wider splines for whitened vectors; short small runs.
+            """By the shape of the data: wider splines for vectors, fewer epochs if small.
 
-            Linear maps of all coordinates of large images have more entries than memory has room
-            for: these images go through convolutions, or where they cannot be halved, without.
+            Linear maps of all coordinates of large images do not fit into memory. Such images get
+            a multiscale flow, or, where their sizes cannot be halved, one without linear maps.
             """
             model: Nested = {} if spec.is_image else {"tail_bound": 5.0}
             train: Nested = {}
@@ -75,15 +76,15 @@ class Flow(Model):
         self.flow = self.build(config)
         self.prior = build_prior(config.prior, spec.dim)
 
-    def build(self, config: Config) -> Step:
+    def build(self, config: Config) -> Bijection:
         """The map f."""
         if config.transform == "multiscale":
             return Multiscale(self.spec.shape, config.scales, self.num_classes, config)
         dim = self.spec.dim
-        steps: list[Step] = []
+        steps: list[Bijection] = []
         for _ in range(config.num_layers):
             steps.append(Mix(dim, linear=config.linear))
-            if config.transform == "coupling" or dim == 1:  # where the two are the same
+            if config.transform == "coupling" or dim == 1:  # of one coordinate they are the same
                 steps.append(Coupling(dim, self.num_classes, config, planes=False))
             else:
                 steps.append(Autoregressive(dim, self.num_classes, config))

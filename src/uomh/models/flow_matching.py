@@ -56,6 +56,7 @@ class FlowMatching(Model):
 
     paper = "Lipman, Chen, Ben-Hamu, Nickel & Le 2023; Tong et al. 2024; Ho & Salimans 2022"
     likelihood: Likelihood | None = "exact"
+    config: Config
 
     class Config(ModelConfig):
         """Settings of flow matching."""
@@ -85,7 +86,8 @@ class FlowMatching(Model):
         def defaults(cls, spec: DataSpec) -> Nested:
             """By the shape of the data: longer runs of few dimensions; logits of grey images.
 
-            Most of their pixels are black or white, in cells that are narrow beside the noise.
+            Most pixels of grey images are black or white. The cells of these two levels are narrow
+            compared with the noise, and the logit widens them.
             """
             train: Nested = {"schedule": "cosine"}
             if spec.dim <= EXACT_DIM:
@@ -98,11 +100,10 @@ class FlowMatching(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         self.likelihood = "exact" if spec.dim <= EXACT_DIM else "estimate"
         if spec.is_image and not (config.logit_transform or config.whitening_transform):
             self.transform = centred(self.transform, spec, 1.0)
-        labels = self.num_classes + 1 if self.num_classes else 0  # the last says: no label
+        labels = self.num_classes + 1 if self.num_classes else 0  # the last one stands for no label
         net = config.net or ("unet" if spec.is_image and spec.dim > EXACT_DIM else "mlp")
         if net == "unet" and not spec.is_image:
             raise UomhError(f"a unet takes images, not vectors of shape {spec.shape}; use net=mlp")
@@ -151,8 +152,8 @@ class FlowMatching(Model):
             times = torch.full((len(x),), t, device=x.device, dtype=x.dtype)
             if y is None or guidance == 1:
                 return self.velocity(times, x, y)
-            free = self.velocity(times, x, torch.full_like(y, self.num_classes))
-            return free + guidance * (self.velocity(times, x, y) - free)
+            unlabelled = self.velocity(times, x, torch.full_like(y, self.num_classes))
+            return unlabelled + guidance * (self.velocity(times, x, y) - unlabelled)
 
         with torch.no_grad():
             x = solve(field, noise, 0.0, 1.0, self.config.tolerance)
@@ -177,13 +178,13 @@ class FlowMatching(Model):
         """
         x, y = self.checked(x, y)
         near = self.reached(x)
-        found = Estimated(self.like.new_full((len(x),), -math.inf), self.like.new_zeros(len(x)))
+        result = Estimated(self.like.new_full((len(x),), -math.inf), self.like.new_zeros(len(x)))
         if near.any():
-            given = None if y is None else y[near]
-            some = self._estimated(x[near], given, tolerance or self.config.tolerance)
-            for all_points, values in zip(found, some, strict=True):
+            labels = None if y is None else y[near]
+            estimated = self._estimated(x[near], labels, tolerance or self.config.tolerance)
+            for all_points, values in zip(result, estimated, strict=True):
                 all_points[near] = values
-        return found
+        return result
 
     def _estimated(self, x: Tensor, y: Tensor | None, tolerance: float) -> Estimated:
         data, log_det = self.preprocess(x)
@@ -203,7 +204,7 @@ class FlowMatching(Model):
             end = solve(field, start, 1.0, 0.0, tolerance)
         noise, divergence = end[:, :dim], end[:, dim:]
         base = -0.5 * (noise.square().sum(1) + dim * math.log(2 * math.pi))
-        # The path runs backwards, so that the integral has the sign of the formula's minus.
+        # The path runs from 1 to 0, so its integral is minus that of the formula.
         error = divergence.new_zeros(len(data))
         if count > 1:
             error = divergence.std(1) / math.sqrt(count)

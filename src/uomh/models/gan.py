@@ -8,11 +8,11 @@ samples G(z). The critic is trained to tell them apart, the generator to be scor
 
 (Arjovsky et al. 2017, Gulrajani et al. 2017); `uomh.nn.critics` has the others. The critic is
 trained on every batch, with fresh draws; the generator after it on batches 0, n, 2n, ..., where n
-is ``critic.steps``. Which batches those are follows from the number of batches seen, which every
-checkpoint has, so a resumed run goes on in the same rhythm.
+is ``critic.steps``. The number of batches seen, which every checkpoint has, decides, so that a
+resumed run goes on in the same rhythm.
 
-Images are judged in [-1, 1], the range of tanh, with which the generator ends: -1 and 1 are the
-ends of data space as seen through the transforms. A GAN is a law of samples without a density:
+The critic takes images in [-1, 1], the range of tanh, with which the generator ends: -1 and 1 are
+the ends of data space, seen through the transforms. A GAN gives samples without a density:
 `log_prob` refuses, and neither loss says how good the samples are, so no loss is validated and the
 last weights are kept.
 """
@@ -30,7 +30,8 @@ from torch.nn import Parameter
 from uomh.data.core import Data, DataSpec
 from uomh.models.core import Model, ModelConfig
 from uomh.nn.critics import Critic, CriticSettings
-from uomh.nn.nets import NetSettings, convolves, decoder, nets_by_shape
+from uomh.nn.layers import NetSettings
+from uomh.nn.nets import convolves, decoder, nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.registry import register
 from uomh.settings import Nested, merged
@@ -43,6 +44,7 @@ class GAN(Model):
     paper = "Goodfellow et al. 2014; Arjovsky et al. 2017; Gulrajani et al. 2017"
     centre: Tensor
     reach: Tensor
+    config: Config
 
     class Config(ModelConfig):
         """Settings of the generative adversarial network."""
@@ -83,7 +85,6 @@ class GAN(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         self.latent_dim = config.latent_dim
         self.generator = decoder(config.generator, self.latent_dim, spec.shape, self.num_classes)
         self.critic = Critic(config.critic, spec.shape, 0, self.num_classes)
@@ -93,8 +94,8 @@ class GAN(Model):
 
     def groups(self) -> dict[str, list[Parameter]]:
         """The critic, and the generator with its prior."""
-        makers = [*self.generator.parameters(), *self.prior.parameters()]
-        return {"critic": list(self.critic.parameters()), "generator": makers}
+        generator = [*self.generator.parameters(), *self.prior.parameters()]
+        return {"critic": list(self.critic.parameters()), "generator": generator}
 
     def prepare(self, data: Data) -> None:
         """Fit the transforms; find the ends of data space in the space of the transforms."""
@@ -107,7 +108,7 @@ class GAN(Model):
             self.reach.copy_((high - low) / 2)
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
-        """The critic's loss on every batch; the generator's on the first of ``critic.steps``."""
+        """The critic's loss on every batch; the generator's on one in ``critic.steps``."""
         y = self.labels_of(y)
         real = (self.preprocess(x)[0] - self.centre) / self.reach
         with torch.no_grad():
@@ -117,9 +118,10 @@ class GAN(Model):
         if step % self.config.critic.steps == 0:
             z, weights = self.prior.sample_weighted(len(x))
             losses = self.critic.as_real(self.critic((self.generator(z, y),), y))
-            # A weight is one; its gradient acts on the difference to the mean, for less noise.
-            choice = (weights * (losses - losses.mean()).detach()).mean()
-            yield "generator", losses.mean() + choice
+            # Weights are one and pass a gradient to the prior's learned weights. It has less
+            # variance where the mean is taken off the losses, and the same expectation.
+            by_component = (weights * (losses - losses.mean()).detach()).mean()
+            yield "generator", losses.mean() + by_component
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Generated points of data space."""

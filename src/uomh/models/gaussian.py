@@ -1,7 +1,6 @@
 r"""Models whose decoder is a Gaussian: p(x|z) = N(x; mu(z), sigma^2), with a prior p(z) on codes.
 
-What the variational and the adversarial way to fit them share: the decoder, its deviation, and
-samples.
+The variational and the adversarial way to fit them share the decoder, its deviation, and samples.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from uomh.data.core import Data, DataSpec
 from uomh.models.ae import AutoencoderConfig
-from uomh.models.core import Model
+from uomh.models.codec import CodecModel
 from uomh.nn.annealed import annealed_log_integral
 from uomh.nn.nets import decoder
 from uomh.nn.priors import PriorSettings, build_prior
@@ -36,19 +35,21 @@ class GaussianDecoderConfig(AutoencoderConfig):
     """samples are the decoder's means; false: draws from the decoder's Gaussian"""
 
 
-class GaussianDecoderModel(Model):
-    """A prior and a Gaussian decoder; how codes are inferred is for the subclass to say."""
+class GaussianDecoderModel(CodecModel):
+    """A prior and a Gaussian decoder; a subclass says how codes are inferred."""
 
     config: GaussianDecoderConfig
     log_floor: Tensor
 
     def __init__(self, config: GaussianDecoderConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
         self.latent_dim = config.latent_dim
 
     def add_decoder(self) -> None:
-        """Build decoder, prior and deviation; after the encoder, in the order of their use."""
+        """Build decoder, prior and deviation; called once the encoder is built.
+
+        The order of building decides which initial weights a seed gives.
+        """
         config, spec = self.config, self.spec
         maps = 2 if config.decoder_sigma == "per_pixel" else 1
         self.decoder = decoder(
@@ -156,9 +157,9 @@ class GaussianDecoderModel(Model):
             low, high = (self.transform(middle + step)[0][0] for step in (-0.25, 0.25))
             self.log_floor.copy_((high - low).log())
 
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Decoder means in data space (B, ...)."""
-        return self.transform.inverse(self.likelihood_of(*self.decodable(z, y))[0])
+    def restored(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """Decoder means (B, ...) in the space of the transforms."""
+        return self.likelihood_of(z, y)[0]
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Points (n, ...) of data space; see the setting ``sample_means``."""

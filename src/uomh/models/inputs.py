@@ -11,8 +11,8 @@ from uomh.data.core import DataSpec
 from uomh.errors import UomhError
 
 
-def checked_count(n: object) -> int:
-    """A number of samples.
+def checked_count(n: object, what: str = "samples") -> int:
+    """A number of samples, or of what the message is to say.
 
     Raises:
         UomhError: it is not a whole number, or negative.
@@ -22,7 +22,7 @@ def checked_count(n: object) -> int:
     except TypeError:
         count = -1
     if isinstance(n, bool) or count < 0:
-        raise UomhError(f"the number of samples is a whole number of at least 0, not {n!r}")
+        raise UomhError(f"the number of {what} is a whole number of at least 0, not {n!r}")
     return count
 
 
@@ -85,7 +85,7 @@ def checked_labels(y: Tensor | None, n: int, classes: int, like: Tensor) -> Tens
     Args:
         y: one label for each point.
         n: number of points.
-        classes: number of classes that the model knows; 0 where it takes no notice of labels.
+        classes: number of classes that the model knows; 0 where labels make no difference to it.
         like: a tensor on the device of the model.
 
     Raises:

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from uomh.config import TrainConfig
 from uomh.data.core import Data
-from uomh.models.core import Codec, Model, ModelConfig, codes_of
+from uomh.models.core import Codec, Generative, Model, ModelConfig, Trainable, codes_of
 
 Alternate = Literal["step", "epoch"]
 
 
-class Joint(Model):
+class Joint(Trainable):
     """Two models in one leaf; groups and losses of each stand under its name.
 
     Args:
@@ -30,17 +31,33 @@ class Joint(Model):
         alternate: by ``"step"`` or by ``"epoch"``.
     """
 
-    name = "joint"
+    can_sample = True
 
     def __init__(self, autoencoder: Model, density: Model, alternate: Alternate) -> None:
-        own = ModelConfig(name="joint", scale_data=False, whitening_transform=False)
-        super().__init__(own, autoencoder.spec)
+        super().__init__()
+        self.spec = autoencoder.spec
         self.autoencoder, self.density = autoencoder, density
         self.alternate = alternate
         self.compared_together = autoencoder.compared_together
         self.turns: tuple[str, ...] = ("autoencoder", "density")
         assert isinstance(autoencoder, Codec)
         self.latent_dim: int = autoencoder.latent_dim
+        self.config = ModelConfig(train=self._turns())
+
+    def _turns(self) -> TrainConfig | None:
+        """The training of the autoencoder, with the optimisers of both models."""
+        first, second = self.autoencoder.config.train, self.density.config.train
+        if first is None or second is None:
+            return None
+        steps = {"autoencoder": first, "density": second}
+        groups = {
+            f"{name}.{group}": steps[name].for_group(group).model_dump(mode="json")
+            for name, model in self._both()
+            for group in model.groups()
+        }
+        # By epoch each of the two has a turn of its own in every epoch that the settings give.
+        epochs = first.max_epochs * (2 if self.alternate == "epoch" else 1)
+        return first.model_copy(update={"groups": groups, "max_epochs": epochs})
 
     def groups(self) -> dict[str, list[Parameter]]:
         """The groups of both, such as ``autoencoder.model`` and ``density.model``."""
@@ -90,9 +107,13 @@ class Joint(Model):
         assert isinstance(self.autoencoder, Codec)
         return self.autoencoder.decode(z, y)
 
-    def draw(self, n: int, y: Tensor | None) -> Tensor:
-        """Points of data space, as both models are now."""
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Points of data space (n, ...), as both models are now."""
         return decoded_draws(self.autoencoder, self.density, n, y)
+
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Points of data space (B, ...) restored from the codes of x."""
+        return self.autoencoder.reconstruct(x, y)
 
     def codes(self, data: Data) -> Data:
         """The data set of codes, on the processor."""
@@ -102,7 +123,7 @@ class Joint(Model):
         return ("autoencoder", self.autoencoder), ("density", self.density)
 
 
-def decoded_draws(autoencoder: Model, density: Model, n: int, y: Tensor | None) -> Tensor:
+def decoded_draws(autoencoder: Generative, density: Generative, n: int, y: Tensor | None) -> Tensor:
     """Decoded draws of a density on codes (n, ...); labels are drawn where y is None."""
     conditional = density if density.num_classes else autoencoder
     if y is None and conditional.num_classes:

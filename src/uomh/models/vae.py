@@ -87,7 +87,7 @@ class VAE(GaussianDecoderModel):
     def posterior(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and log-deviation of q(z|x), each (B, latent_dim)."""
         mean, log_std = self.encoder(x, y).chunk(2, 1)
-        # Beyond these bounds exp() leaves float32 within a step or two of a bad start.
+        # Beyond these bounds exp() would overflow float32 a step or two after a bad start.
         return mean, log_std.clamp(-15, 15)
 
     def divergence(self, z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
@@ -98,7 +98,6 @@ class VAE(GaussianDecoderModel):
         log_q = -(0.5 * (noise.square() + LOG_2PI) + log_std).sum(1)
         return log_q - self.prior.log_prob(z)
 
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def inferred(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Posterior means (B, latent_dim)."""
-        x, y = self.encodable(x, y)
-        return self.posterior(self.preprocess(x)[0], y)[0]
+        return self.posterior(x, y)[0]

@@ -30,27 +30,27 @@ from torch.nn import Parameter
 from torch.nn.functional import softplus
 
 from uomh.data.core import DataSpec
-from uomh.models.core import Model, ModelConfig
+from uomh.models.codec import CodecModel, CodesConfig
 from uomh.nn.critics import logistic_loss
+from uomh.nn.layers import NetSettings
 from uomh.nn.mmd import mmd
-from uomh.nn.nets import NetSettings, convolves, decoder, encoder, nets_by_shape
+from uomh.nn.nets import convolves, encoder, nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.registry import register
 from uomh.settings import Nested, merged
 
 
 @register("models", "wae")
-class WAE(Model):
+class WAE(CodecModel):
     """Wasserstein autoencoder: codes matched with a prior, adversarially or by MMD."""
 
     paper = "Tolstikhin, Bousquet, Gelly & Schölkopf 2018"
     compared_together = 256
+    config: Config
 
-    class Config(ModelConfig):
+    class Config(CodesConfig):
         """Settings of the Wasserstein autoencoder."""
 
-        latent_dim: int = Field(20, ge=1)
-        """dimension of the codes"""
         encoder: NetSettings = NetSettings(hidden_dims=(256, 128), hidden_channels=(64, 64, 32, 32))
         """network from points to codes"""
         decoder: NetSettings = NetSettings(hidden_dims=(128, 256), hidden_channels=(32, 32, 64, 64))
@@ -89,24 +89,21 @@ class WAE(Model):
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.config = config
-        latent = self.latent_dim = config.latent_dim
-        self.encoder = encoder(config.encoder, spec.shape, latent, self.num_classes)
-        self.decoder = decoder(config.decoder, latent, spec.shape, self.num_classes)
-        self.prior = build_prior(config.prior, latent)
+        self.add_networks(config.latent_dim, config.encoder, config.decoder)
+        self.prior = build_prior(config.prior, config.latent_dim)
         self.learned_prior = any(True for _ in self.prior.parameters())
         self.discriminator = None
         if config.penalty == "adversarial":
-            settings = config.discriminator
-            self.discriminator = encoder(settings, (latent,), 1, self.num_classes)
+            settings, shape = config.discriminator, (config.latent_dim,)
+            self.discriminator = encoder(settings, shape, 1, self.num_classes)
 
     def groups(self) -> dict[str, list[Parameter]]:
         """The autoencoder with its prior, and the discriminator (empty with ``penalty=mmd``)."""
         parts = (self.encoder, self.decoder, self.prior)
-        judge = self.discriminator
+        discriminator = self.discriminator
         return {
-            "autoencoder": [each for part in parts for each in part.parameters()],
-            "discriminator": [] if judge is None else list(judge.parameters()),
+            "autoencoder": [parameter for part in parts for parameter in part.parameters()],
+            "discriminator": [] if discriminator is None else list(discriminator.parameters()),
         }
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
@@ -114,40 +111,40 @@ class WAE(Model):
         del step
         y = self.labels_of(y)
         x, _ = self.preprocess(x)
-        codes: Tensor = self.encoder(x, y)
+        codes = self.inferred(x, y)
         if self.discriminator is not None:
-            yield "discriminator", self.game(self.discriminator, codes, y)
+            yield "discriminator", self.discriminator_loss(self.discriminator, codes, y)
         if self.discriminator is None:
-            mismatch = self.discrepancy(codes, y)
+            penalty = self.mmd_penalty(codes, y)
         else:
-            mismatch = self.suspicion(self.discriminator, codes, y)
-        yield "autoencoder", (self.error(x, codes, y) + self.config.lambda_ * mismatch).mean()
+            penalty = self.adversarial_penalty(self.discriminator, codes, y)
+        yield "autoencoder", (self.error(x, codes, y) + self.config.lambda_ * penalty).mean()
 
-    def game(self, discriminator: nn.Module, codes: Tensor, y: Tensor | None) -> Tensor:
-        """What the discriminator minimises: its logistic loss, and its squared slope."""
-        places = [self.prior.sample(len(codes)).detach(), codes.detach()]
-        slope = self.config.slope_penalty
-        if not slope:
-            return logistic_loss(*(discriminator(place, y) for place in places))
-        scores = [discriminator(place.requires_grad_(), y) for place in places]
-        slopes = torch.autograd.grad(sum(each.sum() for each in scores), places, create_graph=True)
-        steepness = torch.stack([each.square().sum(1).mean() for each in slopes]).sum()
-        return logistic_loss(*scores) + slope / 2 * steepness
+    def discriminator_loss(
+        self, discriminator: nn.Module, codes: Tensor, y: Tensor | None
+    ) -> Tensor:
+        """The discriminator's logistic loss, and the penalty on its squared slope."""
+        inputs = [self.prior.sample(len(codes)).detach(), codes.detach()]
+        weight = self.config.slope_penalty
+        if not weight:
+            return logistic_loss(*(discriminator(points, y) for points in inputs))
+        scores = [discriminator(points.requires_grad_(), y) for points in inputs]
+        total = sum(score.sum() for score in scores)
+        slopes = torch.autograd.grad(total, inputs, create_graph=True)
+        steepness = torch.stack([slope.square().sum(1).mean() for slope in slopes]).sum()
+        return logistic_loss(*scores) + weight / 2 * steepness
 
-    def error(self, x: Tensor, codes: Tensor, y: Tensor | None) -> Tensor:
-        """Squared reconstruction error (B,), in the space of the transforms."""
-        restored: Tensor = self.decoder(codes, y)
-        return (restored - x).square().flatten(1).sum(1)
-
-    def suspicion(self, discriminator: nn.Module, codes: Tensor, y: Tensor | None) -> Tensor:
-        """The adversarial penalty of each code, (B,), with that of a prior that learns, too."""
+    def adversarial_penalty(
+        self, discriminator: nn.Module, codes: Tensor, y: Tensor | None
+    ) -> Tensor:
+        """The encoder's loss in the game, (B,), with that of the prior where it is learned."""
         penalty = softplus(-discriminator(codes, y)).squeeze(1)
         if not self.learned_prior:
             return penalty
         draws, weights = self.prior.sample_weighted(len(codes))
         return penalty + weights * softplus(discriminator(draws, y)).squeeze(1)
 
-    def discrepancy(self, codes: Tensor, y: Tensor | None) -> Tensor:
+    def mmd_penalty(self, codes: Tensor, y: Tensor | None) -> Tensor:
         """Each code's share, (B,), of the maximum mean discrepancy between codes and prior."""
         draws, weights = self.prior.sample_weighted(len(codes))
         return mmd(codes, draws, y, weights)
@@ -160,18 +157,8 @@ class WAE(Model):
         """
         y = self.labels_of(y)
         x, _ = self.preprocess(x)
-        codes = self.encoder(x, y)
-        return self.error(x, codes, y) + self.config.lambda_ * self.discrepancy(codes, y)
-
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Codes (B, latent_dim)."""
-        x, y = self.encodable(x, y)
-        codes: Tensor = self.encoder(self.preprocess(x)[0], y)
-        return codes
-
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Points of data space (B, ...) of codes."""
-        return self.transform.inverse(self.decoder(*self.decodable(z, y)))
+        codes = self.inferred(x, y)
+        return self.error(x, codes, y) + self.config.lambda_ * self.mmd_penalty(codes, y)
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Decoded draws of the prior."""

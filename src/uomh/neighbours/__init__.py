@@ -12,8 +12,9 @@ from uomh.errors import UomhError
 from uomh.neighbours.approximate import search_approximately
 from uomh.neighbours.checks import one_of, whole_number
 from uomh.neighbours.core import Duplicates, Neighbours, Points, distinct
-from uomh.neighbours.exact import Progress, search
+from uomh.neighbours.exact import search
 from uomh.neighbours.graph import SpanningTree, spanning_tree
+from uomh.parallel.progress import Progress
 
 __all__ = [
     "Backend",
@@ -57,7 +58,7 @@ def nearest_neighbours(
         backend: `exact`, or `faiss` for an approximate search of a large set (the `faiss` extra).
         recall: The share of true neighbours that an approximate search has to find for a sample;
             what it finds for another sample is the result's `recall`.
-        progress: Called now and then with (done, total), in units of work.
+        progress: is told now and then of the stage `neighbours`.
 
     Returns:
         `Neighbours`, whose indices are rows of X as it was given.

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from uomh.errors import UomhError
 from uomh.neighbours.checks import real_number
 from uomh.neighbours.core import Points
-from uomh.neighbours.exact import Progress, search
+from uomh.neighbours.exact import search
 from uomh.neighbours.measure import squared_distances
+from uomh.parallel.progress import Progress
 
 SAMPLE = 256
 SPARE = 8  # found beyond k, because float32 may order near ties wrongly
@@ -70,7 +71,7 @@ def search_approximately(
         queries: Whose neighbours are wanted; None for those of the points themselves.
         largest: The largest absolute coordinate of either.
         recall: The share of the true neighbours to look for.
-        progress: Called with (done, total) points.
+        progress: is told of the stage `neighbours`, in points.
 
     Raises:
         UomhError: faiss is not installed, `recall` is not above 0 and at most 1, or coordinates
@@ -122,7 +123,7 @@ def _search(
         rows = np.arange(start, min(start + 4096, asked.n))
         distances[rows], found[rows] = find(rows)
         if progress is not None:
-            progress(int(rows[-1]) + 1, asked.n)
+            progress.stage("neighbours", int(rows[-1]) + 1, asked.n)
     return distances, found, measured_recall(check)
 
 

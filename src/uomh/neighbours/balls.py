@@ -20,10 +20,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uomh.neighbours.bounds import FLOAT_COST, LIST_COST, SAMPLE, Sketch, as_rows, make_sketch
+from uomh.neighbours.bounds import (
+    FLOAT_COST,
+    LIST_COST,
+    SAMPLE,
+    Sketch,
+    as_rows,
+    is_rough,
+    make_sketch,
+)
 from uomh.neighbours.core import Points
-from uomh.neighbours.exact import BAND, CACHE_BYTES, PLAN, TINY, Progress, Tables
+from uomh.neighbours.exact import BAND, CACHE_BYTES, PLAN, TINY, Tables
 from uomh.neighbours.measure import squared_distances
+from uomh.parallel.progress import Progress
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -45,7 +54,7 @@ def near_pairs(
         asked: m points of the same dimension.
         reach: of each of the points, float64 (n,), not negative.
         asked_reach: of each point asked about, (m,).
-        progress: called with (done, total) blocks.
+        progress: is told of the stage `neighbours`, in blocks.
 
     Yields:
         Rows of ``points``, rows of ``asked`` and their distances, (p,) each, a block at a time.
@@ -90,7 +99,7 @@ def near_pairs(
                 yield i[near], j[near], distances[near]
                 done += 1
                 if progress is not None:
-                    progress(done, total)
+                    progress.stage("neighbours", done, total)
 
 
 class _Side:
@@ -147,7 +156,9 @@ def _plan(
     distances = torch.cdist(asked.take(ask).double() * scale, points.take(some).double() * scale)
     limits = np.maximum(asked_reach[ask, None], reach[some]) * scale
     share = float((distances.numpy() <= limits).mean())
-    sketch = make_sketch(points, asked, torch.from_numpy(some), share, scale, single=False)
+    sketch = make_sketch(
+        points, asked, torch.from_numpy(some), share, scale, is_rough(torch.device("cpu"))
+    )
     if share * (LIST_COST + FLOAT_COST * points.dim) > points.dim:
         return replace(sketch, basis=None)
     return sketch

@@ -17,13 +17,22 @@ at most 2 (N_i^2 + N_j^2). So if a pair lies within a distance of square t, then
     g_ij <= t (1 + 4u) + (2 (m + 3) + 4) u (N_i^2 + N_j^2),
 
 and with c_i = |z_i|^2 - kappa N_i^2, kappa = 2 (m + 8) u, simply g_ij <= t (1 + 4u): a pair whose
-g exceeds that cannot be a neighbour within sqrt(t), whatever was lost to rounding.
+g exceeds that cannot be a neighbour within sqrt(t), whatever was lost to rounding. A device that
+takes numbers below 2^-126 for zero loses less than another 16 (m + 8) 2^-126, which c allows for.
+
+All this rests on products of float32 numbers with all their digits. Programs may allow others: TF32
+and bfloat16 keep 10 and 7 binary digits of what they multiply, and the same bounds would rule
+neighbours out. `lower_bounds` forbids that while it computes, and `is_rough` tries if that helped.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,8 +85,57 @@ class Sketch:
             z = inside.to(self.dtype)
             rest = (norms - inside.square().sum(1)).clamp_(min=0).sqrt_()[:, None].to(self.dtype)
         exact = z.double().square().sum(1) + rest[:, 0].double().square()
-        c = exact - self.kappa * norms - 1e-36
+        vanishing = 8 * (z.shape[1] + 8) * torch.finfo(torch.float32).tiny
+        c = exact - self.kappa * norms - vanishing
         return torch.cat([z, rest, torch.ones_like(rest), c[:, None].to(self.dtype)], dim=1)
+
+
+def lower_bounds(left: Tensor, columns: Tensor, out: Tensor) -> Tensor:
+    """Bounds between p and q, of the left factor ``as_rows(p)`` and the columns of q, in `out`."""
+    with all_digits():
+        return torch.mm(left, columns.T, out=out)
+
+
+@contextmanager
+def all_digits() -> Iterator[None]:
+    """In this block products of float32 numbers keep their digits; the host's setting returns.
+
+    The setting has two interfaces in torch, and what was set by one is refused by the other.
+    """
+    try:
+        allowed = torch.get_float32_matmul_precision()
+    except RuntimeError:  # it was set by the newer one
+        allowed = None
+    if allowed == "highest":
+        yield
+        return
+    backends: list[Any] = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", 0)]
+    before = [(each, each.fp32_precision) for each in backends if hasattr(each, "fp32_precision")]
+    if allowed is not None:
+        torch.set_float32_matmul_precision("highest")
+    else:
+        for backend, _ in before:
+            backend.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        if allowed is not None:
+            torch.set_float32_matmul_precision(allowed)
+        for backend, precision in before:
+            backend.fp32_precision = precision
+
+
+@cache
+def is_rough(device: torch.device) -> bool:
+    """Whether a device loses digits of float32 products though it is told not to."""
+    size = 1024
+    digits = np.random.default_rng(0).uniform(1, 2, (2, size)).astype(np.float32)
+    left, right = torch.zeros(2, size, 2 * DIMENSIONS[0])
+    left[:, 0], right[:, 0] = torch.from_numpy(digits)
+    out = torch.empty(size, size, device=device)
+    found = lower_bounds(left.to(device), right.to(device), out)[:64].cpu().double()
+    exact = left[:64, :1].double() * right[:, 0].double()
+    return bool(((found / exact - 1).abs() > 2.0**-22).any())
 
 
 def as_rows(columns: Tensor) -> Tensor:
@@ -97,7 +155,7 @@ def as_estimates(columns: Tensor) -> Tensor:
 
 
 def make_sketch(
-    points: Points, asked: Points, subset: Tensor, share: float, scale: float, single: bool
+    points: Points, asked: Points, subset: Tensor, share: float, scale: float, rough: bool
 ) -> Sketch:
     """The cheapest sketch, judged by the pairs of a sample that it fails to rule out.
 
@@ -107,7 +165,7 @@ def make_sketch(
         subset: Rows of `points` in random order, a sample of them.
         share: The share of the set that a search for k neighbours cannot help looking at.
         scale: See `Sketch`.
-        single: Whether the device knows no float64.
+        rough: Whether products of float32 numbers have too few digits for bounds.
     """
     within = asked is points
     sample = points.take(subset).double()
@@ -136,7 +194,7 @@ def make_sketch(
     byte = points.dtype == torch.uint8
     each = LIST_COST + (BYTE_COST if byte else FLOAT_COST) * points.dim
     best, least = Sketch(centre, scale, None, torch.float32), math.inf
-    for dtype in (torch.float32,) if single else (torch.float32, torch.float64):
+    for dtype in (torch.float64,) if rough else (torch.float32, torch.float64):
         for m, bound in bounds.items():
             option = Sketch(centre, scale, None if m == points.dim else basis[:, :m], dtype)
             left_over = float((bound - option.kappa * norms <= reach).double().mean())

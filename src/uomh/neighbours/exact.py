@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -24,11 +24,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uomh.devices import checked_device
+from uomh.devices import checked_device, widest_float
 from uomh.errors import UomhError
-from uomh.neighbours.bounds import as_estimates, as_rows, make_sketch
+from uomh.neighbours.bounds import as_estimates, as_rows, is_rough, lower_bounds, make_sketch
 from uomh.neighbours.core import BLOCK_BYTES, Points
 from uomh.neighbours.measure import Candidates, pack
+from uomh.parallel.progress import Progress
 
 BAND = 1024
 SUBSET = (768, 16384)
@@ -39,8 +40,6 @@ WAITING_PAIRS = 1 << 25
 MISS, RARE_MISS = 0.05, 1e-4
 TINY = 1e-90  # where all coordinates are smaller, squares lose digits, and then vanish
 VANISHING = 1e-150  # distances whose square float64 cannot hold with all its digits
-
-Progress = Callable[[int, int], None]
 
 
 def search(
@@ -60,7 +59,7 @@ def search(
         queries: Whose neighbours are wanted; None for those of the points themselves.
         largest: The largest absolute coordinate of either.
         device: Where bounds are computed.
-        progress: Called with (done, total) blocks.
+        progress: is told of the stage `neighbours`, in blocks.
 
     Raises:
         UomhError: Two points are so near that the square of their distance vanishes in float64.
@@ -110,6 +109,7 @@ class _Search:
         self.points, self.asked, self.k = points, queries or points, k
         self.within = queries is None
         self.device = checked_device(device)
+        rough = is_rough(self.device)
         self.progress = progress
         size = min(points.n, max(SUBSET[0], min(points.n // SHARE, SUBSET[1])))
         order = np.random.default_rng(0).permutation(points.n)[:size]
@@ -123,8 +123,11 @@ class _Search:
             self.subset[:PLAN],
             self.ranks[0] / size,
             2.0 ** -math.frexp(norm)[1] if norm else 1.0,
-            single=self.device.type == "mps",
+            rough,
         )
+        # In float64 it is the processor that computes, where the device cannot.
+        if rough or self.sketch.dtype.itemsize > widest_float(self.device).itemsize:
+            self.device = torch.device("cpu")
         self.bands = [slice(a, min(a + BAND, points.n)) for a in range(0, points.n, BAND)]
         width = 3 + (points.dim if self.sketch.basis is None else self.sketch.basis.shape[1])
         fits = points.n * width * self.sketch.dtype.itemsize <= CACHE_BYTES
@@ -171,7 +174,8 @@ class _Search:
         """
         right = as_estimates(self._columns_of(self.points, self.subset))
         place = torch.full((self.points.n,), -1, device=self.device)
-        place[self.subset] = torch.arange(len(self.subset), device=self.device)
+        subset = self.subset.to(self.device)
+        place[subset] = torch.arange(len(subset), device=self.device)
         slack = 4 * self.sketch.kappa
         reach = np.empty((2, self.asked.n))
         step = max(1, BAND**2 // len(self.subset))
@@ -180,11 +184,11 @@ class _Search:
             columns = self._columns_of(self.asked, rows)
             table = self.tables.product(as_rows(columns), right)
             if self.within:
-                mine = place[rows]
+                mine = place[rows.to(self.device)]
                 (inside,) = torch.where(mine >= 0)
                 table[inside, mine[inside]] = torch.inf
-            near = table.topk(self.ranks[1], largest=False).values.double().clamp_(min=0)
-            norms = columns[:, :-2].double().square().sum(1)
+            near = table.topk(self.ranks[1], largest=False).values.clamp_(min=0)
+            norms = columns[:, :-2].square().sum(1)
             for i, rank in enumerate(self.ranks):
                 reach[i, rows.numpy()] = (near[:, rank - 1] + slack * norms).cpu().numpy()
         return reach * (1 + 1e-5)
@@ -215,11 +219,14 @@ class _Search:
                 bounds = self.tables.product(left, self._columns(band))
                 if self.within:
                     (mine,) = torch.where((part >= band.start) & (part < band.stop))
-                    bounds[mine, part[mine] - band.start] = torch.nan
+                    same = part[mine] - band.start
+                    bounds[mine.to(self.device), same.to(self.device)] = torch.nan
                 row, column, low = self.tables.below(bounds, limit)
                 candidates.add(pack(row, column + band.start, low))
                 if progress is not None:
-                    progress(i * len(self.bands) + j + 1, len(parts) * len(self.bands))
+                    progress.stage(
+                        "neighbours", i * len(self.bands) + j + 1, len(parts) * len(self.bands)
+                    )
             yield candidates
 
     def _within(self, reach: NDArray[np.float64]) -> Iterator[Candidates]:
@@ -256,7 +263,7 @@ class _Search:
                         unserved.setdefault(j, []).append(band)
                 done += 1
                 if self.progress is not None:
-                    self.progress(done, total)
+                    self.progress.stage("neighbours", done, total)
             yield candidates
 
 
@@ -298,7 +305,7 @@ class Tables:
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """``left @ right.T``, valid until the next call."""
         shape = len(left), len(right)
-        return torch.mm(left, right.T, out=self._bounds[: math.prod(shape)].view(shape))
+        return lower_bounds(left, right, self._bounds[: math.prod(shape)].view(shape))
 
     def larger(self, a: Tensor, b: Tensor) -> Tensor:
         """The larger of a (n, 1) and b (1, m), valid until the next call."""

@@ -1,14 +1,14 @@
 r"""Annealed importance sampling of normalising constants (Neal 2001), on a box.
 
 For an energy E on a box of volume V, Z = int exp(-E(x)) dx. Between the uniform density (b = 0) and
-exp(-E) / Z (b = 1) stand exp(-b E); a chain that begins with a uniform draw and moves by steps that
-keep each of them in turn has the weight
+exp(-E) / Z (b = 1) stand exp(-b E). A chain begins with a uniform draw and moves by steps that
+leave one after the other of these densities invariant; it has the weight
 
     log w = log V - sum_t (b_t - b_{t-1}) E(x_{t-1}),      E[w] = Z exactly.
 
 The steps are Hamiltonian, with Metropolis's test; the walls of the box reflect, which is reversible
-and keeps volume. Step sizes are found in a first pass and fixed in a second one, of which the
-weights are taken, so that adapting them costs no bias.
+and keeps volume. Step sizes are found in a first pass and fixed in a second one, which gives the
+weights, so that adapting the step sizes causes no bias.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from uomh.devices import as_float64
+
 NORMAL_95 = NormalDist().inv_cdf(0.975)
 """97.5% quantile of the standard normal"""
 ACCEPTANCE = 0.7
-"""share of accepted moves that step sizes aim at"""
+"""share of accepted moves that the step sizes are adapted to"""
 
 
 class LogPartition(NamedTuple):
     """An estimate of log Z for each of G groups of chains, each (G,).
 
-    The interval is that of the mean of the weights, by the delta method; it means something where
+    The interval is that of the mean of the weights, by the delta method; it can be relied on where
     ``effective``, the effective number of chains, is well above one.
     """
 
@@ -61,13 +63,13 @@ def ais_log_partition(
         leapfrog: steps of each Hamiltonian move.
     """
     moves = _Moves(energy, low, high, leapfrog)
-    # Most of the way is long before b = 1: a mode of size s feels a wall at b ~ (s / side)^2.
+    # Temperatures lie densest near b = 0: a mode of width s leaves the walls at b ~ (s / side)^2.
     schedule = torch.linspace(0, 1, temperatures + 1).pow(4).tolist()
     start = torch.full((temperatures + 1, groups), 0.1, device=low.device, dtype=low.dtype)
     sizes = moves.anneal(chains, schedule, start, adapt=True)[1]
     log_weights = moves.anneal(chains, schedule, sizes, adapt=False)[0]
-    log_weights = log_weights.double().reshape(groups, chains)
-    log_volume = (high - low).double().log().sum()
+    log_weights = as_float64(log_weights).reshape(groups, chains)
+    log_volume = as_float64(high - low).log().sum()
     value = torch.logsumexp(log_weights, 1) - math.log(chains) + log_volume
     shares = log_weights.softmax(1)
     effective = 1 / shares.square().sum(1)
@@ -126,9 +128,9 @@ class _Moves:
             momentum = momentum - 0.5 * size * beta * new_slope
         after = beta * new_value + 0.5 * momentum.square().flatten(1).sum(1)
         accept = torch.rand_like(value).log() < before - after
-        wide = accept.reshape(-1, *(1,) * (u.dim() - 1))
-        moved = torch.where(wide, v, u)
-        slopes = torch.where(wide, new_slope, slope)
+        accept_points = accept.reshape(-1, *(1,) * (u.dim() - 1))
+        moved = torch.where(accept_points, v, u)
+        slopes = torch.where(accept_points, new_slope, slope)
         return moved, torch.where(accept, new_value, value), slopes, accept
 
     def value_and_slope(self, u: Tensor) -> tuple[Tensor, Tensor]:

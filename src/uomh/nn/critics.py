@@ -1,7 +1,7 @@
 r"""Critics: networks that tell data from samples, and the game that is played with them.
 
-A critic f is trained to score data high and samples low; whoever makes the samples, to be scored as
-data are. Three games are known here:
+A critic f is trained to score data high and samples low. Its opponent, which makes the samples, is
+trained so that they are scored like data. There are two games:
 
 - Wasserstein: the critic maximises E f(real) - E f(fake), which over all f with slopes of at most
   one is the Wasserstein-1 distance (Arjovsky et al. 2017). Its slope is kept near one by the
@@ -11,8 +11,8 @@ data are. Three games are known here:
   log p_real - log p_fake; the other side minimises softplus(-f(fake)) (Goodfellow et al. 2014, the
   form that does not saturate).
 
-The penalty's gradient is of second order. It is part of the critic's one loss, so one backward pass
-serves everything; points that need no gradient get none.
+The penalty needs second derivatives. It is a term of the critic's one loss, so that a single
+backward pass computes all gradients.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from uomh.errors import UomhError
-from uomh.nn.nets import Activation, NetSettings, encoder
+from uomh.nn.layers import Activation, NetSettings
+from uomh.nn.nets import encoder
 from uomh.nn.pairs import PairNet
 from uomh.settings import Width
 
@@ -44,7 +45,7 @@ class CriticSettings(NetSettings):
     activation: Activation = "leaky_relu"
     """nonlinearity between layers"""
     objective: Literal["wasserstein", "logistic"] = "wasserstein"
-    """what is played for: the Wasserstein-1 distance, or the classical logistic loss"""
+    """the game: for the Wasserstein-1 distance, or with the classical logistic loss"""
     constraint: Literal["penalty", "clamp"] = "penalty"
     """wasserstein: how the slope is bounded, by the gradient penalty or by clamping the weights"""
     penalty: float = Field(10.0, ge=0)
@@ -52,7 +53,7 @@ class CriticSettings(NetSettings):
     clamp: float = Field(0.01, gt=0)
     """bound of the weights where they are clamped"""
     steps: int = Field(5, ge=1)
-    """batches that the critic is trained on for each that the other side is trained on"""
+    """batches on which the critic is trained for every one on which its opponent is"""
 
 
 class Critic(nn.Module):
@@ -85,7 +86,7 @@ class Critic(nn.Module):
             self._drop_constant()
 
     def _drop_constant(self) -> None:
-        """Only differences of scores count: a constant added to all would never be trained."""
+        """Only differences of scores count, so the last layer's bias would never be trained."""
         last = [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
         if self.settings.final_activation is None:
             last.register_parameter("bias", None)
@@ -113,11 +114,11 @@ class Critic(nn.Module):
         self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...], y: Tensor | None
     ) -> Tensor:
         """Mean of (||grad f(u)|| - 1)^2, differentiable in the critic's parameters."""
-        share = torch.rand(len(real[0]), 1, device=real[0].device)
+        shares = torch.rand(len(real[0]), 1, device=real[0].device)
         between = []
         for a, b in zip(real, fake, strict=True):
-            own = share.reshape(-1, *[1] * (a.dim() - 1))
-            between.append((b + own * (a - b)).detach().requires_grad_())
+            share = shares.reshape(-1, *[1] * (a.dim() - 1))
+            between.append((b + share * (a - b)).detach().requires_grad_())
         with torch.enable_grad():
             scores = self(tuple(between), y).sum()
             slopes = torch.autograd.grad(scores, between, create_graph=True)
@@ -132,11 +133,11 @@ class Critic(nn.Module):
                     parameter.clamp_(-self.settings.clamp, self.settings.clamp)
 
     def as_real(self, scores: Tensor) -> Tensor:
-        """What the other side minimises so that points pass as real, (B,) by their scores."""
+        """The opponent's loss (B,) by scores (B,): low where points pass as data."""
         return -scores if self.wasserstein else softplus(-scores)
 
     def as_fake(self, scores: Tensor) -> Tensor:
-        """What the other side minimises so that points pass as fake, (B,) by their scores."""
+        """The opponent's loss (B,) by scores (B,): low where points pass as samples."""
         return scores if self.wasserstein else softplus(scores)
 
 

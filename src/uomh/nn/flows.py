@@ -23,6 +23,7 @@ from zuko.flows import MaskedAutoregressiveTransform
 from zuko.transforms import MonotonicRQSTransform
 
 from uomh.errors import UomhError
+from uomh.nn.bijections import Bijection, Chain
 from uomh.settings import Settings, Width
 
 
@@ -43,42 +44,13 @@ class SplineSettings(Settings):
     """splines act on [-tail_bound, tail_bound]; images are stretched to it"""
 
 
-class Step(nn.Module):
-    """An invertible map given a context (B, C) or None; calling it gives (z, log-det (B,))."""
+class Steps(Chain):
+    """The chain of a flow's steps."""
 
-    def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Map x (B, D) or (B, C, H, W) forward."""
-        raise NotImplementedError
-
-    def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
-        """Map z back."""
-        raise NotImplementedError
+    saved_as = "steps"
 
 
-class Steps(Step):
-    """One step after the other."""
-
-    def __init__(self, *steps: Step) -> None:
-        super().__init__()
-        self.steps = nn.ModuleList(steps)
-
-    def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Map x forward; log-determinants add up."""
-        log_det = x.new_zeros(len(x))
-        for step in self.steps:
-            x, more = step(x, context)
-            log_det = log_det + more
-        return x, log_det
-
-    def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
-        """Map z back, the last step first."""
-        for step in reversed(self.steps):
-            assert isinstance(step, Step)
-            z = step.inverse(z, context)
-        return z
-
-
-class Mix(Step):
+class Mix(Bijection):
     """A fixed random permutation of coordinates (channels), then an invertible linear map of them.
 
     W = L U with unit lower L and upper U, whose diagonal is exp(log_diagonal); it begins as the
@@ -107,7 +79,7 @@ class Mix(Step):
         lower = torch.tril(triangles, -1) + torch.eye(len(self.order)).to(triangles)
         return lower, torch.triu(triangles, 1) + torch.diag(self.log_diagonal.exp())
 
-    def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """W P x, at every pixel of images."""
         with torch.autocast(x.device.type, enabled=False):
             z = x[:, self.order].movedim(1, -1)
@@ -120,7 +92,7 @@ class Mix(Step):
         pixels = x[0, 0].numel()
         return z, (pixels * self.log_diagonal.sum()).expand(len(x))
 
-    def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """Solve two triangular systems, and permute back."""
         columns = z.movedim(1, 0).reshape(len(self.order), -1)
         if self.triangles is None:
@@ -178,7 +150,7 @@ class ResidualNet(nn.Module):
         return out
 
 
-class Coupling(Step):
+class Coupling(Bijection):
     """Splines of the last coordinates (channels), given by a network of the first.
 
     Args:
@@ -193,29 +165,29 @@ class Coupling(Step):
         self.kept = features // 2
         self.bins, self.bound = settings.bins, settings.tail_bound
         after = (features - self.kept) * (3 * settings.bins - 1)
-        # One coordinate has none to depend on: its network is given a constant.
+        # A single coordinate depends on no other, so its network is given a constant.
         self.net = ResidualNet(max(self.kept, 1), after, context, settings, planes)
 
-    def spline(self, a: Tensor, like: Tensor, context: Tensor | None) -> Any:
-        """The transform of b = ``like`` (B, F, ...) given a."""
-        a = a if self.kept else torch.ones_like(like[:, :1])
-        raw = self.net(a, context).to(like.dtype)
-        raw = raw.reshape(len(like), like.shape[1], -1, *like.shape[2:]).movedim(2, -1)
+    def spline(self, a: Tensor, b: Tensor, context: Tensor | None) -> Any:
+        """The transform of b (B, F, ...) given a; of b, only shape and type count."""
+        a = a if self.kept else torch.ones_like(b[:, :1])
+        raw = self.net(a, context).to(b.dtype)
+        raw = raw.reshape(len(b), b.shape[1], -1, *b.shape[2:]).movedim(2, -1)
         return _spline(self.bound, *raw.split([self.bins, self.bins, self.bins - 1], -1))
 
-    def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(a, spline(b; a))."""
         a, b = x[:, : self.kept], x[:, self.kept :]
         b, log_det = self.spline(a, b, context).call_and_ladj(b)
         return torch.cat([a, b], 1), log_det.flatten(1).sum(1)
 
-    def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """(a, spline^-1(b; a))."""
         a, b = z[:, : self.kept], z[:, self.kept :]
         return torch.cat([a, self.spline(a, b, context).inv(b)], 1)
 
 
-class Autoregressive(Step):
+class Autoregressive(Bijection):
     """Splines of every coordinate of vectors, given by those before it (zuko's masked network).
 
     The inverse takes as many passes through the network as there are coordinates, two or more.
@@ -233,20 +205,20 @@ class Autoregressive(Step):
             residual=True,
         )
 
-    def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z_i = spline(x_i; x_1 .. x_{i-1})."""
         with torch.autocast(x.device.type, enabled=False):
             z, log_det = self.transform(context).call_and_ladj(x)
         return z, log_det
 
-    def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """Coordinate after coordinate."""
         with torch.autocast(z.device.type, enabled=False):
             x: Tensor = self.transform(context).inv(z)
         return x
 
 
-class Multiscale(Step):
+class Multiscale(Bijection):
     """The flow of images (B, C, H, W) to vectors (B, CHW): squeeze, couple, send half out, repeat.
 
     Args:
@@ -266,7 +238,7 @@ class Multiscale(Step):
                 f"{shape}; choose transform=coupling"
             )
         channels, height, width = shape
-        levels: list[Step] = []
+        levels: list[Bijection] = []
         self.split: list[int] = []
         """channels that leave after each scale"""
         self.shapes: list[tuple[int, int, int]] = []
@@ -274,7 +246,7 @@ class Multiscale(Step):
         while len(levels) < scales and height % 2 == 0 and width % 2 == 0:
             channels, height, width = 4 * channels, height // 2, width // 2
             self.shapes.append((channels, height, width))
-            steps: list[Step] = []
+            steps: list[Bijection] = []
             for _ in range(settings.num_layers):
                 mix = Mix(channels, linear=settings.linear)
                 steps += [mix, Coupling(channels, context, settings, planes=True)]
@@ -284,18 +256,18 @@ class Multiscale(Step):
         self.split[-1] *= 2
         self.levels = nn.ModuleList(levels)
 
-    def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Vectors; those of the first scale stand first."""
         log_det = x.new_zeros(len(x))
         out = []
         for level, leaving in zip(self.levels, self.split, strict=True):
-            x, more = level(functional.pixel_unshuffle(x, 2), context)
-            log_det = log_det + more
+            x, level_log_det = level(functional.pixel_unshuffle(x, 2), context)
+            log_det = log_det + level_log_det
             out.append(x[:, :leaving].flatten(1))
             x = x[:, leaving:]
         return torch.cat(out, 1), log_det
 
-    def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """Images, from the last scale outwards."""
         sizes = [
             leaving * h * w for leaving, (_, h, w) in zip(self.split, self.shapes, strict=True)
@@ -303,7 +275,7 @@ class Multiscale(Step):
         x: Tensor | None = None
         parts = zip(self.levels, self.shapes, z.split(sizes, 1), strict=True)
         for level, (_, height, width), part in reversed(list(parts)):
-            assert isinstance(level, Step)
+            assert isinstance(level, Bijection)
             part = part.reshape(len(z), -1, height, width)
             x = part if x is None else torch.cat([part, x], 1)
             x = functional.pixel_shuffle(level.inverse(x, context), 2)

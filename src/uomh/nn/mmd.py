@@ -1,4 +1,4 @@
-r"""The maximum mean discrepancy, a distance between distributions that samples can tell.
+r"""The maximum mean discrepancy, a distance between distributions, estimated from samples.
 
 For a kernel k, MMD^2(q, p) = E k(z, z') + E k(w, w') - 2 E k(z, w), with z, z' from q and w, w'
 from p, all independent; it is zero for q = p alone if the kernel is characteristic, as the inverse
@@ -14,7 +14,7 @@ from torch import Tensor
 from uomh.errors import UomhError
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""kernels of these widths are added up, so that one suits whatever distance is left"""
+"""widths of the kernels that are added up: one has a gradient at any distance of z from w"""
 
 
 def mmd(z: Tensor, w: Tensor, y: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
@@ -39,16 +39,16 @@ def mmd(z: Tensor, w: Tensor, y: Tensor | None = None, weights: Tensor | None = 
             "in batches of two and more (train.batch_size)"
         )
     width = torch.cdist(w, w).square().sum().detach() / (n * (n - 1))
-    other = 1 - torch.eye(n, dtype=z.dtype, device=z.device)
-    same = 1 if y is None else (y[:, None] == y).to(z.dtype)
+    distinct = 1 - torch.eye(n, dtype=z.dtype, device=z.device)
+    same_label = 1 if y is None else (y[:, None] == y).to(z.dtype)
 
     def kernel(a: Tensor, b: Tensor) -> Tensor:
         squares = (a[:, None] - b).square().sum(-1)
-        return sum((s * width / (s * width + squares) for s in SCALES), squares * 0) * same
+        return sum((s * width / (s * width + squares) for s in SCALES), squares * 0) * same_label
 
     weights = torch.ones(n, dtype=w.dtype, device=w.device) if weights is None else weights
     pairs = n - 1
-    within = (kernel(z, z) * other).sum(1) / pairs
-    prior = (kernel(w, w) * other * weights[:, None] * weights).sum(1).mean() / pairs
-    across = (kernel(z, w) * other * weights).sum(1) / pairs
+    within = (kernel(z, z) * distinct).sum(1) / pairs
+    prior = (kernel(w, w) * distinct * weights[:, None] * weights).sum(1).mean() / pairs
+    across = (kernel(z, w) * distinct * weights).sum(1) / pairs
     return within + prior - 2 * across

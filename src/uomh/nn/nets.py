@@ -3,64 +3,28 @@
 A network may be conditional: it then takes labels y (B,) beside its input, as one-hot vectors (as
 constant planes where the input is an image).
 
-The file is long because an encoder and the decoder that mirrors it share their sizes, and so stand
-side by side, with the rule for which of them a shape of images allows.
+An encoder and the decoder that mirrors it share their sizes, and so stand side by side.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from uomh.errors import UomhError
-from uomh.nn.norm import InstanceNorm
-from uomh.settings import Nested, Settings, Width
-
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": lambda: nn.LeakyReLU(0.2),
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "swish": nn.SiLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "softplus": nn.Softplus,
-}
-Activation = Literal["relu", "leaky_relu", "elu", "gelu", "swish", "tanh", "sigmoid", "softplus"]
-Norm = Literal["batch", "instance", "group"]
-
-
-class NetSettings(Settings):
-    """A network; what belongs to another kind of network than ``net`` is not used."""
-
-    net: Literal["mlp", "cnn", "residual"] | None = None
-    """kind of network (default: mlp for vectors and small grey images, cnn for other images)"""
-    hidden_dims: Annotated[tuple[int, ...], Width()] = (256,)
-    """mlp: widths of the hidden layers"""
-    hidden_channels: Annotated[tuple[int, ...], Width()] = (32, 32, 16, 16)
-    """cnn: channels of the layers, from the image inwards in encoders, outwards in decoders"""
-    kernel_size: int | tuple[int, ...] = 3
-    """cnn: size of the kernels, one for all layers or one each"""
-    stride: int | tuple[int, ...] = 1
-    """cnn: strides, one for all layers or one each"""
-    layer_channels: Annotated[tuple[int, ...], Width()] = (16, 32, 64)
-    """residual: channels of the stages; each but the first halves the image"""
-    blocks_per_layer: int = Field(2, ge=1)
-    """residual: blocks in each stage"""
-    activation: Activation = "relu"
-    """nonlinearity between layers"""
-    final_activation: Activation | None = None
-    """nonlinearity after the last layer"""
-    norm: Norm | None = None
-    """normalisation after hidden layers"""
-    spectral_norm: bool = False
-    """divide every weight by its largest singular value"""
+from uomh.nn.layers import (
+    ACTIVATIONS,
+    NetSettings,
+    ResidualBlock,
+    biased,
+    constrained,
+    final,
+    normalisation,
+)
+from uomh.settings import Nested, Settings
 
 
 def resolved_net(settings: NetSettings, shape: tuple[int, ...]) -> str:
@@ -88,9 +52,10 @@ def convolves(settings: NetSettings, shape: tuple[int, ...]) -> bool:
 
 
 def nets_by_shape(settings: Settings, shape: tuple[int, ...]) -> Nested:
-    """What to set of the networks among settings so that they suit points of this shape, nested.
+    """Settings, nested, that make the networks among these settings suit points of this shape.
 
-    A cnn by default of whose images the layers would leave nothing becomes an mlp.
+    A cnn that is chosen by default, and whose layers would leave nothing of an image, becomes an
+    mlp.
 
     >>> class Config(Settings):
     ...     encoder: NetSettings = NetSettings()
@@ -170,51 +135,22 @@ class ConditionalNet(nn.Module):
         if self.num_classes:
             if y is None:
                 raise UomhError("this model is conditional; give it labels")
-            hot = functional.one_hot(y, self.num_classes).to(x.dtype)
+            labels = functional.one_hot(y, self.num_classes).to(x.dtype)
             if self.planes:
-                hot = hot[:, :, None, None].expand(-1, -1, *x.shape[2:])
-            x = torch.cat([x, hot], 1)
+                labels = labels[:, :, None, None].expand(-1, -1, *x.shape[2:])
+            x = torch.cat([x, labels], 1)
         out: Tensor = self.body(x)
         return out.reshape(len(x), *self.out_shape)
-
-
-def _linear(settings: NetSettings, layer: nn.Module) -> nn.Module:
-    if settings.spectral_norm:
-        return nn.utils.parametrizations.spectral_norm(layer)
-    return layer
-
-
-def _norm(settings: NetSettings, channels: int, planes: bool) -> list[nn.Module]:
-    match settings.norm:
-        case None:
-            return []
-        case "batch":
-            return [nn.BatchNorm2d(channels) if planes else nn.BatchNorm1d(channels)]
-        case "instance":
-            if not planes:
-                return [nn.LayerNorm(channels)]
-            return [InstanceNorm(channels)]
-        case "group":
-            return [nn.GroupNorm(math.gcd(8, channels), channels)]
-
-
-def _biased(settings: NetSettings) -> bool:
-    """Whether a convolution before the norm has a bias: one that centres each map removes it."""
-    return settings.norm not in ("batch", "instance")
-
-
-def _final(settings: NetSettings) -> list[nn.Module]:
-    return [ACTIVATIONS[settings.final_activation]()] if settings.final_activation else []
 
 
 def _mlp(settings: NetSettings, in_dim: int, out_dim: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for width in settings.hidden_dims:
-        layers.append(_linear(settings, nn.Linear(in_dim, width)))
-        layers += [*_norm(settings, width, planes=False), ACTIVATIONS[settings.activation]()]
+        layers.append(constrained(settings, nn.Linear(in_dim, width)))
+        layers += [*normalisation(settings, width), ACTIVATIONS[settings.activation]()]
         in_dim = width
-    layers.append(_linear(settings, nn.Linear(in_dim, out_dim)))
-    return nn.Sequential(*layers, *_final(settings))
+    layers.append(constrained(settings, nn.Linear(in_dim, out_dim)))
+    return nn.Sequential(*layers, *final(settings))
 
 
 def _per_layer(value: int | tuple[int, ...], layers: int, name: str) -> tuple[int, ...]:
@@ -250,20 +186,21 @@ def _cnn_encoder(settings: NetSettings, shape: tuple[int, ...], out_dim: int) ->
     heights, kernels, strides = _sizes(settings, height)
     widths, _, _ = _sizes(settings, width)
     layers: list[nn.Module] = []
-    for out, kernel, stride in zip(settings.hidden_channels, kernels, strides, strict=True):
-        padding, bias = _padding(kernel, stride), _biased(settings)
+    for i, out in enumerate(settings.hidden_channels):
+        kernel, stride, pixels = kernels[i], strides[i], heights[i + 1] * widths[i + 1]
+        padding, bias = _padding(kernel, stride), biased(settings)
         convolution = nn.Conv2d(channels, out, kernel, stride, padding, bias=bias)
-        layers.append(_linear(settings, convolution))
-        layers += [*_norm(settings, out, planes=True), ACTIVATIONS[settings.activation]()]
+        layers.append(constrained(settings, convolution))
+        layers += [*normalisation(settings, out, pixels), ACTIVATIONS[settings.activation]()]
         channels = out
     features = channels * heights[-1] * widths[-1]
     return nn.Sequential(
-        *layers, nn.Flatten(), _linear(settings, nn.Linear(features, out_dim)), *_final(settings)
+        *layers, nn.Flatten(), constrained(settings, nn.Linear(features, out_dim)), *final(settings)
     )
 
 
 def _cnn_decoder(settings: NetSettings, in_dim: int, shape: tuple[int, ...]) -> nn.Sequential:
-    """The mirror of the encoder whose channels, kernels and strides are these in reverse."""
+    """The mirror of the encoder that has these channels, kernels and strides in reverse order."""
     kernels = _per_layer(settings.kernel_size, len(settings.hidden_channels), "kernel_size")
     strides = _per_layer(settings.stride, len(settings.hidden_channels), "stride")
     mirrored = settings.model_copy(
@@ -287,76 +224,57 @@ def _cnn_decoder(settings: NetSettings, in_dim: int, shape: tuple[int, ...]) -> 
             for sizes in (heights, widths)
         )
         extra, last = (extra_height, extra_width), i == len(channels) - 1
-        bias = last or _biased(settings)
+        bias = last or biased(settings)
         layers += [
             ACTIVATIONS[settings.activation](),
             nn.ConvTranspose2d(channels[i], out, kernels[i], strides[i], padding, extra, bias=bias),
         ]
         if not last:
-            layers += _norm(settings, out, planes=True)
-    return nn.Sequential(*layers, *_final(settings))
+            layers += normalisation(settings, out, heights[i + 1] * widths[i + 1])
+    return nn.Sequential(*layers, *final(settings))
 
 
-class _Block(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al. 2016), with group normalisation."""
-
-    def __init__(self, settings: NetSettings, channels: int, out: int, stride: int = 1) -> None:
-        super().__init__()
-        norm = settings if settings.norm else settings.model_copy(update={"norm": "group"})
-        self.branch = nn.Sequential(
-            *_norm(norm, channels, planes=True),
-            ACTIVATIONS[settings.activation](),
-            _linear(settings, nn.Conv2d(channels, out, 3, stride, 1)),
-            *_norm(norm, out, planes=True),
-            ACTIVATIONS[settings.activation](),
-            _linear(settings, nn.Conv2d(out, out, 3, 1, 1)),
-        )
-        same = channels == out and stride == 1
-        self.shortcut = nn.Identity() if same else nn.Conv2d(channels, out, 1, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.branch(x) + self.shortcut(x)
-        return out
-
-
-def _stage_sizes(settings: NetSettings, size: int) -> list[int]:
-    sizes = [size]
+def _stage_sizes(settings: NetSettings, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Height and width of images in each stage of a residual encoder."""
+    sizes = [(shape[1], shape[2])]
     for _ in settings.layer_channels[1:]:
-        sizes.append((sizes[-1] + 1) // 2)
+        height, width = sizes[-1]
+        sizes.append(((height + 1) // 2, (width + 1) // 2))
     return sizes
 
 
 def _residual_encoder(settings: NetSettings, shape: tuple[int, ...], out_dim: int) -> nn.Sequential:
-    widths = settings.layer_channels
-    layers: list[nn.Module] = [_linear(settings, nn.Conv2d(shape[0], widths[0], 3, 1, 1))]
-    for stage, out in enumerate(widths):
+    channels = settings.layer_channels
+    pixels = [height * width for height, width in _stage_sizes(settings, shape)]
+    layers: list[nn.Module] = [constrained(settings, nn.Conv2d(shape[0], channels[0], 3, 1, 1))]
+    for stage in range(len(channels)):
         for block in range(settings.blocks_per_layer):
-            first = block == 0
-            before = widths[max(stage - 1, 0)] if first else out
-            layers.append(_Block(settings, before, out, 2 if first and stage else 1))
-    height, width = (_stage_sizes(settings, size)[-1] for size in shape[1:])
+            before = max(stage - 1, 0) if block == 0 else stage
+            change = (channels[before], channels[stage]), (pixels[before], pixels[stage])
+            layers.append(ResidualBlock(settings, *change, stride=1 if before == stage else 2))
     return nn.Sequential(
         *layers,
         ACTIVATIONS[settings.activation](),
         nn.Flatten(),
-        _linear(settings, nn.Linear(widths[-1] * height * width, out_dim)),
-        *_final(settings),
+        constrained(settings, nn.Linear(channels[-1] * pixels[-1], out_dim)),
+        *final(settings),
     )
 
 
 def _residual_decoder(settings: NetSettings, in_dim: int, shape: tuple[int, ...]) -> nn.Sequential:
     """The mirror of the encoder with these channels: stages from the innermost outwards."""
-    widths = settings.layer_channels[::-1]
-    heights, sizes = (_stage_sizes(settings, size)[::-1] for size in shape[1:])
+    channels = settings.layer_channels[::-1]
+    sizes = _stage_sizes(settings, shape)[::-1]
     layers: list[nn.Module] = [
-        nn.Linear(in_dim, widths[0] * heights[0] * sizes[0]),
-        nn.Unflatten(1, (widths[0], heights[0], sizes[0])),
+        nn.Linear(in_dim, channels[0] * math.prod(sizes[0])),
+        nn.Unflatten(1, (channels[0], *sizes[0])),
     ]
-    for stage, out in enumerate(widths):
+    for stage, out in enumerate(channels):
         if stage:
-            layers.append(nn.Upsample(size=(heights[stage], sizes[stage])))
+            layers.append(nn.Upsample(size=sizes[stage]))
+        pixels = math.prod(sizes[stage])
         for block in range(settings.blocks_per_layer):
-            before = widths[max(stage - 1, 0)] if block == 0 else out
-            layers.append(_Block(settings, before, out))
-    layers += [ACTIVATIONS[settings.activation](), nn.Conv2d(widths[-1], shape[0], 3, 1, 1)]
-    return nn.Sequential(*layers, *_final(settings))
+            before = channels[max(stage - 1, 0)] if block == 0 else out
+            layers.append(ResidualBlock(settings, (before, out), (pixels, pixels)))
+    layers += [ACTIVATIONS[settings.activation](), nn.Conv2d(channels[-1], shape[0], 3, 1, 1)]
+    return nn.Sequential(*layers, *final(settings))

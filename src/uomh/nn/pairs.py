@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from uomh.nn.nets import NetSettings, encoder, resolved_net
+from uomh.nn.layers import NetSettings
+from uomh.nn.nets import encoder, resolved_net
 
 
 class PairNet(nn.Module):

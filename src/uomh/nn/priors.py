@@ -57,8 +57,8 @@ class Prior(nn.Module):
     def sample_weighted(self, n: int) -> tuple[Tensor, Tensor]:
         """Points (n, d) drawn from the density, and weights (n,), which are ones.
 
-        E w f(z) has the right gradient in all parameters of the density. Those that move a point
-        act through the point; those that choose its component, through the weight's gradient.
+        E w f(z) has the right gradient in all parameters of the density. Parameters that move a
+        point act through the point; those that choose its component act through the weight.
         """
         points = self.sample(n)
         return points, points.new_ones(n)
@@ -134,11 +134,11 @@ class GaussianMixture(Prior):
         return torch.logsumexp(self.logits.log_softmax(0) + log_normal, -1) - constant
 
     def sample(self, n: int) -> Tensor:
-        """Draw n points, each from a component of its own."""
+        """Draw n points, and for every one first the component."""
         return self.sample_weighted(n)[0]
 
     def sample_weighted(self, n: int) -> tuple[Tensor, Tensor]:
-        """Draw n points; the weight of one from component k is w_k / (w_k held constant)."""
+        """Draw n points; one from component k has the weight w_k / (w_k held constant) = 1."""
         k = torch.multinomial(self.logits.softmax(0), n, replacement=True)
         log_weights = self.logits.log_softmax(0)[k]
         points = self.means[k] + self.log_stds[k].exp() * torch.randn_like(self.means[k])

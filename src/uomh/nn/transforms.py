@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from uomh.data.core import DataSpec, Split
 from uomh.errors import UomhError
+from uomh.nn.bijections import Bijection, Chain
 from uomh.settings import Settings
 
 
@@ -40,26 +41,11 @@ class TransformSettings(Settings):
     """standard deviation, in units of the data, of noise added to training points"""
 
 
-class Transform(nn.Module):
-    """An invertible map; calling it gives (z, log-determinant (B,) in nats)."""
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map x (B, ...) forward."""
-        raise NotImplementedError
-
-    def inverse(self, z: Tensor) -> Tensor:
-        """Map z (B, ...) back."""
-        raise NotImplementedError
-
-    def fit(self, split: Split) -> None:
-        """Take what the transform needs from the training points; most need nothing."""
-
-
 class Cells(nn.Module):
     """Grey levels (uint8) to points of data space; float points stay.
 
     What comes out is of the type that the model computes in (float32, or float64 after
-    ``double()``): this is the door by which data enter a model.
+    ``double()``): all data enter a model through this map.
 
     Args:
         dequantize: in training mode, uniform points of the cells instead of their centres.
@@ -87,7 +73,7 @@ class Cells(nn.Module):
         return x
 
 
-class Affine(Transform):
+class Affine(Bijection):
     """z = (x - shift) / scale, coordinatewise; scale > 0 of shape (D...) or scalar."""
 
     shift: Tensor
@@ -99,12 +85,12 @@ class Affine(Transform):
         self.register_buffer("shift", torch.zeros(shape))
         self.register_buffer("scale", torch.ones(shape))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map x forward."""
         log_det = -self.scale.log().sum() * (x.shape[1:].numel() / self.scale.numel())
         return (x - self.shift) / self.scale, log_det.expand(len(x))
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """Map z back."""
         return z * self.scale + self.shift
 
@@ -145,7 +131,7 @@ class Whiten(Affine):
         self.scale.copy_((square / max(count - 1, 1)).sqrt().clamp_min(self.FLOOR))
 
 
-class Logit(Transform):
+class Logit(Bijection):
     """z = logit(a + (1 - 2a) x / upper) of x in [0, upper].
 
     Args:
@@ -158,45 +144,16 @@ class Logit(Transform):
         self.alpha = alpha
         self.slope = (1 - 2 * alpha) / upper
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map x forward."""
         z = torch.logit(self.alpha + self.slope * x)
         # d logit(p) / dp = 1 / (p (1 - p)), and log p = -softplus(-z), log (1 - p) = -softplus(z)
         log_slope = math.log(self.slope) + functional.softplus(z) + functional.softplus(-z)
         return z, log_slope.flatten(1).sum(1)
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """Map z back."""
         return (torch.sigmoid(z) - self.alpha) / self.slope
-
-
-class Chain(Transform):
-    """Transforms one after the other."""
-
-    def __init__(self, *parts: Transform) -> None:
-        super().__init__()
-        self.parts = nn.ModuleList(parts)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map x forward through all parts; log-determinants add up."""
-        log_det = x.new_zeros(len(x))
-        for part in self.parts:
-            x, more = part(x)
-            log_det = log_det + more
-        return x, log_det
-
-    def inverse(self, z: Tensor) -> Tensor:
-        """Map z back through all parts, the last first."""
-        for part in reversed(self.parts):
-            assert isinstance(part, Transform)
-            z = part.inverse(z)
-        return z
-
-    def fit(self, split: Split) -> None:
-        """Fit every part on the output of those before it."""
-        for part in self.parts:
-            assert isinstance(part, Transform)
-            part.fit(split)
 
 
 def build_transform(settings: TransformSettings, spec: DataSpec) -> Chain:
@@ -205,16 +162,16 @@ def build_transform(settings: TransformSettings, spec: DataSpec) -> Chain:
     Raises:
         UomhError: a logit is to be taken of vectors or standardised values, which have no range.
     """
-    parts: list[Transform] = []
+    maps: list[Bijection] = []
     upper = float(spec.levels or 1)
     scale = spec.is_image if settings.scale_data is None else settings.scale_data
     whiten = (
         not spec.is_image if settings.whitening_transform is None else settings.whitening_transform
     )
     if whiten:
-        parts.append(Whiten(spec.shape))
+        maps.append(Whiten(spec.shape))
     elif scale:
-        parts.append(Scale(spec))
+        maps.append(Scale(spec))
         upper /= max((spec.levels or 2) - 1, 1)
     if settings.logit_transform:
         if whiten or spec.levels is None:
@@ -222,8 +179,8 @@ def build_transform(settings: TransformSettings, spec: DataSpec) -> Chain:
                 "logit_transform takes grey levels, which have a known range: leave it out for "
                 "vectors, and where whitening_transform is set"
             )
-        parts.append(Logit(settings.logit_transform_alpha, upper))
-    return Chain(*parts)
+        maps.append(Logit(settings.logit_transform_alpha, upper))
+    return Chain(*maps)
 
 
 def centred(chain: Chain, spec: DataSpec, bound: float) -> Chain:
@@ -231,10 +188,9 @@ def centred(chain: Chain, spec: DataSpec, bound: float) -> Chain:
 
     The range is that of continuous grey levels, [0, levels).
     """
-    low, high = (
-        chain(torch.full((1, *spec.shape), end))[0].flatten()[0] for end in (0.0, spec.levels or 1)
-    )
-    middle = Affine(())
-    middle.shift.copy_((low + high) / 2)
-    middle.scale.copy_((high - low) / (2 * bound))
-    return Chain(*(part for part in chain.parts if isinstance(part, Transform)), middle)
+    ends = (0.0, spec.levels or 1)
+    low, high = (chain(torch.full((1, *spec.shape), end))[0].flatten()[0] for end in ends)
+    stretch = Affine(())
+    stretch.shift.copy_((low + high) / 2)
+    stretch.scale.copy_((high - low) / (2 * bound))
+    return Chain(*chain.maps, stretch)

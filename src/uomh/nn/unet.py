@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from uomh.nn.layers import group_norm
+
 FREQUENCIES = 16
 FASTEST = 50.0
 """highest frequency: a field that changes quickly with time costs its solver many steps"""
@@ -75,7 +77,7 @@ class TimeMLP(nn.Module):
 
 
 class UNet(nn.Module):
-    """A U-Net: levels of residual blocks, each but the first on half the size, and back up.
+    """A U-Net: levels of residual blocks, all but the first on half the size, and back up.
 
     Args:
         shape: (C, H, W) of images; sizes are halved rounding up.
@@ -93,7 +95,7 @@ class UNet(nn.Module):
         self.first = nn.Conv2d(shape[0], channels[0], 3, padding=1)
         self.down = nn.ModuleList(_level(channels, i, blocks, width) for i in range(len(channels)))
         self.halve = nn.ModuleList(nn.Conv2d(c, c, 3, 2, 1) for c in channels[:-1])
-        # Each level upwards begins with what came from below, joined to its own way down.
+        # A level on the way up takes the features of the level below, and its own of the way down.
         self.up = nn.ModuleList(
             nn.ModuleList(
                 [_Block(inner + outer, outer, width)]
@@ -102,22 +104,22 @@ class UNet(nn.Module):
             for outer, inner in pairwise(channels)
         )
         self.last = nn.Sequential(
-            _norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], shape[0], 3, padding=1)
+            group_norm(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], shape[0], 3, padding=1)
         )
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Outputs (B, C, H, W) at images (B, C, H, W)."""
         condition = functional.silu(self.conditioning(t, y))
         h = self.first(x)
-        ways = []
+        skips = []
         for i, level in enumerate(self.down):
             if i:
-                ways.append(h)
+                skips.append(h)
                 h = self.halve[i - 1](h)
             h = _through(level, h, condition)
-        for level, way in zip(reversed(self.up), reversed(ways), strict=True):
-            h = functional.interpolate(h, size=way.shape[2:])
-            h = _through(level, torch.cat([h, way], 1), condition)
+        for level, skip in zip(reversed(self.up), reversed(skips), strict=True):
+            h = functional.interpolate(h, size=skip.shape[2:])
+            h = _through(level, torch.cat([h, skip], 1), condition)
         out: Tensor = self.last(h)
         return out
 
@@ -128,7 +130,7 @@ class _Block(nn.Module):
     def __init__(self, before: int, after: int, width: int) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            _norm(before), nn.SiLU(), nn.Conv2d(before, after, 3, padding=1), _norm(after)
+            group_norm(before), nn.SiLU(), nn.Conv2d(before, after, 3, padding=1), group_norm(after)
         )
         self.modulation = nn.Linear(width, 2 * after)
         self.second = nn.Conv2d(after, after, 3, padding=1)
@@ -139,10 +141,6 @@ class _Block(nn.Module):
         h = functional.silu(self.first(x) * (1 + scale) + shift)
         out: Tensor = self.shortcut(x) + self.second(h)
         return out
-
-
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(math.gcd(8, channels), channels)
 
 
 def _level(channels: tuple[int, ...], i: int, blocks: int, width: int) -> nn.ModuleList:

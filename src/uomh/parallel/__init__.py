@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uomh.lazy import attributes
+from uomh.lazy import attach
 
 if TYPE_CHECKING:
-    from uomh.parallel.core import Outcome, Parallel, computing_with, raise_failures, resumable_map
-    from uomh.parallel.progress import Progress
-
-_HOMES = {
-    "Outcome": "uomh.parallel.core",
-    "Parallel": "uomh.parallel.core",
-    "Progress": "uomh.parallel.progress",
-    "computing_with": "uomh.parallel.core",
-    "raise_failures": "uomh.parallel.core",
-    "resumable_map": "uomh.parallel.core",
-}
-
-__all__ = ["Outcome", "Parallel", "Progress", "computing_with", "raise_failures", "resumable_map"]
-
-__getattr__ = attributes(__name__, _HOMES)
+    from uomh.parallel.core import Outcome as Outcome
+    from uomh.parallel.core import Parallel as Parallel
+    from uomh.parallel.core import computing_with as computing_with
+    from uomh.parallel.core import raise_failures as raise_failures
+    from uomh.parallel.core import resumable_map as resumable_map
+    from uomh.parallel.progress import Progress as Progress
+else:
+    __all__, __dir__, __getattr__ = attach(__name__)

@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
+from uomh.devices import as_worker
 from uomh.errors import UomhError, unknown
 from uomh.parallel.progress import Progress
 from uomh.parallel.relay import Relay
@@ -207,11 +208,23 @@ def computing_with(threads: int) -> Iterator[None]:
 
 
 def _attempt(
-    function: Callable[[C, Progress], R], config: C, threads: int, progress: Progress
+    function: Callable[[C, Progress], R],
+    config: C,
+    threads: int,
+    progress: Progress,
+    number: int | None = None,
 ) -> Outcome[R]:
-    """One piece, in whatever process; its errors are data, so that no backend retries them."""
+    """One piece, in whatever process; its errors are data, so that no backend retries them.
+
+    Args:
+        function: of the configuration and the progress.
+        config: of the piece.
+        threads: that it computes with.
+        progress: is told how it goes.
+        number: of the worker, by which workers share devices; None: as around the call.
+    """
     try:
-        with computing_with(threads):
+        with computing_with(threads), as_worker(number):
             return Outcome(function(config, progress))
     except Exception as error:
         return failure(error)

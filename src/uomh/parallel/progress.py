@@ -1,4 +1,4 @@
-"""Who is told how training goes; the command line shows it, a program may ignore it."""
+"""How work goes, told to whoever asks: the command line shows it, a program may record it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Mapping
 
 
 class Progress:
-    """Told of training, and silent about it; the base of those that show it."""
+    """The one contract of progress; this base ignores what it is told.
+
+    Training tells of each leaf: `start`, then `advance` and `epoch`, then `stop`. Work of a known
+    length (a neighbour search, shuffles, merges) tells of its `stage`.
+    """
 
     def start(self, path: str, done: int, epochs: int, points: int) -> None:
         """A leaf begins with ``done`` of its epochs behind it, each of so many points."""
 
     def advance(self, path: str, points: int) -> None:
-        """So many points more were trained on."""
+        """So many points more were trained on, or measured."""
 
     def epoch(
         self, path: str, epoch: int, values: Mapping[str, Mapping[str, float]], seconds: float
@@ -21,3 +25,6 @@ class Progress:
 
     def stop(self, path: str, why: str) -> None:
         """A leaf ended, and why: ``finished``, ``stopped early`` or ``was finished before``."""
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        """A stage has ``done`` of its ``total`` units of work behind it; at ``total`` it ends."""

@@ -33,6 +33,7 @@ class FileProgress(Progress):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._points: dict[str, int] = {}
+        self._stages: dict[str, tuple[int, int]] = {}
         self._written = 0.0
 
     def start(self, path: str, done: int, epochs: int, points: int) -> None:
@@ -55,13 +56,20 @@ class FileProgress(Progress):
         """Write at once."""
         self._write("stop", path, why)
 
+    def stage(self, name: str, done: int, total: int) -> None:
+        """Write the end at once, and what comes before it now and then."""
+        self._stages[name] = (done, total)
+        if done >= total or time.monotonic() - self._written > QUIET_SECONDS:
+            self._write()
+
     def _write(self, *event: Any) -> None:
-        """Append the points that are due, then this event.
+        """Append the points and stages that are due, then this event.
 
         Raises:
             UomhError: this machine does not see the folder.
         """
-        events = [("advance", path, points) for path, points in self._points.items()]
+        events: list[tuple[Any, ...]] = [("advance", *due) for due in self._points.items()]
+        events += [("stage", name, *reached) for name, reached in self._stages.items()]
         # A line break first: the line before may have been torn by a death.
         lines = "".join("\n" + json.dumps(each) for each in [*events, *([event] if event else [])])
         try:
@@ -73,6 +81,7 @@ class FileProgress(Progress):
                 "run's folder must be at the same path for every worker, on a shared file system"
             ) from None
         self._points.clear()
+        self._stages.clear()
         self._written = time.monotonic()
 
 

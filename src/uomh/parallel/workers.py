@@ -27,6 +27,9 @@ Attempt = Callable[..., Any]
 OBJECT_STORE_BYTES = 78 * 2**20
 """the least that Ray takes, for what travels is small"""
 
+GPUS_STAY_VISIBLE = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""to pieces that ask Ray for processors alone; they share GPUs by their number"""
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -60,7 +63,7 @@ def processes(attempt: Attempt, jobs: int | None, threads: int, pieces: int) -> 
     """Processes of this machine, gone when the block ends.
 
     Args:
-        attempt: what they call on a piece; it raises nothing.
+        attempt: what they call on a piece, their number its last argument; it raises nothing.
         jobs: pieces at a time; None: as many as there are processors for.
         threads: of a piece.
         pieces: in all.
@@ -68,7 +71,7 @@ def processes(attempt: Attempt, jobs: int | None, threads: int, pieces: int) -> 
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     room = min(jobs or _processors(threads), pieces)
-    slots = [_Process(attempt, _environment(threads)) for _ in range(room)]
+    slots = [_Process(number, attempt, _environment(threads)) for number in range(room)]
 
     def submit(*arguments: Any) -> Future[Any]:
         return next(each for each in slots if each.free()).submit(*arguments)
@@ -83,7 +86,8 @@ def processes(attempt: Attempt, jobs: int | None, threads: int, pieces: int) -> 
 class _Process:
     """A process that takes one piece at a time, and is replaced when it died."""
 
-    def __init__(self, attempt: Attempt, environment: dict[str, str]) -> None:
+    def __init__(self, number: int, attempt: Attempt, environment: dict[str, str]) -> None:
+        self.number = number
         self.attempt = attempt
         self.environment = environment
         self.pool: Any = None
@@ -101,7 +105,7 @@ class _Process:
             self.pool = ProcessPoolExecutor(
                 1, initializer=_begin_process, initargs=(os.getpid(),), env=self.environment
             )
-        self.future = self.pool.submit(self.attempt, *arguments)
+        self.future = self.pool.submit(self.attempt, *arguments, self.number)
         return self.future
 
     def kill(self) -> None:
@@ -130,7 +134,7 @@ def ray_cluster(
     """Workers of a Ray cluster, or of a Ray that lives as long as the block.
 
     Args:
-        attempt: what they call on a piece; it raises nothing.
+        attempt: what they call on a piece, its number the last argument; it raises nothing.
         jobs: pieces at a time; None: as many as there is room for.
         threads: of a piece.
         address: of the cluster; None starts Ray on this machine.
@@ -148,7 +152,7 @@ def ray_cluster(
     ours = not ray.is_initialized()
     if ours:
         _connect(ray, jobs or min(_processors(threads), pieces), threads, address)
-    refs = []
+    refs: list[Any] = []
     try:
         most = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
         if most < threads:
@@ -160,11 +164,11 @@ def ray_cluster(
             num_cpus=threads,
             scheduling_strategy="SPREAD",
             max_retries=0,  # deaths are counted by `resumable_map`, alike for all backends
-            runtime_env={"env_vars": _environment(threads)},
+            runtime_env={"env_vars": {**_environment(threads), **GPUS_STAY_VISIBLE}},
         )
 
         def submit(*arguments: Any) -> Future[Any]:
-            refs.append(remote.remote(*arguments))
+            refs.append(remote.remote(*arguments, len(refs)))
             future: Future[Any] = refs[-1].future()
             return future
 
@@ -188,14 +192,14 @@ def ray_cluster(
 def _connect(ray: Any, jobs: int, threads: int, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(
-            "local",
-            num_cpus=jobs * threads,
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=False,
-            **quiet,
-        )
+        with _without_statistics():
+            ray.init(
+                "local",
+                num_cpus=jobs * threads,
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                **quiet,
+            )
         return
     try:
         host, colon, port = address.rpartition(":")
@@ -207,3 +211,16 @@ def _connect(ray: Any, jobs: int, threads: int, address: str | None) -> None:
             f"there is no Ray cluster at {address!r} ({' '.join(str(error).split())}); start one "
             "by `ray start --head`, or leave out its address to use this machine"
         ) from error
+
+
+@contextmanager
+def _without_statistics() -> Iterator[None]:
+    """A Ray that starts in this block sends none, unless the environment says otherwise."""
+    name = "RAY_USAGE_STATS_ENABLED"
+    ours = name not in os.environ
+    os.environ.setdefault(name, "0")
+    try:
+        yield
+    finally:
+        if ours:
+            del os.environ[name]  # the environment is the host's

@@ -1,1 +1,1 @@
-"""What results look like: figures and tables."""
+"""What results look like: figures, and the record of a run."""

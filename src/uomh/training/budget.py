@@ -14,9 +14,10 @@ from torch import nn
 
 from uomh.config import RunConfig, TrainConfig
 from uomh.data.core import Data, DataSpec
+from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import free_memory
-from uomh.models.core import Generative, Model
+from uomh.models.core import Generative, Model, Trainable
 from uomh.sizes import at_once, is_large
 from uomh.training.need import (
     POINTS,
@@ -102,7 +103,7 @@ def built(cls: type[Model], settings: Any, spec: DataSpec) -> Model:
 
 
 @contextmanager
-def for_training(model: Model, data: Data, config: TrainConfig, path: str) -> Iterator[None]:
+def for_training(model: Trainable, data: Data, config: TrainConfig, path: str) -> Iterator[None]:
     """A block that trains a leaf, once its memory is known to be there.
 
     Args:
@@ -116,14 +117,14 @@ def for_training(model: Model, data: Data, config: TrainConfig, path: str) -> It
     """
     name = getattr(model, "name", type(model).__name__)  # a model need not be registered
     what = f"training {path!r} ({name})"
-    setting = f"{'density_train' if '/density' in path else 'train'}.batch_size"
+    setting = "train.batch_size"
     with naming_what_to_lower(what, f"lower {setting} (now {config.batch_size})"):
         free, points = free_memory(model.device), min(config.batch_size, len(data.train))
         measured = min(at_once(BATCH, data.spec.dim), len(data.valid))
         if not _is_plenty(model, points, data.spec.dim, free):
             _check_copy(what, model, free)
             few = data.train[: max(POINTS)]
-            x, y = few.x.to(model.device), None if few.y is None else few.y.to(model.device)
+            x, y = moved(few.x, model.device), None if few.y is None else few.y.to(model.device)
             need = training_need(model, x, y, config)
             _check(what, need, points, free, setting, config.batch_size)
             if measured:
@@ -146,7 +147,7 @@ def for_measuring(model: Generative, data: Data, config: RunConfig) -> Iterator[
         if not _is_plenty(model, points, data.spec.dim, free):
             _check_copy(what, model, free)
             few = data.test[: max(POINTS)]
-            x, y = few.x.to(model.device), None if few.y is None else few.y.to(model.device)
+            x, y = moved(few.x, model.device), None if few.y is None else few.y.to(model.device)
             need, now = scoring_need(model, x, y), config.evaluate.batch_size
             _check(what, need, points, free, setting, now)
         yield

@@ -66,6 +66,12 @@ class Checkpoints:
             raise self.damaged(name) from None
         return state
 
+    def has(self, name: str) -> bool:
+        """Whether a state of this name is saved."""
+        if self.folder is None:
+            return name in self._memory
+        return (self.folder / f"{name}.pt").is_file()
+
     def load_weights(self, name: str, model: nn.Module) -> bool:
         """Give a model the weights of a state; whether there is one.
 

@@ -11,7 +11,6 @@ import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,10 +19,11 @@ from torch.optim import Optimizer
 
 from uomh import registry
 from uomh.data.core import Data, Split
+from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, evaluate
-from uomh.models.core import Model
+from uomh.models.core import Trainable
 from uomh.seeds import preserved, reseed, seeded
 from uomh.training import budget
 from uomh.training.average import Average
@@ -31,10 +31,17 @@ from uomh.training.checkpoints import State
 from uomh.training.log import Log
 from uomh.training.losses import EpochLosses, NotFiniteError
 from uomh.training.optim import build_optimizer, learning_rate
-from uomh.training.samples import save_samples
+from uomh.training.samples import Sampler, save_samples
+from uomh.training.scope import Scope
 
-if TYPE_CHECKING:
-    from uomh.training.trainer import Trainer
+
+def train_leaf(scope: Scope, model: Trainable, data: Data) -> None:
+    """Train a leaf in its scope, or go on where its checkpoint stands; end with its best weights.
+
+    Raises:
+        UomhError: a loss is not finite, a checkpoint is damaged, a setting names no group.
+    """
+    Leaf(scope, model, data).run()
 
 
 VALID_SAMPLES = 1000
@@ -44,9 +51,9 @@ VALID_SAMPLES = 1000
 class Leaf:
     """One leaf in training."""
 
-    def __init__(self, trainer: Trainer, model: Model, data: Data) -> None:
-        self.trainer = trainer
-        self.config = trainer.config
+    def __init__(self, scope: Scope, model: Trainable, data: Data) -> None:
+        self.scope = scope
+        self.config = model.config.train or scope.config
         self.data = data
         self.model = model
         groups = model.groups()
@@ -62,8 +69,8 @@ class Leaf:
             name: build_optimizer(self.settings[name], parameters)
             for name, parameters in self.groups.items()
         }
-        self.checkpoints = trainer.checkpoints()
-        self.log = Log(trainer.folder, trainer.path)
+        self.checkpoints = scope.checkpoints()
+        self.log = Log(scope.folder, scope.path)
         self.epoch = 0
         self.step = 0
         self.best: float | None = None
@@ -82,14 +89,14 @@ class Leaf:
         """Train from the start, or from the last checkpoint, to the end."""
         last = self.checkpoints.load("last")
         if last is None:
-            with seeded(self.trainer.seed, self.trainer.path, "prepare"):
+            with seeded(self.scope.seed, self.scope.path, "prepare"):
                 self.model.to("cpu").prepare(self.data)  # where the data are
-        self.model.to(self.trainer.device)
+        self.model.to(self.scope.device)
         if self.config.ema is not None:
             self.average = Average(self.model, self.config.ema)
         if last is not None:
             self.restore(last)
-        progress, path = self.trainer.progress, self.trainer.path
+        progress, path = self.scope.progress, self.scope.path
         progress.start(path, self.epoch, self.config.max_epochs, len(self.data.train))
         if self.done:
             progress.stop(path, "was finished before")
@@ -109,7 +116,7 @@ class Leaf:
         """Train and validate once over the data; save."""
         start = time.perf_counter()
         epoch = self.epoch + 1
-        reseed(self.trainer.seed, self.trainer.path, epoch)
+        reseed(self.scope.seed, self.scope.path, epoch)
         self.model.before_epoch(self.data, epoch)
         self.model.train()
         values = {"train": self.train_epoch(epoch)}
@@ -125,7 +132,7 @@ class Leaf:
                 weights = self.model.state_dict()
                 self.checkpoints.save("best", {"epoch": epoch, "model": weights})
         self.save()
-        self.trainer.progress.epoch(self.trainer.path, epoch, values, seconds)
+        self.scope.progress.epoch(self.scope.path, epoch, values, seconds)
 
     def averaged(self) -> AbstractContextManager[None]:
         """A block in which the model's weights are their average, where one is kept."""
@@ -135,7 +142,7 @@ class Leaf:
         """One pass over the training split; the mean loss of each group."""
         train = self.data.train
         batches = batch_rows(len(train), self.config.batch_size)
-        losses = EpochLosses(self.trainer.device)
+        losses = EpochLosses(self.scope.device)
         try:
             for i, rows in enumerate(batches):
                 x, y = self.batch(train, rows)
@@ -146,7 +153,7 @@ class Leaf:
                 if self.average is not None:
                     self.average.update(self.step)
                 self.step += 1
-                self.trainer.progress.advance(self.trainer.path, len(rows))
+                self.scope.progress.advance(self.scope.path, len(rows))
             means = losses.means()
             self.check_weights()
         except NotFiniteError as error:
@@ -154,15 +161,15 @@ class Leaf:
             if self.epoch:
                 kept = f"the checkpoint of epoch {self.epoch} is kept"
             raise UomhError(
-                f"{error} at epoch {epoch}, step {error.step} of {self.trainer.path!r}; {kept}; "
+                f"{error} at epoch {epoch}, step {error.step} of {self.scope.path!r}; {kept}; "
                 "lower train.lr or train.max_grad_norm, or check the scale of the data"
             ) from None
         return means
 
     def batch(self, split: Split, rows: Tensor) -> tuple[Tensor, Tensor | None]:
         """The points of these rows on the device, and their labels."""
-        device = self.trainer.device
-        x = split.x[rows].to(device)
+        device = self.scope.device
+        x = moved(split.x[rows], device)
         if self.config.horizontal_flip and x.dim() == 4:
             mirrored = torch.rand(len(x), 1, 1, 1, device=device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
@@ -195,8 +202,8 @@ class Leaf:
             self.model,
             self.data,
             self.data.valid,
-            self.trainer.seed,
-            self.trainer.valid_batch_size,
+            self.scope.seed,
+            self.scope.valid_batch_size,
             samples=VALID_SAMPLES,
         )
 
@@ -288,12 +295,14 @@ class Leaf:
 
     def show_samples(self) -> None:
         """Draw the grid of samples where one is due."""
-        every, folder = self.config.sample_every, self.trainer.folder
+        every, folder, model = self.config.sample_every, self.scope.folder, self.model
         if every is None or folder is None or self.epoch % every:
             return
-        with seeded(self.trainer.seed, self.trainer.path, "samples"), torch.no_grad():
+        if not isinstance(model, Sampler):
+            return
+        with seeded(self.scope.seed, self.scope.path, "samples"), torch.no_grad():
             self.model.eval()
-            pixels = save_samples(self.model, folder / "samples.png")
+            pixels = save_samples(model, folder / "samples.png")
         if pixels is not None:
             self.log.image("samples", pixels, self.step)
 

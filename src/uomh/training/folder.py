@@ -7,32 +7,43 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ConfigDict
-
 from uomh.config import RunConfig, differences
+from uomh.data.about import About
 from uomh.data.core import Data
+from uomh.devices import checked_device, described
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Value
-from uomh.settings import Nested, Settings, merged
+from uomh.models.core import model_class
+from uomh.settings import Nested
+from uomh.training.resolve import decided
 
-EPOCHS = ("train.max_epochs", "density_train.max_epochs")
-"""settings that may grow: the run goes on"""
 ELSEWHERE = ("device", "data.data_root")
 """settings that may change: where data stand, and which device computes"""
+AS_MODELS_SAY = "train."
+"""settings of the run that its models carry: they are compared there"""
 
 
-class About(Settings):
-    """What ``config.json`` tells of the data of a run."""
+@dataclass(frozen=True)
+class Record:
+    """What ``config.json`` tells.
 
-    model_config = ConfigDict(extra="ignore")
+    Attributes:
+        asked: the settings as they were given, with their defaults.
+        config: with what the data decided; None until they did.
+        groups: the classes of the grouped data.
+        data: about the data as loaded.
+        versions: of the software.
+    """
 
-    fingerprint: str
-    shape: tuple[int, ...]
-    levels: int | None
-    classes: tuple[str, ...]
+    asked: RunConfig
+    config: RunConfig | None
+    groups: tuple[str, ...]
+    data: About
+    content: Nested
 
 
 def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
@@ -45,29 +56,35 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
     Raises:
         UomhError: it holds a run of another configuration or of other data.
     """
-    about = {
-        "name": data.name,
-        "fingerprint": data.fingerprint,
-        "shape": data.spec.shape,
-        "levels": data.levels,
-        "classes": data.classes,
-        "sizes": {name: len(getattr(data, name)) for name in ("train", "valid", "test")},
-    }
     there = read_record(folder)
+    device = described(checked_device(config.device))
     if there is None:
-        record = {"config": config.model_dump(mode="json"), "data": about, "versions": _versions()}
-        write_json(folder / "config.json", record)
+        about = {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "shape": data.spec.shape,
+            "levels": data.levels,
+            "classes": data.classes,
+            "sizes": {name: len(getattr(data, name)) for name in ("train", "valid", "test")},
+        }
+        asked = config.model_dump(mode="json")
+        record = {"asked": asked, "config": None, "data": about, "versions": _versions()}
+        write_json(folder / "config.json", {**record, "devices": [device]})
         return config
-    before = read_config(folder, there)
+    before = there.asked
     if "threads" not in config.model_fields_set:
         config = config.model_copy(update={"threads": before.threads})
     old = before.model_dump(mode="json")  # with settings new since then
     new = json.loads(json.dumps(config.model_dump(mode="json")))
-    changed = [each for each in differences(old, new) if each[0] not in ELSEWHERE]
-    grown = {key: to for key, have, to in changed if key in EPOCHS and to > have}  # type: ignore[operator]
-    changed = [each for each in changed if each[0] not in grown]
+    changed = [
+        (key, have, to)
+        for key, have, to in differences(old, new)
+        if key not in ELSEWHERE and not key.startswith(AS_MODELS_SAY)
+    ]
+    grown = [key for key, have, to in changed if key.endswith("train.max_epochs") and to > have]  # type: ignore[operator]
+    changed = [difference for difference in changed if difference[0] not in grown]
     changed += differences(
-        {"data": {"fingerprint": there["data"]["fingerprint"]}},
+        {"data": {"fingerprint": there.data.fingerprint}},
         {"data": {"fingerprint": data.fingerprint}},
     )
     if changed:
@@ -76,68 +93,74 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
             f"{str(folder)!r} holds a run of another configuration: {listed}; "
             "choose another --run-dir, or repeat its settings to go on with it"
         )
+    content = dict(there.content)
+    devices = content.get("devices", [])
+    another = device not in devices
+    if another:
+        content["devices"] = [*devices, device]
     if grown:
-        _give_epochs(folder, there, config, grown)
+        if any(folder.glob("checkpoints/**/density/**/last.pt")):
+            model_class(config.model).check_growth(before.model, config.model)
+        content |= {"asked": config.model_dump(mode="json"), "config": None}
+    if grown or another:
+        write_json(folder / "config.json", content)
     return config
 
 
-def _give_epochs(
-    folder: Path, record: Nested, config: RunConfig, grown: Mapping[str, object]
-) -> None:
-    """Keep in a run's folder that it is to go on for more epochs.
+def settle(folder: Path | None, config: RunConfig, data: Data) -> RunConfig:
+    """The settings with what the grouped data decide, once; they stand in the run's folder.
 
     Raises:
-        UomhError: its second step was trained on codes that would change.
+        UomhError: the data cannot decide it.
     """
-    steps = config.two_step
-    in_turn = config.density is not None and not steps.freeze and steps.alternate is None
-    if in_turn and EPOCHS[1] not in grown and any(folder.glob("checkpoints/**/density/last.pt")):
-        raise UomhError(
-            f"more {EPOCHS[0]} change the codes that the second step of {str(folder)!r} was "
-            f"trained on; raise {EPOCHS[1]}, too"
-        )
-    if config.match == "compute":  # the parts' epochs follow; killed here, the plan is made again
-        (folder / "plan.json").unlink(missing_ok=True)
-    more: Nested = {}
-    for key, value in grown.items():
-        group, _, name = key.partition(".")
-        more[group] = {name: value}
-    write_json(folder / "config.json", {**record, "config": merged(record["config"], more)})
+    record = None if folder is None else read_record(folder)
+    if record is not None and record.config is not None:
+        where = {"device": config.device, "data": config.data}
+        return record.config.model_copy(update=where)
+    config = decided(config, data)
+    if folder is not None:
+        keep_decided(folder, config, data)
+    return config
 
 
-def read_record(folder: Path) -> Nested | None:
-    """The content of a run's ``config.json``, or None where there is none.
+def keep_decided(folder: Path, config: RunConfig, data: Data) -> None:
+    """Keep the settings that grouped data decided in the run's folder, which is claimed."""
+    record = read_record(folder)
+    assert record is not None
+    settled = {"config": config.model_dump(mode="json"), "groups": data.classes}
+    write_json(folder / "config.json", {**record.content, **settled})
+
+
+def read_record(folder: Path) -> Record | None:
+    """What a run's ``config.json`` tells, or None where there is none.
 
     Raises:
-        UomhError: it cannot be read, or is damaged.
+        UomhError: it cannot be read, is damaged, or of another version.
     """
     path = folder / "config.json"
     try:
         if not path.is_file():
             return None
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record["config"], dict):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        about = About.of(content["data"])
+        asked, config = content.get("asked"), content["config"]
+        if not isinstance(asked if "asked" in content else config, dict):
             raise TypeError
-        About.of(record["data"])
     except OSError as error:
         raise UomhError(f"cannot read {str(path)!r} ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, UomhError):
         raise UomhError(f"{str(path)!r} is damaged; restore it or choose another folder") from None
-    return dict(record)
-
-
-def read_config(folder: Path, record: Nested) -> RunConfig:
-    """The settings of a run's record.
-
-    Raises:
-        UomhError: they are not settings of this version.
-    """
-    try:
-        return RunConfig.of(record["config"])
-    except UomhError as error:
+    if asked is None:
         raise UomhError(
-            f"{str(folder / 'config.json')!r} is damaged, or of another version: {error}"
-        ) from None
+            f"{str(folder)!r} holds a run of an older version, whose settings were no tree of "
+            "models; train it anew in another folder"
+        )
+    try:
+        groups = tuple(content.get("groups") or about.classes)
+        settled = None if config is None else RunConfig.of(config)
+        return Record(RunConfig.of(asked), settled, groups, about, content)
+    except UomhError as error:
+        raise UomhError(f"{str(path)!r} is damaged, or of another version: {error}") from None
 
 
 def setup_of(config: RunConfig, data: Data) -> str:
@@ -145,13 +168,22 @@ def setup_of(config: RunConfig, data: Data) -> str:
 
     That is the seed, the settings of the models, and the points.
     """
-    of_models = {"seed", "model", "density", "two_step", "disconnected", "evaluate"}
-    settings = config.model_dump(mode="json", include=of_models)
+    settings = config.model_dump(mode="json", include={"seed", "model", "evaluate"})
     settings["evaluate"] = settings["evaluate"]["batch_size"]
-    del settings["two_step"]["autoencoder_run"]
+    _undecide(settings["model"])
     points = [data.fingerprint, len(data.train), len(data.valid), len(data.test)]
     text = json.dumps([settings, points], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _undecide(model: Nested) -> None:
+    """Take from nested settings what the data decided, which follows from the rest."""
+    model.pop("parts", None)
+    if model.get("fit_latent_dim"):
+        model.pop("latent_dim", None)
+    for value in model.values():
+        if isinstance(value, dict):
+            _undecide(value)
 
 
 def measured(run_dir: Path, weights: str, setup: str) -> dict[str, Value]:

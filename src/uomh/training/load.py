@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from torch import Tensor
 
 from uomh.config import RunConfig
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import Generative
-from uomh.training.folder import About, read_config, read_record
-from uomh.training.plan import ROOT, Part, Plan, build_plan
-from uomh.training.trainer import Trainer
+from uomh.models.core import Codec, Generative
+from uomh.training.folder import read_record
+from uomh.training.resolve import build_decided
+from uomh.training.scope import Scope
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Run:
     Attributes:
         path: the folder.
         config: the resolved settings.
-        spec: shape of the data it was trained on.
+        spec: shape of the data it was trained on, with its groups as classes.
         classes: names of their classes, or groups.
         fingerprint: of their content.
         model: with its best weights, in evaluation mode.
@@ -45,13 +48,23 @@ def load_run(path: str | Path) -> Run:
     record = read_record(folder)
     if record is None:
         raise UomhError(f"there is no run in {str(folder)!r} (no config.json); check the path")
-    config = read_config(folder, record)
-    about = About.of(record["data"])
-    saved = folder / "plan.json"
-    if config.disconnected and not saved.is_file():
-        raise UomhError(f"{str(folder)!r} has no plan.json; repeat `uomh train` to make it")
-    plan = Plan.load(saved) if saved.is_file() else Plan((Part(ROOT, "", 0),), about.classes)
-    spec = DataSpec(about.shape, about.levels, len(plan.classes))
-    model = build_plan(config, plan, spec)
-    Trainer(config.train, config.seed, folder, path=ROOT).recall(model)
-    return Run(folder, config, spec, plan.classes, about.fingerprint, model)
+    if record.config is None:
+        raise UomhError(f"the run in {str(folder)!r} has not begun; repeat `uomh train`")
+    about = record.data
+    classes = record.groups
+    spec = DataSpec(about.shape, about.levels, len(classes))
+    model = build_decided(record.config, spec)
+    Scope(folder=folder).recall(model)
+    return Run(folder, record.config, spec, classes, about.fingerprint, model)
+
+
+def encoder_of(run_dir: str) -> Callable[[Tensor], Tensor]:
+    """The codes of a batch by the model of a run.
+
+    Raises:
+        UomhError: its model has no codes, or needs labels for them.
+    """
+    model = load_run(run_dir).model
+    if not isinstance(model, Codec) or getattr(model, "num_classes", False):
+        raise UomhError(f"cluster_codes={run_dir}: its model has no codes of points without labels")
+    return model.encode

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from uomh.devices import widest_float
+
 READ_EVERY = 256
 """losses that gather on the device between two looks at them: reading stalls it"""
 
@@ -27,7 +29,8 @@ class EpochLosses:
     """
 
     def __init__(self, device: str) -> None:
-        self.buffer = torch.empty(READ_EVERY, dtype=torch.float64, device=device)
+        dtype = widest_float(torch.device(device))
+        self.buffer = torch.empty(READ_EVERY, dtype=dtype, device=device)
         self.where: list[tuple[int, str]] = []
         self.values: dict[str, list[float]] = {}
 

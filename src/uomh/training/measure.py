@@ -24,7 +24,7 @@ from uomh.settings import ComponentSettings
 from uomh.training import budget
 from uomh.training.folder import measured, save_measured, setup_of
 from uomh.training.lock import writing
-from uomh.training.plan import ROOT
+from uomh.training.resolve import ROOT
 
 
 def measure(

@@ -15,16 +15,16 @@ import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from uomh.config import TrainConfig
 from uomh.errors import UomhError
-from uomh.models.core import Generative, Model
+from uomh.models.core import Generative, Trainable
 from uomh.seeds import seeded
 
 POINTS = (2, 3)
@@ -37,6 +37,9 @@ KERNELS = 50e6
 """bytes that kernels take for themselves"""
 STATES = {"adam": 2, "sgd": 1, "rmsprop": 1}
 """tensors that an optimiser keeps for each parameter, at most"""
+
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class _EnoughError(Exception):
@@ -119,7 +122,7 @@ class Need:
         return max(0, int(0.75 * (free - self.fixed) / self.slope)) if self.slope else 0
 
 
-def training_need(model: Model, x: Tensor, y: Tensor | None, config: TrainConfig) -> Need:
+def training_need(model: Trainable, x: Tensor, y: Tensor | None, config: TrainConfig) -> Need:
     """What a training step takes, and the state of the optimisers; nothing of the model changes.
 
     Args:
@@ -129,8 +132,7 @@ def training_need(model: Model, x: Tensor, y: Tensor | None, config: TrainConfig
         config: how it is trained.
     """
 
-    def step(model: Generative, x: Tensor, y: Tensor | None) -> None:
-        assert isinstance(model, Model)
+    def step(model: Trainable, x: Tensor, y: Tensor | None) -> None:
         model.train()
         groups = model.groups()
         # As in every step but the first, the gradients of the last one are there until the next.
@@ -150,16 +152,16 @@ def training_need(model: Model, x: Tensor, y: Tensor | None, config: TrainConfig
     return Need(need.fixed + kept, need.slope)
 
 
-def scoring_need(model: Generative, x: Tensor, y: Tensor | None) -> Need:
+def scoring_need(model: nn.Module, x: Tensor, y: Tensor | None) -> Need:
     """What measuring points takes: their log-density, or the loss where there is none."""
 
-    def score(model: Generative, x: Tensor, y: Tensor | None) -> None:
+    def score(model: nn.Module, x: Tensor, y: Tensor | None) -> None:
         model.eval()
         with torch.no_grad():
             try:
-                if model.likelihood is not None:
+                if isinstance(model, Generative) and model.likelihood is not None:
                     model.log_prob(x.float() if x.dtype == torch.uint8 else x)
-                elif isinstance(model, Model):
+                elif isinstance(model, Trainable):
                     model.objective(x, y)
             except UomhError:  # it has neither, and the metric will say so
                 return
@@ -181,8 +183,8 @@ def sampling_need(model: Generative, label: int | None = None) -> Need:
 
 
 def _need(
-    model: Generative,
-    work: Callable[[Generative, Tensor, Tensor | None], None],
+    model: M,
+    work: Callable[[M, Tensor, Tensor | None], None],
     x: Tensor,
     y: Tensor | None,
     seconds: float | None = None,

@@ -6,44 +6,33 @@ the folder can load the model, and with the same data repeat the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from uomh.config import RunConfig, TrainConfig
+from uomh.config import RunConfig
 from uomh.data import load_data
 from uomh.data.core import Data
 from uomh.devices import checked_device
 from uomh.errors import UomhError
-from uomh.models.compose import Disconnected, parts_of
-from uomh.models.core import Generative
-from uomh.parallel.core import Parallel, computing_with, raise_failures, resumable_map
+from uomh.models.core import Generative, build_model, model_class
+from uomh.parallel.core import Outcome, Parallel, computing_with, resumable_map
 from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
-from uomh.training.folder import (
-    claim,
-    read_config,
-    read_record,
-)
+from uomh.training.folder import claim, read_record, settle
+from uomh.training.load import encoder_of
 from uomh.training.lock import writing
-from uomh.training.plan import (
-    ROOT,
-    Plan,
-    build_part,
-    build_plan,
-    grouped,
-    make_plan,
-    part_training,
-)
-from uomh.training.pretrained import begin_from, encoder_of
+from uomh.training.resolve import ROOT, build_decided, decided, first_weights, grouped
 from uomh.training.samples import save_reconstructions, save_samples
 from uomh.training.trainer import Trainer
 
 
 def build(config: RunConfig, data: Data) -> Generative:
     """The untrained model of a configuration for grouped data; weights from the seed."""
-    return build_plan(config, make_plan(config, data), data.spec)
+    return build_decided(decided(config, data), data.spec)
 
 
 def train(
@@ -70,20 +59,18 @@ def train(
 
     The run's folder is locked meanwhile: it has one writer.
     """
-    if parallel and parallel.backend != "serial" and not config.disconnected:
-        raise UomhError(
-            f"there is one model to train, so the backend {parallel.backend!r} has nothing to "
-            "share out; add --disconnected HOW, or leave it"
-        )
     folder = None if run_dir is None else Path(run_dir)
     with _claimed(folder, config, data) as config:
         codes = config.cluster_codes
         data = grouped(config, data, folder, partial(encoder_of, codes) if codes else None)
-        plan = make_plan(config, data, folder)
-        model = build_plan(config, plan, data.spec)
-        paths = [part.path for part in plan.parts]
-        begin_from(config, plan, dict(zip(paths, parts_of(model), strict=True)), folder)
-        return _fit(model, data, config, plan, folder, progress, parallel), data
+        config = settle(folder, config, data)
+        model = build_decided(config, data.spec)
+        if parallel and parallel.backend != "serial" and not model.parts():
+            raise UomhError(
+                f"there is one model to train, so the backend {parallel.backend!r} has nothing to "
+                "share out; add --disconnected HOW, or leave it"
+            )
+        return _fit(model, data, config, folder, progress, parallel), data
 
 
 def fit(
@@ -108,7 +95,7 @@ def fit(
     """
     folder = None if run_dir is None else Path(run_dir)
     with _claimed(folder, config, data) as config:
-        return _fit(model, data, config, make_plan(config, data, folder), folder, progress)
+        return _fit(model, data, settle(folder, config, data), folder, progress)
 
 
 @contextmanager
@@ -125,31 +112,16 @@ def _fit(
     model: Generative,
     data: Data,
     config: RunConfig,
-    plan: Plan,
     folder: Path | None,
     progress: Progress | None,
     parallel: Parallel | None = None,
 ) -> Generative:
-    own: dict[str, TrainConfig] = {}
-    for part, each in zip(plan.parts, parts_of(model), strict=True):
-        own |= part_training(config, part, each)
-    elsewhere = None
-    if isinstance(model, Disconnected) and parallel and parallel.backend != "serial":
+    trainer = _trainer(config, folder, progress or Progress())
+    if parallel and parallel.backend != "serial":
         if folder is None:
             raise UomhError(f"backend {parallel.backend!r} needs a run's folder; give run_dir")
-        elsewhere = partial(_train_elsewhere, folder.resolve(), config, plan, parallel, progress)
-    trainer = Trainer(
-        config.train,
-        config.seed,
-        folder,
-        str(checked_device(config.device)),
-        progress,
-        ROOT,
-        own,
-        config.part_threads,
-        elsewhere,
-        config.evaluate.batch_size,
-    )
+        elsewhere = partial(_train_elsewhere, folder.resolve(), config, parallel, progress)
+        trainer = replace(trainer, elsewhere=elsewhere)
     with computing_with(config.threads), seeded(config.seed, ROOT, "fit"):
         model.fit(data, trainer)
         model.eval()
@@ -160,20 +132,33 @@ def _fit(
     return model
 
 
+def _trainer(config: RunConfig, folder: Path | None, progress: Progress) -> Trainer:
+    """The trainer of a whole run."""
+    return Trainer(
+        config.train,
+        config.seed,
+        folder,
+        str(checked_device(config.device)),
+        progress,
+        ROOT,
+        valid_batch_size=config.evaluate.batch_size,
+        part_threads=config.part_threads,
+    )
+
+
 def _train_elsewhere(
     folder: Path,
     config: RunConfig,
-    plan: Plan,
     parallel: Parallel,
     progress: Progress | None,
     paths: Sequence[str],
-) -> None:
+) -> Sequence[Outcome[None]]:
     """Train the parts at these paths in other processes, which see the run's folder."""
-    root = Path(config.data.data_root).resolve()
-    tasks = [{"run_dir": str(folder), "data_root": str(root), "path": path} for path in paths]
-    outcomes = resumable_map(
+    root = str(Path(config.data.data_root).resolve())
+    task = {"run_dir": str(folder), "data_root": root, "siblings": len(paths)}
+    return resumable_map(
         train_part,
-        tasks,
+        [{**task, "path": path} for path in paths],
         backend=parallel.backend,
         jobs=parallel.jobs,
         threads=config.part_threads,
@@ -181,37 +166,25 @@ def _train_elsewhere(
         folder=folder,
         progress=progress,
     )
-    names = {part.path: part.name for part in plan.parts}
-    raise_failures(outcomes, [f"{config.data.dataset}/{names[path]}" for path in paths])
 
 
-def train_part(task: dict[str, str], progress: Progress) -> None:
+def train_part(task: Mapping[str, Any], progress: Progress) -> None:
     """Train one part of a run in its folder, knowing nothing but the folder.
 
     Args:
-        task: ``run_dir``; ``path`` of the part; ``data_root``, where this machine has the data.
+        task: ``run_dir``; ``path`` of the part; ``siblings``, how many parts there are;
+            ``data_root``, where this machine has the data.
         progress: is told how it goes.
     """
     folder = Path(task["run_dir"])
     record = read_record(folder)
     assert record is not None
-    config = read_config(folder, record)
+    config = record.config
+    assert config is not None
     data = load_data(config.data.model_copy(update={"data_root": task["data_root"]}))
     data = grouped(config, data, folder)
-    plan = Plan.load(folder / "plan.json")
-    k = [part.path for part in plan.parts].index(task["path"])
-    piece = data.parts()[k]
-    model = build_part(config, plan.parts[k], piece.spec)
-    begin_from(config, plan, {task["path"]: model}, folder)
-    own = part_training(config, plan.parts[k], model)
-    trainer = Trainer(
-        config.train,
-        config.seed,
-        folder,
-        config.device,
-        progress,
-        task["path"],
-        own,
-        valid_batch_size=config.evaluate.batch_size,
-    )
-    model.fit(piece, trainer)
+    leaf, trainer = first_weights(config.seed), _trainer(config, folder, progress)
+    names = task["path"].split("/")[1:]
+    settings, piece = model_class(config.model).descend(config.model, data, names, trainer, leaf)
+    model = build_model(settings, piece.spec, task["path"], leaf)
+    model.fit(piece, replace(trainer, path=task["path"], siblings=task["siblings"]))

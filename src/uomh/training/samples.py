@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uomh.data.core import Data
+from uomh.data.core import Data, DataSpec
 from uomh.data.images import image_grid, save_png, to_levels
+from uomh.devices import moved
 from uomh.models.core import Codec, Generative
 from uomh.sizes import at_once
 from uomh.training import budget
@@ -19,8 +21,19 @@ COUNT = 64
 """images in a grid"""
 
 
+@runtime_checkable
+class Sampler(Protocol):
+    """What can be drawn from: a generative model, or two that are trained in turns."""
+
+    spec: DataSpec
+    can_sample: bool
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Points of data space (n, ...)."""
+
+
 def draw(
-    model: Generative,
+    model: Sampler,
     n: int,
     y: Tensor | None = None,
     batch_size: int = 512,
@@ -47,7 +60,7 @@ def draw(
     return drawn
 
 
-def save_samples(model: Generative, path: Path) -> NDArray[np.uint8] | None:
+def save_samples(model: Sampler, path: Path) -> NDArray[np.uint8] | None:
     """Write a grid of samples; None where the model or its data have no pictures of them."""
     levels = model.spec.levels
     if levels is None or not model.can_sample:
@@ -64,7 +77,7 @@ def save_reconstructions(model: Generative, data: Data, path: Path) -> NDArray[n
     if levels is None or not isinstance(model, Codec) or not len(data.test):
         return None
     test = data.test[: COUNT // 2]
-    x, y = test.x.to(model.device), None if test.y is None else test.y.to(model.device)
+    x, y = moved(test.x, model.device), None if test.y is None else test.y.to(model.device)
     with torch.no_grad():
         restored = to_levels(model.decode(model.encode(x, y), y), levels)
     rows = [torch.stack(pair) for pair in zip(x.split(8), restored.split(8), strict=True)]

@@ -1,7 +1,8 @@
 """The paper's four commands, a thin face on ours: same flags, same option names.
 
-An option's meaning stands in `options` and `clusters`, the published defaults in `defaults`. What
-is accepted and has no effect is said in one line.
+An option's meaning stands in `options` and `clusters`, the published defaults in `defaults`; how
+the settings of a run are built is `tree`'s alone. What is accepted and has no effect is said in one
+line. `dimension` is the command of the paper's estimates.
 """
 
 from __future__ import annotations
@@ -14,86 +15,30 @@ from pathlib import Path
 from typing import Any
 
 from uomh.cli.console import prepare_process, say, sentences
+from uomh.cli.paper.command import Command
 from uomh.errors import UomhError
-
-SINGLE = "--model"
-FIRST, SECOND = "--gae-model", "--de-model"
 
 
 @dataclass(frozen=True)
-class Command:
-    """One of the paper's commands.
-
-    Attributes:
-        name: of its script.
-        two_step: an autoencoder, then a density on its codes.
-        clustered: a model for each cluster.
-    """
-
-    name: str
-    two_step: bool = False
-    clustered: bool = False
+class Script(Command):
+    """One of the paper's commands, to be called."""
 
     def __call__(self, arguments: Sequence[str] | None = None) -> None:
         """Run the command with these arguments, or those of the process."""
         prepare_process()
         _start(self, self.parser().parse_args(arguments))
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Its options of the form NAME=VALUE."""
-        of_model = ("gae-config", "de-config", "shared-config") if self.two_step else ("config",)
-        return (*of_model, "cluster-config")
 
-    def parser(self) -> argparse.ArgumentParser:
-        """Its flags, as the paper's code has them."""
-        what = f"{'a disconnected' if self.clustered else 'one'} " + (
-            "two-step model" if self.two_step else "model"
-        )
-        parser = argparse.ArgumentParser(prog=self.name, description=f"Train {what}.")
-        parser.add_argument("--dataset", help="see `uomh list datasets` (default: mnist)")
-        parser.add_argument(SINGLE, help="see `uomh list models`; of two steps, the first")
-        parser.add_argument("--run-name", help="folder of the run, below logdir_root (runs)")
-        parser.add_argument(
-            "--is-gae", action="store_true", help="the published defaults of autoencoders"
-        )
-        parser.add_argument("--gpu-id", type=int, default=-1, help="use this GPU; -1: the first")
-        parser.add_argument("--load-dir", help="folder of a run to go on with, or to test")
-        parser.add_argument("--max-epochs-loaded", type=int, help="go on to so many epochs")
-        parser.add_argument(
-            "--only-test", action="store_true", help="measure that of --load-dir, or --run-name"
-        )
-        parser.add_argument("--test-ood", action="store_true", help="detect other data (n/a yet)")
-        parser.add_argument(
-            "--load-best-valid-first", action="store_true", help="accepted: best weights are tested"
-        )
-        if self.two_step:
-            parser.add_argument(FIRST, help="first step: ae vae avb wae bigan")
-            parser.add_argument(SECOND, help="second step (default: flow)")
-            for step in ("gae", "de"):
-                parser.add_argument(f"--max-epochs-loaded-{step}", type=int, help="of one step")
-            parser.add_argument(
-                "--load-pretrained-gae", action="store_true", help="begin with that of --load-dir"
-            )
-            parser.add_argument(
-                "--freeze-pretrained-gae", action="store_true", help="and use it as it is"
-            )
-        for kind in self.kinds:
-            parser.add_argument(
-                f"--{kind}", action="extend", nargs="+", default=[], metavar="NAME=VALUE"
-            )
-        return parser
-
-
-single_main = Command("single_main.py")
-main = Command("main.py", two_step=True)
-single_cluster_main = Command("single_cluster_main.py", clustered=True)
-cluster_main = Command("cluster_main.py", two_step=True, clustered=True)
+single_main = Script("single_main.py")
+main = Script("main.py", two_step=True)
+single_cluster_main = Script("single_cluster_main.py", clustered=True)
+cluster_main = Script("cluster_main.py", two_step=True, clustered=True)
 
 
 @sentences
 def _start(command: Command, given: argparse.Namespace) -> None:
-    from uomh.cli.paper.resolving import parsed, resolved, said_of_flags
+    from uomh.cli.paper.flags import said_of_flags
+    from uomh.cli.paper.resolving import parsed, resolved
     from uomh.cli.paper.running import go_on, train
 
     options = parsed(command, given)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uomh import registry
-from uomh.cli.paper.options import FACTS, NOT_NEEDED, OPTIONS
+from uomh.cli.paper.options import BY_MODEL, FACTS, NOT_NEEDED, OPTIONS
 from uomh.cli.paper.reading import (
     Given,
     Meaning,
@@ -149,10 +149,11 @@ def shared_meant(given: Given) -> Meant:
     alternating = not sequential(given)
     own = "each step trains by its own --gae-config and --de-config"
     values, notes = Values(), []
-    for name, _, means in read(given, {**OPTIONS, **SHARED}, [*NOT_NEEDED, *FACTS]):
+    for name, _, means in read(given, {**OPTIONS, **SHARED}, known_options("shared-config")):
         if means is None:
-            if name in NOT_NEEDED:
-                notes.append(without_effect("--shared-config", name, NOT_NEEDED[name]))
+            if name not in FACTS:
+                why = NOT_NEEDED.get(name, own)
+                notes.append(without_effect("--shared-config", name, why))
             continue
         trains, models = "train" in means.values, "model" in means.values
         if name not in CONDITIONING and (models or (trains and name not in LOOP)):
@@ -167,7 +168,9 @@ def shared_meant(given: Given) -> Meant:
     return Meant(values, tuple(notes))
 
 
-def cluster_meant(given: Given, command: str, *, clustered: bool, fits_codes: bool) -> Meant:
+def cluster_meant(
+    given: Given, command: str, *, clustered: bool, fits_codes: bool, grouped: bool = True
+) -> Meant:
     """What ``--cluster-config`` means, but for `EVALUATION`, `CONDITIONING` and `Shared` files.
 
     Args:
@@ -175,6 +178,7 @@ def cluster_meant(given: Given, command: str, *, clustered: bool, fits_codes: bo
         command: that they are given to.
         clustered: whether it trains a model for each cluster.
         fits_codes: whether the sizes of codes may be fitted to clusters.
+        grouped: whether the data are put in groups.
 
     Raises:
         UomhError: an option is unknown, or the partition of the method ``id`` is not named.
@@ -191,6 +195,8 @@ def cluster_meant(given: Given, command: str, *, clustered: bool, fits_codes: bo
         elif name in ("id_estimator", "latent_k", "id_estimates_save") and not fits_codes:
             if value is not None:
                 whys = [f"{command} has no codes that are fitted to clusters"]
+        elif not grouped:
+            whys = list(means.notes) or ["nothing is grouped; see conditioning"]
         else:
             values = merged(values, means.values)
             whys = list(means.notes)
@@ -201,6 +207,15 @@ def cluster_meant(given: Given, command: str, *, clustered: bool, fits_codes: bo
             raise UomhError("cluster_method=id: name the partition by partitions_save=FILE")
         values["clusters"]["file"] = file
     return Meant(values, tuple(notes))
+
+
+def known_options(flag: str) -> tuple[str, ...]:
+    """Every option that ``--FLAG`` takes, of whatever model."""
+    if flag == "cluster-config":
+        return (*CLUSTER, *NO_CLUSTER, *EVALUATION, *CONDITIONING)
+    of_models = (name for table in BY_MODEL.values() for name in table)
+    shared = SHARED if flag == "shared-config" else {}
+    return tuple(dict.fromkeys((*OPTIONS, *of_models, *NOT_NEEDED, *FACTS, *shared)))
 
 
 def shared_files(given: Given) -> Shared:

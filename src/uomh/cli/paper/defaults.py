@@ -119,6 +119,9 @@ DENSITIES: dict[str, dict[str, Any]] = {
 }
 """Defaults of densities."""
 
+OF_CODES: dict[str, dict[str, Any]] = {"arm": {"hidden_size": 128, "num_layers": 1}}
+"""defaults of densities that differ on codes"""
+
 OF_PIXELS = ("scale_data", "dequantize")
 """defaults of densities that are for images, not for codes"""
 
@@ -149,6 +152,7 @@ def published(model: str, typed: Given, spec: DataSpec | None, *, autoencoder: b
     first, second = (AUTOENCODERS, DENSITIES) if autoencoder else (DENSITIES, AUTOENCODERS)
     defaults = dict(first.get(model) or second.get(model) or {})
     if spec is None:
+        defaults |= OF_CODES.get(model, {})
         for name in OF_PIXELS:
             defaults.pop(name, None)
     elif model == "avb" and autoencoder and spec.shape[0] == 1:

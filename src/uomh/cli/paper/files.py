@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import pickle
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +20,17 @@ import torch
 from numpy.typing import NDArray
 
 from uomh.cli.console import say
+from uomh.cli.paper import tree
 from uomh.cli.paper.clusters import Shared
 from uomh.clusters.core import relabelled
 from uomh.clusters.partition import SPLITS, load_partition, save_partition
 from uomh.config import RunConfig
-from uomh.data.core import Data
+from uomh.data.core import Data, Grouping
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.training.folder import claim
 from uomh.training.lock import writing
-from uomh.training.plan import Plan, grouped, make_plan
+from uomh.training.resolve import grouped
 
 HOW = (
     "keep the number of each training point's group, validation points first, in a file .npy, "
@@ -57,8 +56,8 @@ def prepare(run_dir: Path, config: RunConfig, data: Data, shared: Shared) -> Non
     own = run_dir / "partition.npz"
     file: str = getattr(config.clusters, "file", "")
     foreign = bool(file) and Path(file).suffix not in (".npz", ".npy", ".csv")
-    fitted = config.latent_dim == "dimension" and config.disconnected
-    dimensions = Path(shared.dimensions) if shared.dimensions and fitted else None
+    k = tree.fitted_by(config)
+    dimensions = Path(shared.dimensions) if shared.dimensions and k is not None else None
     if dimensions is not None:
         _dimensions(dimensions)  # what is no such file is refused before the run has a folder
     if not own.is_file():
@@ -69,9 +68,9 @@ def prepare(run_dir: Path, config: RunConfig, data: Data, shared: Shared) -> Non
             save_partition(own, data, groups)
         elif shared.partition:
             _share_partition(Path(shared.partition), run_dir, config, data)
-    if dimensions is not None:
+    if dimensions is not None and k is not None:
         _claim(run_dir, config, data)
-        _share_dimensions(dimensions, run_dir, config, grouped(config, data, run_dir))
+        _share_dimensions(dimensions, k, run_dir, config, grouped(config, data, run_dir))
 
 
 def _claim(run_dir: Path, config: RunConfig, data: Data) -> None:
@@ -90,7 +89,7 @@ def _share_partition(path: Path, run_dir: Path, config: RunConfig, data: Data) -
                 raise  # not ours, so not ours to overwrite
             why = str(error)
         else:
-            _check_method(path, groups, data, config)
+            _check_method(path, groups, config)
             say(f"{path}: read, {len(groups.classes)} groups")
             _claim(run_dir, config, data)
             save_partition(run_dir / "partition.npz", data, groups)
@@ -107,11 +106,10 @@ def _groups_of(path: Path, data: Data) -> Data:
     return read_partition(path, data)
 
 
-def _check_method(path: Path, groups: Data, data: Data, config: RunConfig) -> None:
+def _check_method(path: Path, groups: Data, config: RunConfig) -> None:
     """See that groups of a file were made in the way that the settings ask for."""
     name = config.clusters.name
-    made = groups.fingerprint.removeprefix(data.fingerprint).lstrip("+").partition(":")[0]
-    made = made or "class"
+    made = "class" if groups.grouping is None else groups.grouping.how
     wanted = getattr(config.clusters, "num_clusters", None)
     number = len(groups.classes)
     if made not in (name, "pickle") or wanted not in (None, "auto", number):
@@ -164,7 +162,7 @@ def read_partition(path: Path, data: Data) -> Data:
                 f"{data.name} without a cluster; give the partition of these data"
             )
         labels.append(label)
-    return relabelled(data, labels, map(str, range(len(content))), "pickle")
+    return relabelled(data, labels, map(str, range(len(content))), Grouping("pickle"))
 
 
 def _indices(path: Path, cluster: Any, split: str, k: int) -> NDArray[np.int64]:
@@ -261,12 +259,11 @@ class _Reader(pickle.Unpickler):
         return _ARRAYS[module, name]
 
 
-def _share_dimensions(path: Path, run_dir: Path, config: RunConfig, data: Data) -> None:
+def _share_dimensions(path: Path, k: int, run_dir: Path, config: RunConfig, data: Data) -> None:
     """Size the parts by the dimensions of a file if they fit; if not, estimate and write them."""
-    plan_file = run_dir / "plan.json"
-    if plan_file.is_file():
+    if tree.are_sized(run_dir):
         return
-    about = {"estimator": "mle", "k": config.latent_k, "fingerprint": data.fingerprint}
+    about = {"estimator": "mle", "k": k, "fingerprint": data.fingerprint}
     found = _dimensions(path)
     fits = found is not None and {key: found.get(key) for key in about} == about
     if found is not None and fits:
@@ -276,29 +273,23 @@ def _share_dimensions(path: Path, run_dir: Path, config: RunConfig, data: Data) 
         from uomh.dimension.mle import MLE
 
         dimensions = {
-            name: float(MLE(config.latent_k, splits=0).fit(_rows(piece, config)).dimension_)
+            name: float(MLE(k, splits=0).fit(_rows(piece, k)).dimension_)
             for name, piece in zip(data.classes, data.parts(), strict=True)
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {**about, "dimensions": dimensions})
         why = "there was none yet" if found is None else "that there was of other groups, or k"
         say(f"{path}: written, dimensions of {len(dimensions)} groups ({why})")
-    plan = make_plan(config.model_copy(update={"latent_dim": "model"}), data)
-    sizes = [math.ceil(dimensions[part.name]) for part in plan.parts]
-    parts = tuple(
-        replace(part, changes={"model": {"latent_dim": size}})
-        for part, size in zip(plan.parts, sizes, strict=True)
-    )
-    Plan(parts, plan.classes).save(plan_file)
+    tree.size_parts(run_dir, config, data, dimensions)
 
 
-def _rows(piece: Data, config: RunConfig) -> NDArray[Any]:
+def _rows(piece: Data, k: int) -> NDArray[Any]:
     """The training points of a group as rows, enough of them."""
     rows: NDArray[Any] = piece.train.x.flatten(1).numpy()
-    if len(rows) < config.latent_k + 2:
+    if len(rows) < k + 2:
         raise UomhError(
             f"{piece.name} has {len(rows)} points, too few for a dimension at "
-            f"latent_k={config.latent_k}; lower latent_k, or give more points"
+            f"latent_k={k}; lower latent_k, or give more points"
         )
     return rows
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uomh import registry
 from uomh.cli.console import say
 from uomh.cli.paper.reading import Given, Meaning, Said, Values
+from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
 from uomh.files import write_json
 
@@ -142,8 +143,8 @@ def names_of(names: Any) -> tuple[str, ...]:
 
 def missing(metric: str) -> str | None:
     """Why a metric of the paper has no value here; None where it has, or is none of the paper's."""
-    known = registry.entries("metrics")
-    return None if metric in known else MISSING_METRICS.get(metric)
+    reason = MISSING_METRICS.get(metric)
+    return None if reason is None or metric in registry.entries("metrics") else reason
 
 
 def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None = None) -> None:
@@ -157,31 +158,29 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
     if not present_metrics(evaluators.elsewhere):
         return
     from uomh.data import load_data
-    from uomh.models.compose import Disconnected, TwoStep, parts_of
     from uomh.training.load import load_run
-    from uomh.training.plan import grouped
+    from uomh.training.resolve import grouped
 
     run = load_run(run_dir)
     where = run.config.data
     if data_root is not None:
         where = where.model_copy(update={"data_root": data_root})
     data = grouped(run.config, load_data(where), run_dir)
-    model = run.model.to(run.config.device)
-    whole = isinstance(model, Disconnected)
-    pieces = zip(data.classes, data.parts(), strict=True) if whole else [(None, data)]
+    model = run.model.to(checked_device(run.config.device))
+    pieces: list[tuple[str | None, Generative, Data]] = [(None, model, data)]
+    if parts := model.parts():
+        pieces = list(zip(parts, parts.values(), data.parts(), strict=True))
     values: dict[str, Value] = {}
-    for part, (group, piece) in zip(parts_of(model), pieces, strict=True):
-        found: dict[str, Value] = {}
+    for group, part, piece in pieces:
+        found: list[Value] = []
         if evaluators.parts:
-            found |= _measure(part, piece, run.config, evaluators.parts)
-        if isinstance(part, TwoStep):
-            for step, names in evaluators.steps.items():
-                first = step == "gae"
-                of, points = (part.autoencoder, piece) if first else (part.density, None)
-                measured = _measure(of, points or part.codes(piece), run.config, names)
-                named = {f"{step}/{value.name}": value for value in measured.values()}
-                found |= {name: replace(value, name=name) for name, value in named.items()}
-        of_part = [replace(value, group=group) for value in found.values()]
+            found += _measure(part, piece, run.config, evaluators.parts).values()
+        for step, metrics in evaluators.steps.items():
+            of, points = part.step({"gae": "autoencoder", "de": "density"}[step], piece)
+            if of is not part:
+                measured = _measure(of, points, run.config, metrics).values()
+                found += [replace(value, name=f"{step}/{value.name}") for value in measured]
+        of_part = [replace(value, group=group) for value in found]
         values |= {value.key: value for value in of_part}
     add(run_dir, {name: value.to_dict() for name, value in values.items()})
     for name, value in values.items():

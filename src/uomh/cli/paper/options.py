@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from uomh.cli.paper import tree
 from uomh.cli.paper import values as v
 from uomh.cli.paper.metrics import EVALUATED, early_stopping, metric_settings, patience
 from uomh.cli.paper.reading import (
@@ -22,9 +23,8 @@ from uomh.cli.paper.reading import (
     read,
     without_effect,
 )
-from uomh.config import RunConfig
 from uomh.errors import UomhError
-from uomh.settings import merged, resolve_key
+from uomh.settings import merged
 
 GROUPS = {
     "gan": {"disc": "critic", "ge": "generator"},
@@ -78,7 +78,7 @@ OPTIONS: dict[str, Meaning] = {
     "denoising_sigma": v.denoising_sigma,
     **v.network("encoder", "encoder"),
     **v.network("decoder", "decoder"),
-    "norm": v.norm("model.encoder.norm"),
+    "norm": v.setting("model.encoder.norm", "normalisation", v.NORMS),
 }
 """What an option means for every model that has the setting."""
 
@@ -103,7 +103,7 @@ BY_MODEL: dict[str, dict[str, Meaning]] = {
         **v.rates(GROUPS["gan"]),
         **v.network("decoder", "generator"),
         "spectral_norm": "model.critic.spectral_norm",
-        "norm": v.norm("model.critic.norm"),
+        "norm": v.setting("model.critic.norm", "normalisation", v.NORMS),
     },
     "bigan": {
         **_CRITIC,
@@ -126,7 +126,7 @@ BY_MODEL: dict[str, dict[str, Meaning]] = {
         "prior_sigma": only("prior_sigma", 1, "the prior's deviation is 1"),
     },
     "flow": {
-        "transform": v.flow_transform,
+        "transform": v.setting("model.transform", "transform", v.FLOWS),
         "hidden_units": "model.hidden_units",
         "num_layers": "model.num_layers",
         "num_blocks_per_layer": "model.num_blocks_per_layer",
@@ -135,7 +135,7 @@ BY_MODEL: dict[str, dict[str, Meaning]] = {
     "ebm": {
         **v.network("energy_func", "energy"),
         "net": "model.energy.net",
-        "norm": v.norm("model.energy.norm"),
+        "norm": v.setting("model.energy.norm", "normalisation", v.NORMS),
         "spectral_norm": "model.energy.spectral_norm",
         "max_length_buffer": "model.buffer_size",
         "ld_steps": "model.ld_steps",
@@ -175,7 +175,13 @@ def meanings(model: str) -> dict[str, Meaning]:
     return {**OPTIONS, **BY_MODEL.get(model, {})}
 
 
-def meant(given: Given, model: str, flag: str = "--config", typed: Given | None = None) -> Meant:
+def meant(
+    given: Given,
+    model: str,
+    flag: str = "--config",
+    typed: Given | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> Meant:
     """What options of one model mean.
 
     Args:
@@ -183,11 +189,12 @@ def meant(given: Given, model: str, flag: str = "--config", typed: Given | None 
         model: that they are for.
         flag: under which they were typed.
         typed: those that were; the others cause no line on what has no effect. None: all.
+        flags: by name, of those that were typed under another flag.
 
     Raises:
         UomhError: an option is unknown, or of another model, or has a value that is not offered.
     """
-    known, values, notes = meanings(model), Values(), []
+    known, values, notes, flags = meanings(model), Values(), [], flags or {}
     for name in given:
         if name not in known and name not in NOT_NEEDED and name not in FACTS:
             others = [other for other, table in BY_MODEL.items() if name in table]
@@ -202,7 +209,7 @@ def meant(given: Given, model: str, flag: str = "--config", typed: Given | None 
         _check_setting(name, value, means.values, model)
         values = merged(values, means.values)
         if typed is None or name in typed:
-            notes += [without_effect(flag, name, why) for why in means.notes]
+            notes += [without_effect(flags.get(name, flag), name, why) for why in means.notes]
     return Meant(values, tuple(notes))
 
 
@@ -210,7 +217,7 @@ def _check_setting(name: str, value: Any, values: Values, model: str) -> None:
     """See that the model has what an option sets, and say so by the option's name if not."""
     for key in _leaves(values.get("model", {}), "model."):
         try:
-            resolve_key(RunConfig, key, {"model": model})
+            tree.has_setting(model, key)
         except UomhError:
             raise UomhError(
                 f"option {name}={value} means nothing to {model}, which has no {key}"

@@ -12,6 +12,8 @@ from uomh.settings import parse_value, place
 Values = dict[str, Any]
 Given = Mapping[str, Any]
 """values by the name of their option"""
+Options = Mapping[str, dict[str, Any]]
+"""values of options by name, by the flag that they were given to: ``config``, ``gae-config`` .."""
 Said = Values | str | tuple[Values, str]
 """nested values of ours; why there are none; or both, where a part has no effect"""
 

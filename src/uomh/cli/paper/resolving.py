@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uomh.cli.paper import tree
 from uomh.cli.paper.clusters import (
     CONDITIONING,
     Shared,
@@ -21,19 +21,17 @@ from uomh.cli.paper.clusters import (
     without,
 )
 from uomh.cli.paper.defaults import published
+from uomh.cli.paper.flags import device_of
 from uomh.cli.paper.metrics import Evaluators, names_of
 from uomh.cli.paper.options import FACTS, meant, of_density
-from uomh.cli.paper.reading import Given, Values, parse, without_effect
+from uomh.cli.paper.reading import Given, Options, Values, parse, without_effect
 from uomh.data import DataConfig, load_data
 from uomh.errors import UomhError
 from uomh.settings import merged
 
 if TYPE_CHECKING:
-    from uomh.cli.paper import Command
+    from uomh.cli.paper.command import Command
     from uomh.data.core import Data, DataSpec
-
-Options = Mapping[str, dict[str, Any]]
-"""values of options by name, by the flag that they were given to: ``config``, ``gae-config`` .."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Resolved:
     """What a command line means.
 
     Attributes:
-        values: nested, of ours, as `uomh.resolve` takes them.
+        values: by section, for `uomh.cli.paper.tree`.
         notes: lines to say.
         shared: files that several commands share.
     """
@@ -58,27 +56,6 @@ def parsed(command: Command, given: argparse.Namespace) -> Options:
     }
 
 
-def said_of_flags(command: Command, given: argparse.Namespace) -> list[str]:
-    """Lines on flags that have no effect."""
-    lines = []
-    if given.load_best_valid_first:
-        lines.append("--load-best-valid-first: best weights are always tested")
-    there = {name for name, value in vars(given).items() if value not in (None, False)}
-    if given.load_dir is None:
-        flags = ("load-pretrained-gae", "freeze-pretrained-gae")
-        more = ("max-epochs-loaded", "max-epochs-loaded-gae", "max-epochs-loaded-de")
-        lines += [
-            f"--{flag}: no effect without --load-dir"
-            for flag in (*flags, *more)
-            if flag.replace("-", "_") in there
-        ]
-    elif "freeze_pretrained_gae" in there and "load_pretrained_gae" not in there:
-        lines.append("--freeze-pretrained-gae: no effect without --load-pretrained-gae")
-    if command.two_step and given.is_gae:
-        lines.append("--is-gae: no effect; the first of two steps is one")
-    return lines
-
-
 def evaluators(command: Command, options: Options) -> Evaluators:
     """Whose metrics each ``test_metrics`` are; see `uomh.cli.paper.metrics`."""
 
@@ -92,28 +69,6 @@ def evaluators(command: Command, options: Options) -> Evaluators:
     if command.clustered:
         return Evaluators(asked("cluster-config"), middle, steps, tuple(validated))
     return Evaluators(middle, None, steps, tuple(validated))
-
-
-def device_of(gpu: int, named: str | None = None) -> tuple[str, list[str]]:
-    """The device that ``--gpu-id`` and the option ``device`` mean, and a line if it is not there.
-
-    Raises:
-        UomhError: there are GPUs, but not that one.
-    """
-    import torch
-
-    if named is not None and not str(named).startswith("cuda"):
-        return named, []
-    if not torch.cuda.is_available():
-        flag = f"--gpu-id {gpu}" if gpu >= 0 else f"device={named}"
-        line = f"{flag}: there is no CUDA here, so the processor computes"
-        return "cpu", [line] if gpu >= 0 or named else []
-    if gpu < 0:
-        return named or "cuda", []
-    if gpu >= torch.cuda.device_count():
-        last = torch.cuda.device_count() - 1
-        raise UomhError(f"--gpu-id {gpu}: there are the GPUs 0 to {last}; name one, or -1")
-    return f"cuda:{gpu}", []
 
 
 def resolved(command: Command, given: argparse.Namespace, options: Options) -> Resolved:
@@ -172,6 +127,11 @@ class Resolving:
         conditional = "clusters" in values and not self.command.clustered
         cluster = without(self.cluster, CONDITIONING)
         if self.command.clustered:
+            if any(values.get(model, {}).get("conditional") for model in ("model", "density")):
+                raise UomhError(
+                    "conditioning: the model of a cluster has no labels left to be conditional on; "
+                    "leave it out, or take single_main.py or main.py"
+                )
             values["disconnected"] = True
         elif conditional:
             how = values["clusters"]["name"]
@@ -179,23 +139,19 @@ class Resolving:
                 why = f"conditioning says {how}"
                 self.notes.append(without_effect("--cluster-config", "cluster_method", why))
             cluster["cluster_method"] = how
-            if "num_clusters" in values["clusters"]:
-                cluster.pop("num_clusters", None)
+            if "num_clusters" in values["clusters"] and "num_clusters" in cluster:
+                why = "conditioning_dimension says the number of groups"
+                self.notes.append(without_effect("--cluster-config", "num_clusters", why))
+                del cluster["num_clusters"]
         found = cluster_meant(
             cluster,
             self.command.name,
             clustered=self.command.clustered,
             fits_codes=self.command.two_step and self.command.clustered,
+            grouped=self.command.clustered or conditional,
         )
-        if self.command.clustered or conditional:
-            self.notes += found.notes
-            return merged(values, found.values)
-        said = {note.split(": ", 1)[0].rpartition(" ")[2] for note in found.notes}
-        idle = [name for name in cluster if name not in said]
-        why = "nothing is grouped; see conditioning"
         self.notes += found.notes
-        self.notes += [without_effect("--cluster-config", name, why) for name in idle]
-        return values
+        return merged(values, found.values)
 
     def _one(self, spec: DataSpec | None) -> Values:
         typed = {**self._conditioning(), **self.options["config"]}
@@ -265,7 +221,13 @@ class Resolving:
         """What options of one model mean, over the published defaults where they are wanted."""
         own = without(typed, FACTS)
         every = published(model, own, spec, autoencoder=autoencoder) if defaults else own
-        found = meant(every, model, f"--{kind}", own)
+        flags = {
+            name: f"--{flag}"
+            for flag in ("cluster-config", "shared-config", kind)
+            for name in CONDITIONING
+            if name in self.options.get(flag, {})
+        }
+        found = meant(every, model, f"--{kind}", own, flags)
         self.notes += found.notes
         return found.values
 
@@ -290,7 +252,7 @@ class Resolving:
         record = read_record(folder)
         if record is None:
             raise UomhError(f"there is no run in {str(folder)!r}; check --load-dir")
-        config = record["config"]
+        config = tree.sections(record.asked)
         there = config["data"]["dataset"]
         for flag, value, own in (
             ("--dataset", self.given.dataset, there),

@@ -21,9 +21,44 @@ NORMS = {
     False: None,
 }
 SCHEDULES = {"cosine": "cosine", "step": "step", "constant": "constant", None: "constant"}
+FLOWS = {
+    "simple_nsf": "coupling",
+    "nsf": "coupling",
+    "coupling": "coupling",
+    "autoregressive": "autoregressive",
+    "multiscale": "multiscale",
+}
+ARGUMENTS = {
+    "betas": "betas",
+    "weight_decay": "weight_decay",
+    "momentum": "momentum",
+    "step_size": "lr_step",
+    "gamma": "gamma",
+}
+"""the paper's names, and ours: of normalisations, schedules, flows, arguments of an optimiser"""
 
 
-def network(paper: str, ours: str) -> dict[str, Meaning]:
+def ours(what: str, name: Any, names: Mapping[Any, Any]) -> Any:
+    """Our name of something that the paper's code has by another.
+
+    Raises:
+        UomhError: there is none; the nearest known name is told.
+    """
+    if not isinstance(name, str | bool | None) or name not in names:
+        raise unknown(what, str(name), [known for known in names if isinstance(known, str)])
+    return names[name]
+
+
+def setting(key: str, what: str, names: Mapping[Any, Any]) -> Callable[[Any], Said]:
+    """The meaning of an option whose value is such a name."""
+
+    def read(name: Any) -> Said:
+        return _at(key, ours(what, name, names))
+
+    return read
+
+
+def network(paper: str, network: str) -> dict[str, Meaning]:
     """Options of one network, ``<paper>_hidden_dims`` and so on, and where it stands here."""
     plain = (
         "net",
@@ -36,9 +71,9 @@ def network(paper: str, ours: str) -> dict[str, Meaning]:
         "final_activation",
         "spectral_norm",
     )
-    found: dict[str, Meaning] = {f"{paper}_{name}": f"model.{ours}.{name}" for name in plain}
-    found[f"{paper}_norm"] = norm(f"model.{ours}.norm")
-    found[f"{paper}_blocks_per_layer"] = _blocks(f"model.{ours}.blocks_per_layer")
+    found: dict[str, Meaning] = {f"{paper}_{name}": f"model.{network}.{name}" for name in plain}
+    found[f"{paper}_norm"] = setting(f"model.{network}.norm", "normalisation", NORMS)
+    found[f"{paper}_blocks_per_layer"] = _blocks(f"model.{network}.blocks_per_layer")
     return found
 
 
@@ -46,19 +81,6 @@ def _at(key: str, value: Any) -> Values:
     values: Values = {}
     place(values, key.split("."), value)
     return values
-
-
-def norm(key: str) -> Callable[[Any], Said]:
-    """The normalisation of a network, by the paper's names or ours."""
-
-    def read(name: Any) -> Said:
-        if not isinstance(name, str | bool | None) or name not in NORMS:
-            raise unknown(
-                "normalisation", str(name), [known for known in NORMS if isinstance(known, str)]
-            )
-        return _at(key, NORMS[name])
-
-    return read
 
 
 def _blocks(key: str) -> Callable[[Any], Said]:
@@ -79,7 +101,9 @@ def rates(groups: Mapping[str, str]) -> dict[str, Meaning]:
     """
 
     def lr(rate: Any, given: Given) -> Said:
-        others = {ours: {"lr": rate} for name, ours in groups.items() if f"{name}_lr" not in given}
+        others = {
+            group: {"lr": rate} for name, group in groups.items() if f"{name}_lr" not in given
+        }
         if rate is None:
             if not groups:
                 raise UomhError("lr=None: this model has one learning rate; give it")
@@ -91,8 +115,8 @@ def rates(groups: Mapping[str, str]) -> dict[str, Meaning]:
     def use(used: Any, given: Given) -> Said:
         kind = _schedule(given) if used else "constant"
         others = {
-            ours: {"schedule": kind}
-            for name, ours in groups.items()
+            group: {"schedule": kind}
+            for name, group in groups.items()
             if f"use_{name}_lr_scheduler" not in given
         }
         return {"train": {"schedule": kind, **({"groups": others} if others else {})}}
@@ -108,9 +132,9 @@ def rates(groups: Mapping[str, str]) -> dict[str, Meaning]:
         "use_lr_scheduler": Together(use),
         "lr_scheduler": Together(kind),
     }
-    for name, ours in groups.items():
-        found[f"{name}_lr"] = f"train.groups.{ours}.lr"
-        found[f"use_{name}_lr_scheduler"] = Together(_use_in_group(ours))
+    for name, group in groups.items():
+        found[f"{name}_lr"] = f"train.groups.{group}.lr"
+        found[f"use_{name}_lr_scheduler"] = Together(_use_in_group(group))
     return found
 
 
@@ -123,33 +147,22 @@ def _use_in_group(group: str) -> Callable[[Any, Given], Said]:
 
 
 def _schedule(given: Given) -> str:
-    name = given.get("lr_scheduler", "cosine")
-    if not isinstance(name, str | None) or name not in SCHEDULES:
-        raise unknown("lr_scheduler", str(name), [known for known in SCHEDULES if known])
-    return SCHEDULES[name]
+    return str(ours("lr_scheduler", given.get("lr_scheduler", "cosine"), SCHEDULES))
 
 
 def scheduler_args(arguments: Any) -> Said:
     """Arguments of the optimiser, or of its schedule."""
-    names = {
-        "betas": "betas",
-        "weight_decay": "weight_decay",
-        "momentum": "momentum",
-        "step_size": "lr_step",
-        "gamma": "gamma",
-    }
     if arguments in (None, {}):
         return "it holds nothing"
     if not isinstance(arguments, dict):
         raise UomhError("scheduler_args should be a dictionary such as {'betas': [0.5, 0.99]}")
-    for name in arguments:
-        if name not in names:
-            raise unknown("scheduler argument", str(name), names)
-    plain = {
-        name: list(value) if isinstance(value, tuple) else value
+    values = {
+        ours("scheduler argument", name, ARGUMENTS): list(value)
+        if isinstance(value, tuple)
+        else value
         for name, value in arguments.items()
     }
-    return {"train": {names[name]: value for name, value in plain.items()}}
+    return {"train": values}
 
 
 def single_sigma(single: Any) -> Said:
@@ -277,17 +290,3 @@ def objective(wasserstein: Any) -> Said:
 def constraint(penalised: Any) -> Said:
     """How a critic's slope is bounded."""
     return {"model": {"critic": {"constraint": "penalty" if penalised else "clamp"}}}
-
-
-def flow_transform(name: Any) -> Said:
-    """The kind of a flow."""
-    known = {
-        "simple_nsf": "coupling",
-        "nsf": "coupling",
-        "coupling": "coupling",
-        "autoregressive": "autoregressive",
-        "multiscale": "multiscale",
-    }
-    if name not in known:
-        raise unknown("transform", str(name), known)
-    return {"model": {"transform": known[name]}}

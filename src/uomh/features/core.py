@@ -9,13 +9,15 @@ that they can be kept.
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from uomh.data.core import Data, DataSpec
@@ -25,6 +27,11 @@ from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
 from uomh.settings import ComponentSettings
 from uomh.sizes import at_once
+
+OptionalPath = Annotated[
+    str | None, AfterValidator(lambda path: path and os.path.abspath(Path(path).expanduser()))
+]
+"""of a file or folder, by its absolute path: it is found from any folder"""
 
 
 class ExtractorConfig(ComponentSettings):
@@ -46,10 +53,12 @@ class Extractor(ABC):
     Attributes:
         about: what stands beside a score in its features, such as an accuracy; may be empty.
         spec: of the points that it takes.
+        unkeyed: settings that change nothing but last bits, or whose content is in `state`.
     """
 
     Config: ClassVar[type[ExtractorConfig]] = ExtractorConfig
     name: ClassVar[str]
+    unkeyed: ClassVar[frozenset[str]] = frozenset({"batch_size", "name"})
     about: str = ""
 
     def __init__(
@@ -66,11 +75,8 @@ class Extractor(ABC):
 
     @property
     def key(self) -> str:
-        """What identifies its features of given points: its name, and a hash of all they rest on.
-
-        The settings are in it except for the size of batches, which changes only the last bits.
-        """
-        settings = self.config.model_dump_json(exclude={"batch_size", "name"})
+        """What identifies its features of given points: its name, a hash of what they rest on."""
+        settings = self.config.model_dump_json(exclude=set(self.unkeyed))
         digest = hashlib.blake2b(f"{settings} {self.state()}".encode(), digest_size=8)
         return f"{self.label}-{digest.hexdigest()}"
 

@@ -1,0 +1,245 @@
+"""Claim 2: two groups differ by at least 1 in true dimension, whatever their shapes.
+
+Exchangeable labels are not equal dimension: shape, curvature and density move an estimate too. This
+claim therefore asks for more than that the labels matter: two groups whose calibrated bands, from
+the dimension of a flat torus to that of a ball with the same estimate and each widened by its
+interval, lie at least 1 apart at every k, at the groups' full size and again at a quarter of it.
+The one pair that is widest apart at its worst k and size decides. Without a calibration there are
+no bands, and it is undecided.
+
+*Curvature* bends distances so that a set fills its ambient space faster than r^d, by a factor
+1 + O(r^2). It can lift an estimate above the torus's band, and it shows: the calibrated dimension
+rises as the set is thinned and r grows. As r^2 goes as n^(-2/d), a rise from t at n to t' at n/16
+means that (t' - t) / (16^(2/d) - 1) of t is curvature. So much, for the largest rise within the
+intervals, is taken off the lower end of the band of the higher group.
+
+*Scale.* Noise of size s adds dimension below the scale s, so that thinning, which widens the
+neighbourhoods, makes a noisy group's dimension fall. So does a boundary, but on a ball, nearly all
+of it boundary, the calibrated dimension holds by construction. A group falls if it falls even when
+calibrated as a ball, by more than its intervals at both sizes; it rises if it rises even when
+calibrated as a torus.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from uomh.dimension.calibration import calibrated_band, expected_estimate
+from uomh.dimension.claims.core import Claim, Evidence, Status
+from uomh.dimension.claims.labels_matter import LabelsMatter
+from uomh.dimension.values import Below, Estimate, Group
+
+APART = 1.0  # of a dimension: how far apart bands must lie
+_TOO_NEAR = (
+    "no two groups' dimensions are at least 1 apart whatever their shape, curvature and density"
+)
+_LOCAL = 8  # neighbourhoods of k points are local among this many times k
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far the widened bands of the deciding pair lie apart; negative where they overlap.
+
+    Attributes:
+        gap: at the groups' full size.
+        lowest: label of the group of lower dimension.
+        highest: label of the group of higher dimension.
+        coarse_gap: at a quarter of the size.
+    """
+
+    gap: Below
+    lowest: str
+    highest: str
+    coarse_gap: Below
+
+
+@dataclass(frozen=True)
+class DimensionsDiffer(Claim):
+    """Claim 2: two groups differ by at least 1 in true dimension, whatever their shapes.
+
+    Attributes:
+        scale_stable: the calibrated dimension of the deciding pair holds from n to n/4 to n/16;
+            None where the groups are too small to tell.
+        falls: labels of those of the pair whose calibrated dimension falls as they are thinned.
+    """
+
+    status: Status
+    scale_stable: bool | None = None
+    falls: tuple[str, ...] = ()
+    k: dict[int, Gap] = field(default_factory=dict)
+    reason: str = ""
+
+    @classmethod
+    def decide(cls, evidence: Evidence) -> Self:
+        """By the bands of the groups; undecided without a calibration."""
+        if evidence.uncalibrated:
+            return cls("undecided", reason=evidence.uncalibrated)
+        return cls.of(evidence.groups, evidence.ks, LabelsMatter.decide(evidence).status)
+
+    @classmethod
+    def of(cls, groups: Sequence[Group], ks: Sequence[int], matter: Status) -> Self:
+        """From the widened bands, at full size and a quarter, of groups large enough.
+
+        Args:
+            groups: with calibrated bands.
+            ks: numbers of neighbours.
+            matter: status of the claim that the labels matter.
+        """
+        able = [g for g in groups if g.coarse and set(ks) <= set(g.coarse[0].k)]
+        if len(able) < 2:
+            small = min(groups, key=lambda group: group.n)
+            return cls(
+                "undecided",
+                reason=f"group {small.label!r} has {small.n} points, too few to look at a quarter "
+                f"of them with k = {max(ks)}; give {8 * (max(ks) + 1)} or more, or a smaller k",
+            )
+        bands = np.array(
+            [
+                [[_widened(size.k[k], size.n, k) for k in ks] for size in (g, g.coarse[0])]
+                for g in able
+            ]
+        )
+        bands[:, 0, :, 0] -= [[curvature(group, k) for k in ks] for group in able]
+        gaps = bands[None, ..., 0] - bands[:, None, ..., 1]  # (lower, higher, sizes, ks)
+        worst = gaps.min(axis=(2, 3))
+        lower, higher = divmod(int(worst.argmax()), len(able))
+        pair = able[lower], able[higher]
+        falls, rises, followed = zip(*(moves(group, ks) for group in pair), strict=True)
+        moved = any(falls) or any(rises)
+        stable = not moved if moved or all(followed) else None
+        falling = tuple(group.label for group, fall in zip(pair, falls, strict=True) if fall)
+        full, quarter = gaps[lower, higher].tolist()
+        k_gaps = {
+            k: Gap(gap, pair[0].label, pair[1].label, coarse_gap)
+            for k, gap, coarse_gap in zip(ks, full, quarter, strict=True)
+        }
+        status: Status = "undecided"
+        if matter == "not supported":
+            status, reason = "not supported", "shuffled labels give groups that differ as much"
+        elif worst[lower, higher] < APART:
+            reason = _TOO_NEAR
+        elif matter == "supported":
+            status, reason = "supported", ""
+        else:
+            reason = "the labels matter at some k only"
+        return cls(status, stable, falling, k_gaps, reason)
+
+    def row(self) -> str:
+        """The deciding pair, how far apart it lies, and whether that holds over scale."""
+        if not self.k:
+            return self.reason
+        first = next(iter(self.k.values()))
+        widths = ", ".join(f"{gap.gap:.1f}" for gap in self.k.values())
+        stable = {True: "stable", False: "not stable", None: "unknown"}[self.scale_stable]
+        return f"bands of {first.lowest} and {first.highest} apart by {widths}; over scale {stable}"
+
+    def pair(self, groups: Sequence[Group]) -> str:
+        """The deciding pair and its dimensions at the middle k."""
+        k = sorted(self.k)[len(self.k) // 2]
+        by_label = {group.label: group for group in groups}
+        low, high = by_label[self.k[k].lowest], by_label[self.k[k].highest]
+        return (
+            f"about {_band(low, k)} for {low.label!r} and {_band(high, k)} for {high.label!r} "
+            f"at k = {k}, beyond what group size, shape and chance explain"
+        )
+
+    def caveat(self) -> str:
+        """What a dimension that changes over scale may mean."""
+        if self.status != "supported" or self.scale_stable is True:
+            return ""
+        if self.scale_stable is None:
+            return "the groups are too small to follow their dimension to coarser scale"
+        if self.falls:
+            which = " and ".join(repr(label) for label in self.falls)
+            return (
+                f"but the dimension of {which} falls at coarser scale, so noise in the data is "
+                "another explanation"
+            )
+        return "but the dimensions rise at coarser scale, as those of curved sets do"
+
+
+def _widened(estimate: Estimate, n: int, k: int) -> tuple[float, float]:
+    """The calibrated band of all estimates in the interval; (0, inf) where that is not known."""
+    if estimate.low <= 0 or math.isinf(estimate.high):
+        return 0.0, math.inf
+    return calibrated_band(estimate.low, n, k)[0], calibrated_band(estimate.high, n, k)[1]
+
+
+def _band(group: Group, k: int) -> str:
+    low, high = (f"{end:.1f}" for end in group.k[k].calibrated or (0.0, math.inf))
+    return low if low == high else f"{low} to {high}"
+
+
+def curvature(group: Group, k: int) -> float:
+    """How much of the calibrated dimension at full size may be curvature, by its rise on thinning.
+
+    The rise is the largest that the intervals allow, to the coarsest size at which k neighbours
+    are local.
+    """
+    full = group.k[k]
+    local = [c for c in group.coarse if k in c.k and c.n >= _LOCAL * k]
+    if not local or full.low <= 0:
+        return 0.0
+    flat = calibrated_band(full.low, group.n, k)[0]
+    rise = calibrated_band(local[-1].k[k].high, local[-1].n, k)[0] - flat
+    spread: float = (group.n / local[-1].n) ** (2 / flat) - 1
+    return max(0.0, rise / spread)
+
+
+def moves(group: Group, ks: Sequence[int]) -> tuple[bool, bool, bool]:
+    """Whether a group's calibrated dimension falls, rises, and could be followed to n/16.
+
+    Falls: as a ball, the low end at full size lies above the high end of a thinned group at some
+    k. Rises: as a torus, the high end lies below the low one.
+    """
+    falls = rises = False
+    for coarse in group.coarse:
+        for k, thin in coarse.k.items():
+            full = group.k[k]
+            if full.low <= 0:  # no interval is known
+                continue
+            fine = [calibrated_band(end, group.n, k) for end in (full.low, full.high)]
+            rough = [calibrated_band(end, coarse.n, k) for end in (thin.low, thin.high)]
+            falls = falls or fine[0][1] > rough[1][1]
+            rises = rises or fine[1][0] < rough[0][0]
+    return falls, rises, len(group.coarse) > 1 and set(ks) <= set(group.coarse[-1].k)
+
+
+def detectable_difference(groups: Sequence[Group], k: int) -> float:
+    """The smallest difference that claim 2 could show at one k between groups of median size.
+
+    Two groups of one shape, as precise as the median group here, one of its dimension d (the
+    middle of its band), the other of d + delta: the least delta at which the widened bands are
+    1 apart at n and at n/4, for tori and for balls, whichever needs more. Infinite beyond the
+    calibration table.
+    """
+    group = sorted(groups, key=lambda g: g.n)[len(groups) // 2]
+    estimate = group.k[k]
+    if estimate.low <= 0 or math.isinf(estimate.high):
+        return math.inf  # groups too small for an interval show no difference
+    below, above = estimate.low / estimate.dimension, estimate.high / estimate.dimension
+    sizes = [group.n] + [c.n for c in group.coarse[:1] if k in c.k]
+    band = calibrated_band(estimate.dimension, group.n, k)
+    d = float(np.clip(np.mean(band), 1.0, 1000.0))
+
+    def shown(delta: float) -> bool:
+        for n in sizes:
+            for shape in ("torus", "ball"):
+                low, high = (expected_estimate(x, n, k, shape) for x in (d, d + delta))
+                top = calibrated_band(low * above, n, k)[1]
+                if calibrated_band(high * below, n, k)[0] - top < APART:
+                    return False
+        return True
+
+    low, high = 0.0, 1024.0 - d
+    if not shown(high):
+        return float("inf")
+    while high - low > 0.01:
+        middle = (low + high) / 2
+        low, high = (low, middle) if shown(middle) else (middle, high)
+    return high
