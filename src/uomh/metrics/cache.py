@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import uomh
 from uomh.errors import UomhError
 from uomh.files import replacing, tidy
 
+LAYOUT = 1
+"""number of the way in which resources are computed; a new one has them computed anew"""
 LIMIT_GB = 2.0
 """size of a run's cache, where the environment variable does not say otherwise"""
 VARIABLE = "UOMH_RUN_CACHE_GB"
@@ -78,7 +79,7 @@ class Cache:
             total -= stat.st_size
 
     def _path(self, kind: str, key: tuple[object, ...]) -> Path:
-        text = repr((uomh.__version__, kind, *key))
+        text = repr((LAYOUT, kind, *key))
         return (
             self.folder / f"{kind}-{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}.npz"
         )
