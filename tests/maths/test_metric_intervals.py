@@ -62,10 +62,14 @@ def coverage(name, repeats):
     return np.mean([estimate.low <= mean <= estimate.high for estimate in found])
 
 
+# A share of 97% in 200 repeats has a deviation of 1.2%: too near 98% to be told from it by so few.
+REPEATS = {"fid, same source": 800}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SIMULATIONS)
-def test_intervals_cover_in_200_repeats(name):
-    assert 0.90 <= coverage(name, 200) <= 0.98
+def test_intervals_cover_in_200_repeats_or_more(name):
+    assert 0.90 <= coverage(name, REPEATS.get(name, 200)) <= 0.98
 
 
 @pytest.mark.parametrize(

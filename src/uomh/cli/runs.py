@@ -55,7 +55,7 @@ def evaluate(
     from uomh.settings import merged
     from uomh.training.load import load_run
     from uomh.training.lock import writing
-    from uomh.training.measure import measure
+    from uomh.training.measure import complete_measures
     from uomh.training.resolve import grouped
 
     checked_device(device)
@@ -85,7 +85,7 @@ def evaluate(
                 "give the --data-root where its data are"
             )
         data = grouped(run.config, data, path)
-        values = measure(run.model, data, config, run_dir=path)
+        values = complete_measures(run.model, data, config, path)
         if not quiet:
             out.print(metrics_table(values.values(), f"{path}: test split of {data.name}"))
             if (table := parts_table(values.values())) is not None:

@@ -134,10 +134,19 @@ def _marked(values: Mapping[str, Value], weights: str, setup: str) -> dict[str, 
     return {name: replace(value, weights=weights, setup=setup) for name, value in values.items()}
 
 
+def _may_change(metric: Metric) -> bool:
+    """Whether numbers rest on files beside the run: other data, a function, another run."""
+    features = getattr(metric.config, "features", None)
+    elsewhere = features is not None and features.name not in ("classifier", "pixels")
+    return elsewhere or getattr(metric.config, "ood", None) is not None
+
+
 def complete_measures(
     model: Generative, data: Data, config: RunConfig, run_dir: Path
 ) -> dict[str, Value]:
     """What a run's settings ask to be measured; what stands in its folder is not repeated.
+
+    Numbers that rest on other files than the run's, which may change, are measured anew.
 
     Args:
         model: trained, with the weights of the folder.
@@ -158,5 +167,6 @@ def complete_measures(
             if not any(
                 value.metric == metric.name and value.settings == metric.changed for value in whole
             )
+            or _may_change(metric)
         ]
         return found | measure(model, data, config, missing, run_dir) if missing else found
