@@ -50,6 +50,14 @@ def test_the_stump_is_the_papers(kind):
     assert stump.accuracy.low <= stump.accuracy.value <= stump.accuracy.high
 
 
+@pytest.mark.parametrize("n", [3, 7, 49, 98, 103])
+def test_rates_of_a_perfect_score_are_one_and_no_more(n):
+    inside, outside = np.random.default_rng(n).normal(size=(2, n))
+    stump = decision_stump(inside + 30, inside + 30, outside, outside)
+    assert stump.accuracy.value == stump.accuracy.high == 1
+    assert aupr(inside + 30, outside) == 1
+
+
 def test_a_stump_that_foreign_data_score_above_is_below_one_half():
     inside, outside = np.arange(50.0), np.arange(50.0) + 100
     stump = decision_stump(inside, inside, outside, outside)

@@ -71,8 +71,8 @@ def aupr(inside: Any, outside: Any) -> float:
     """
     x, y = scores_of(inside, "inside"), scores_of(outside, "outside")
     _, hits, falls = _by_threshold(x, y)
-    gain = np.diff(hits, prepend=0) / len(x)
-    return float((gain * hits / (hits + falls)).sum())
+    gain = np.diff(hits, prepend=0)  # whole numbers, whose sum is the number of points exactly
+    return float((gain * hits / (hits + falls)).sum()) / len(x)
 
 
 def fpr_at_95(inside: Any, outside: Any, level: float = 0.95) -> Estimate:

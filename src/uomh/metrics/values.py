@@ -87,7 +87,7 @@ class Value:
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in metrics.json."""
-        numbers = ("low", "high", "n", "kind", "higher_is_better", "by")
+        numbers = ("low", "high", "n", "kind", "by")
         left_out = numbers if self.value is None else ("reason",)
         always = ("value", "low", "high")
         return {
