@@ -149,6 +149,8 @@ def components_named(cls: type[Settings], values: Mapping[str, Any]) -> Nested:
         if not isinstance(member, Mapping):
             raise UomhError(f"setting {field} should be a mapping of settings, not {member!r}")
         name = member.get("name") or mark.default
+        if not isinstance(name, str | None):
+            raise UomhError(f"setting {field}.name={name!r}: a name is a text")
         if name is not None:
             inner = config_class(mark.kind, name)
             named[field] = {**components_named(inner, member), "name": name}
