@@ -101,7 +101,8 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
     if grown:
         if any(folder.glob("checkpoints/**/density/**/last.pt")):
             model_class(config.model).check_growth(before.model, config.model)
-        content |= {"asked": config.model_dump(mode="json"), "config": None}
+        kept = config.model_copy(update={"device": before.device, "data": before.data})
+        content |= {"asked": kept.model_dump(mode="json"), "config": None}
     if grown or another:
         write_json(folder / "config.json", content)
     return config
@@ -119,7 +120,9 @@ def settle(folder: Path | None, config: RunConfig, data: Data) -> RunConfig:
         return record.config.model_copy(update=where)
     config = decided(config, data)
     if folder is not None:
-        keep_decided(folder, config, data)
+        assert record is not None
+        kept = {"device": record.asked.device, "data": record.asked.data}
+        keep_decided(folder, config.model_copy(update=kept), data)
     return config
 
 
