@@ -128,6 +128,7 @@ def run(
     disconnected: bool = False,
 ) -> Path:
     """Train by nested values and overrides, measure, say where everything is; the run's folder."""
+    from uomh.cost import Costs
     from uomh.training.complete import complete
     from uomh.training.folder import read_record
     from uomh.training.resolve import resolve
@@ -177,6 +178,8 @@ def run(
             if path.is_file():
                 say(f"{name + ':':17}{path}")
         say(f"{'TensorBoard:':17}tensorboard --logdir {run_dir}")
+        if (total := Costs.read(run_dir).total).epochs:
+            say(total.sentence())
     return run_dir
 
 
