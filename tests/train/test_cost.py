@@ -8,13 +8,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import uomh
+from tests.train.test_resume import assert_same_run
 from uomh.cost import Cost, Costs
 from uomh.models.core import Trainable, model_class
 from uomh.report.records import RunRecord
 from uomh.seeds import seeded
 from uomh.training.meter import STEPS, flops_of_steps, pass_flops
-
-from tests.train.test_resume import assert_same_run
 
 D, H, N, BATCH = 5, 7, 103, 10
 SMALL = {

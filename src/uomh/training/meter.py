@@ -129,7 +129,8 @@ class Meter:
         self, folder: Path | None, model: Trainable, data: Data, batch_size: int, resumed: bool
     ) -> None:
         self.file = None if folder is None else folder / FILE
-        self.spent, self.flops = Cost(), None
+        self.spent = Cost()
+        self.flops: int | None = None
         if self.file is None:
             return
         if resumed:
@@ -137,7 +138,8 @@ class Meter:
         few = data.train[: max(POINTS)]
         y = None if few.y is None else few.y.to(model.device)
         counted = pass_flops(model, moved(few.x, model.device), y)
-        self.flops = counted and counted.of(len(data.train), batch_size)
+        if counted is not None:
+            self.flops = counted.of(len(data.train), batch_size)
 
     def epoch(self, seconds: float) -> None:
         """An epoch is saved, whose training took so long; with it, replace the file in one step."""
