@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import yaml
 from pydantic import (
@@ -68,6 +69,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+    moved: ClassVar[Mapping[str, str]] = {}
+    """what to say of keys that older versions knew, where one is typed"""
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "") -> Self:
@@ -293,8 +296,17 @@ def resolve_key(cls: type[Settings], key: str, names: Mapping[str, str]) -> tupl
     """The path of fields that a dotted key names; see `parse_overrides`."""
     path = _find(cls, key, names, "")
     if path is None:
-        raise unknown("setting", key, [entry.key for entry in describe(cls, names)])
+        raise unknown_setting(cls, key, [entry.key for entry in describe(cls, names)])
     return path
+
+
+def unknown_setting(cls: type[Settings], key: str, known: Iterable[str]) -> UomhError:
+    """The error for a key that settings do not have: where it is now, or the nearest known one."""
+    for old, sentence in cls.moved.items():
+        if re.match(rf"{old}(?![^._])", key):
+            rest = key[len(old) :].replace("_", ".", 1) if key[len(old) :] else ""
+            return UomhError(f"unknown setting {key!r}; {sentence.replace('{rest}', rest)}")
+    return unknown("setting", key, known)
 
 
 def _find(
@@ -388,7 +400,7 @@ def _readable(cls: type[Settings], error: ValidationError, where: str) -> UomhEr
     key = ".".join(part for part in (where, *path) if part)
     if first["type"] == "extra_forbidden":
         prefix = key[: len(key) - len(path[-1])]
-        return unknown("setting", key, [prefix + field for field in owner.model_fields])
+        return unknown_setting(owner, key, [prefix + field for field in owner.model_fields])
     value = shortened(json.dumps(first["input"], default=str), 200)
     message = first["msg"].removeprefix("Value error, ")
     if len(path) < len(first["loc"]):  # of the first of several types

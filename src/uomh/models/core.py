@@ -83,12 +83,14 @@ class Trainable(nn.Module):
         num_classes: whose labels it takes; 0: labels make no difference to it.
         compared_together: points that `objective` compares, as for a discrepancy; None: each
             stands on its own.
+        epochs_of_pass: epochs in which every loss has its turn over the data.
     """
 
     config: ModelConfig
     spec: DataSpec
     num_classes: int = 0
     compared_together: int | None = None
+    epochs_of_pass: int = 1
 
     @property
     def like(self) -> Tensor:

@@ -29,6 +29,7 @@ from uomh.training.average import Average
 from uomh.training.checkpoints import State
 from uomh.training.log import Log
 from uomh.training.losses import EpochLosses, NotFiniteError
+from uomh.training.meter import Meter
 from uomh.training.optim import build_optimizer, learning_rate
 from uomh.training.samples import Sampler, save_samples
 from uomh.training.scope import Scope
@@ -100,15 +101,17 @@ class Leaf:
             try:
                 memory = budget.for_training(self.model, self.data, self.config, path)
                 with preserved(), keeping_freed_memory(), memory:
+                    folder, size = self.checkpoints.folder, self.config.batch_size
+                    meter = Meter(folder, self.model, self.data, size, last is not None)
                     while not self.done:
-                        self.one_epoch()
+                        meter.epoch(self.one_epoch())
             finally:
                 self.log.close()
             early = self.epoch < self.config.max_epochs
             progress.stop(path, "stopped early" if early else "finished")
 
-    def one_epoch(self) -> None:
-        """Train and validate once over the data; save."""
+    def one_epoch(self) -> float:
+        """Train and validate once over the data; save; the seconds that training took."""
         start = time.perf_counter()
         epoch = self.epoch + 1
         reseed(self.scope.seed, self.scope.path, epoch)
@@ -128,6 +131,7 @@ class Leaf:
                 self.checkpoints.save("best", {"epoch": epoch, "model": weights})
         self.save()
         self.scope.progress.epoch(self.scope.path, epoch, values, seconds)
+        return seconds
 
     def averaged(self) -> AbstractContextManager[None]:
         """A block in which the model's weights are their average, where one is kept."""

@@ -71,6 +71,31 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
         record = {"asked": asked, "config": None, "data": about, "versions": _versions()}
         write_json(folder / "config.json", {**record, "devices": [device]})
         return config
+    config, grown = going_on(folder, there, config, data)
+    content = dict(there.content)
+    devices = content.get("devices", [])
+    another = device not in devices
+    if another:
+        content["devices"] = [*devices, device]
+    if grown:
+        first = {"device": there.asked.device, "data": there.asked.data}
+        asked = config.model_copy(update=first).model_dump(mode="json")
+        content |= {"asked": asked, "config": None}
+    if grown or another:
+        write_json(folder / "config.json", content)
+    return config
+
+
+def going_on(folder: Path, there: Record, config: RunConfig, data: Data) -> tuple[RunConfig, bool]:
+    """See that settings go on with the run of a folder, of which nothing is changed.
+
+    Returns:
+        The settings, with the number of threads that the run began with where none was asked for;
+        and whether they ask for more epochs.
+
+    Raises:
+        UomhError: it holds a run of another configuration or of other data.
+    """
     before = there.asked
     if "threads" not in config.model_fields_set:
         config = config.model_copy(update={"threads": before.threads})
@@ -93,19 +118,9 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
             f"{str(folder)!r} holds a run of another configuration: {listed}; "
             "choose another --run-dir, or repeat its settings to go on with it"
         )
-    content = dict(there.content)
-    devices = content.get("devices", [])
-    another = device not in devices
-    if another:
-        content["devices"] = [*devices, device]
-    if grown:
-        if any(folder.glob("checkpoints/**/density/**/last.pt")):
-            model_class(config.model).check_growth(before.model, config.model)
-        kept = config.model_copy(update={"device": before.device, "data": before.data})
-        content |= {"asked": kept.model_dump(mode="json"), "config": None}
-    if grown or another:
-        write_json(folder / "config.json", content)
-    return config
+    if grown and any(folder.glob("checkpoints/**/density/**/last.pt")):
+        model_class(config.model).check_growth(before.model, config.model)
+    return config, bool(grown)
 
 
 def settle(folder: Path | None, config: RunConfig, data: Data) -> RunConfig:
