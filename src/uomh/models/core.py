@@ -248,6 +248,10 @@ class Generative(nn.Module, ABC):
         """Independent models of the classes of the data, by name; none where one is for all."""
         return {}
 
+    def has_parts(self) -> bool:
+        """Whether it, or a model below it, is made of independent parts."""
+        return bool(self.parts())
+
     def follow(self, name: str) -> Generative:
         """The model below at a name of a path; this model itself where it has no such parts."""
         del name
@@ -591,9 +595,10 @@ class Codec(Protocol):
         """Points of data space of codes."""
 
 
-def model_class(config: ComponentSettings) -> type[Generative]:
-    """The class of a model by its settings."""
-    cls: type[Generative] = registry.load("models", config.name)
+def model_class(config: ComponentSettings | Nested) -> type[Generative]:
+    """The class of a model by its settings, nested or whole."""
+    name = config["name"] if isinstance(config, dict) else config.name
+    cls: type[Generative] = registry.load("models", name)
     return cls
 
 

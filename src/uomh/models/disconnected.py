@@ -15,7 +15,6 @@ from typing import Any, Literal, NoReturn, Self
 import torch
 from torch import Tensor, nn
 
-from uomh import registry
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import (
@@ -83,7 +82,7 @@ class Disconnected(Generative):
     @classmethod
     def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
         """The settings of a part completed; it has no labels."""
-        part = registry.load("models", given["part"]["name"])
+        part = model_class(given["part"])
         if issubclass(part, cls):
             raise UomhError(
                 "a part of a disconnected model has no labels left to be disconnected by; "

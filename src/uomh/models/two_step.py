@@ -26,7 +26,6 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import jvp, vmap
 
-from uomh import registry
 from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec
 from uomh.devices import as_float64
@@ -136,9 +135,7 @@ class TwoStep(Generative):
     @classmethod
     def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
         """Both steps completed, the second for data of the shape of the codes."""
-        first, second = (
-            registry.load("models", given[step]["name"]) for step in ("autoencoder", "density")
-        )
+        first, second = model_class(given["autoencoder"]), model_class(given["density"])
         conditional = {"conditional": True} if given.get("conditional") else {}
         with below("autoencoder"):
             autoencoder = first.complete({**conditional, **given["autoencoder"]}, spec, train)
@@ -250,6 +247,10 @@ class TwoStep(Generative):
         """Shares of the labels, of whichever step takes labels."""
         conditional = self.density if self.density.num_classes else self.autoencoder
         return conditional.label_weights
+
+    def has_parts(self) -> bool:
+        """Whether either step is made of independent parts."""
+        return self.autoencoder.has_parts() or self.density.has_parts()
 
     def follow(self, name: str) -> Generative:
         """The step of this name."""

@@ -75,7 +75,7 @@ def check_parallel(parallel: Parallel | None, model: Generative) -> None:
     Raises:
         UomhError: there is one model.
     """
-    if parallel and parallel.backend != "serial" and not model.parts():
+    if parallel and parallel.backend != "serial" and not model.has_parts():
         raise UomhError(
             f"there is one model to train, so the backend {parallel.backend!r} has nothing to "
             "share out; add --disconnected HOW, or leave it"
