@@ -39,7 +39,7 @@ def scored(case: str, folder: Path, data_root: str) -> tuple[int, torch.Tensor, 
     config, data = resolve(values=values)
     model, _ = train(config, data, folder / case.replace(" ", "_"))
     evaluation = Evaluation(model, data, data.test, config.seed)
-    bits = -evaluation.log_prob / (data.spec.dim * math.log(2))
+    bits = -evaluation.log_prob() / (data.spec.dim * math.log(2))
     assert data.test.y is not None
     return sum(each.numel() for each in model.parameters()), bits, data.test.y
 

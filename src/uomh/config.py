@@ -15,10 +15,13 @@ from uomh.data.config import DataConfig
 from uomh.devices import MAX_THREADS
 from uomh.settings import (
     ComponentName,
+    ComponentSettings,
     ExistingPath,
     Nested,
     Settings,
     component,
+    components,
+    config_class,
 )
 
 Schedule = Literal["constant", "cosine", "step"]
@@ -56,8 +59,8 @@ class TrainConfig(OptimizerConfig):
     """points in a step"""
     groups: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """optimiser settings of single groups of parameters, such as groups.discriminator.lr"""
-    valid_metrics: tuple[ComponentName, ...] = ("loss",)
-    """metrics on the validation split after every epoch"""
+    valid_metrics: components("metrics") = Field(("loss",), validate_default=True)  # type: ignore[valid-type]
+    """metrics on the validation split after every epoch: names, or {"name": ..., settings}"""
     early_stopping_metric: ComponentName | None = None
     """validation metric that chooses the best weights (default: the first of valid_metrics)"""
     patience: int | None = Field(None, ge=1)
@@ -82,29 +85,35 @@ class TrainConfig(OptimizerConfig):
         return OptimizerConfig.of({**common, **own}, f"train.groups.{name}")
 
     @property
-    def metrics(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[ComponentSettings, ...]:
         """All validation metrics, the one for early stopping included."""
         early = self.early_stopping_metric
-        return tuple(dict.fromkeys((*self.valid_metrics, *([early] if early else []))))
+        if early is None or early in [metric.name for metric in self.valid_metrics]:
+            return tuple(self.valid_metrics)
+        return (*self.valid_metrics, config_class("metrics", early)(name=early))
 
     @property
     def selection_metric(self) -> str | None:
         """The validation metric by which the best weights are chosen."""
-        return self.early_stopping_metric or next(iter(self.valid_metrics), None)
+        return self.early_stopping_metric or next((m.name for m in self.valid_metrics), None)
 
 
 class EvaluateConfig(Settings):
     """What is measured at the end of a run."""
 
-    metrics: tuple[ComponentName, ...] = (
-        "loss",
-        "log_likelihood",
-        "bits_per_dim",
-        "l2_reconstruction_error",
+    metrics: components("metrics") = Field(  # type: ignore[valid-type]
+        ("loss", "log_likelihood", "bits_per_dim", "l2_reconstruction_error"),
+        validate_default=True,
     )
-    """metrics on the test split"""
+    """metrics on the test split: names, or {"name": ..., settings}"""
     batch_size: int = Field(512, ge=1)
     """points that are scored at once"""
+    samples: int | None = Field(None, ge=1)
+    """samples that metrics of samples draw; null: as many as there are training points"""
+    features: component("extractors") = None  # type: ignore[valid-type]
+    """in which samples are compared; null: a classifier's, or pixels where there are no classes"""
+    ood: str | None = None
+    """data set that is to be told apart from the run's own; null: none"""
 
 
 MOVED = {
@@ -140,7 +149,7 @@ class RunConfig(Settings):
     """which data"""
     model: component("models", "vae")  # type: ignore[valid-type]
     """which model, and its settings"""
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig = Field(default_factory=TrainConfig)
     """how models are trained, where model.train does not say otherwise"""
     clusters: component("clusterers") = None  # type: ignore[valid-type]
     """what groups the data, and its settings; null: the classes, as they are"""
@@ -148,7 +157,7 @@ class RunConfig(Settings):
     """folder of a run whose codes are clustered instead of the points"""
     part_threads: int = Field(1, ge=1, le=MAX_THREADS)
     """processor threads that train a part"""
-    evaluate: EvaluateConfig = EvaluateConfig()
+    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig)
     """what is measured"""
 
 

@@ -31,7 +31,7 @@ KINDS = ("models", "metrics", "extractors", "estimators", "clusterers", "experim
 PACKAGES = {
     "models": "models",
     "metrics": "metrics",
-    "extractors": "metrics/features",
+    "extractors": "features",
     "estimators": "dimension",
     "clusterers": "clusters",
     "experiments": "experiments",
@@ -40,7 +40,7 @@ PACKAGES = {
 BASES = {
     "models": "uomh.models.core:Generative",
     "metrics": "uomh.metrics.core:Metric",
-    "extractors": "uomh.metrics.features.core:Extractor",
+    "extractors": "uomh.features.core:Extractor",
     "estimators": "uomh.dimension.core:Estimator",
     "clusterers": "uomh.clusters.core:Clusterer",
 }

@@ -113,10 +113,15 @@ class Component:
     def validate(
         self, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
     ) -> ComponentSettings | None:
-        """Validate by the ``Config`` of the class that the registry names; None is none."""
+        """Validate by the ``Config`` of the class that the registry names; None is none.
+
+        A text stands for the settings of that name.
+        """
         del handler
         if value is None or isinstance(value, ComponentSettings):
             return value
+        if isinstance(value, str):
+            value = {"name": value}
         with below(info.field_name or "") as key:
             if not isinstance(value, dict) or not value.get("name"):
                 raise UomhError(f"setting {key}: say which, by {key}.name")
@@ -136,6 +141,29 @@ def component(kind: str, default: str | None = None) -> Any:
     """
     mark = Component(kind, default)
     return typing.Annotated[SerializeAsAny[ComponentSettings], WrapValidator(mark.validate), mark]
+
+
+def components(kind: str) -> Any:
+    """The annotation of a field that holds several components: names, or settings with a name.
+
+    One may be named twice with the same settings, which is once, and not with others.
+
+    Its default may be a tuple of names; with ``Field(..., validate_default=True)`` it becomes
+    settings once they are used, so that a class of settings imports no component.
+    """
+    return typing.Annotated[tuple[component(kind), ...], AfterValidator(_distinct)]  # type: ignore[misc]
+
+
+def _distinct(
+    chosen: tuple[ComponentSettings, ...], info: ValidationInfo
+) -> tuple[ComponentSettings, ...]:
+    names: dict[str, ComponentSettings] = {}
+    for settings in chosen:
+        if names.setdefault(settings.name, settings) != settings:
+            raise UomhError(
+                f"setting {info.field_name}: {settings.name!r} is there twice, with other settings"
+            )
+    return tuple(names.values())
 
 
 def components_named(cls: type[Settings], values: Mapping[str, Any]) -> Nested:
@@ -212,6 +240,8 @@ def parse_value(text: str) -> Any:
     ([512, 512], 0.001, True, './here')
     >>> parse_value("[loss,l2_reconstruction_error]")
     ['loss', 'l2_reconstruction_error']
+    >>> parse_value('[loss,{"name":"fid","samples":1000,exact:true}]')
+    ['loss', {'name': 'fid', 'samples': 1000, 'exact': True}]
     """
     words = {"true": True, "false": False, "null": None, "none": None}
     if text.lower() in words:
@@ -219,10 +249,36 @@ def parse_value(text: str) -> Any:
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
+        items = [item.strip() for item in _split(text[1:-1], ",")]
         if text.startswith("[") and text.endswith("]"):
-            return [parse_value(item.strip()) for item in text[1:-1].split(",") if item.strip()]
+            return [parse_value(item) for item in items if item]
+        pairs = [list(_split(item, ":", 1)) for item in items if item]
+        if text.startswith("{") and text.endswith("}") and all(len(pair) == 2 for pair in pairs):
+            return {str(parse_value(key.strip())): parse_value(of.strip()) for key, of in pairs}
         return text
     return list(value) if isinstance(value, tuple) else value
+
+
+def _split(text: str, mark: str, most: int = -1) -> Iterator[str]:
+    """The pieces of a text between marks that stand in no brackets and no quotes.
+
+    >>> list(_split('a,[b,c],"d,e"', ","))
+    ['a', '[b,c]', '"d,e"']
+    """
+    depth, quote, start = 0, "", 0
+    for place, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        elif letter in "[{(":
+            depth += 1
+        elif letter in "]})":
+            depth -= 1
+        elif letter == mark and depth == 0 and most:
+            yield text[start:place]
+            start, most = place + 1, most - 1
+    yield text[start:]
 
 
 def parse_overrides(cls: type[Settings], texts: Iterable[str], names: Mapping[str, str]) -> Nested:
@@ -381,6 +437,8 @@ def _type_name(annotation: Any) -> str:
     ('int or null', 'list of int', 'a | b')
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated and (kinds := [m.kind for m in arguments if isinstance(m, Component)]):
+        return kinds[0].removesuffix("s")
     if origin is typing.Literal:
         return " | ".join(str(value) for value in arguments)
     if origin in (typing.Union, types.UnionType):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import uomh
 from uomh.cli import console
-from uomh.cli.console import PlainConsole, metric_and_group, metrics_table, parts_table, rows_table
+from uomh.cli.console import PlainConsole, metrics_table, parts_table, rows_table
 from uomh.cli.verify import groups_table
 from uomh.metrics import Value
 from uomh.report.figures import dimension_figure, save_dimension_figure
@@ -27,18 +27,18 @@ def printed(renderable):
     return target.file.getvalue()
 
 
-def value(number):
-    return Value(value=number, low=None, high=None, n=5, kind="exact", reason=None)
+def value(number, name="loss", group=None):
+    return Value(number, n=5, name=name, group=group)
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_names_are_shown_as_they_are(name, capsys, monkeypatch):
-    values = {"loss": value(1.0), f"loss[{name}]": value(2.0)}
-    assert name in printed(parts_table(values, [name]))
-    assert "2" in printed(parts_table(values, [name])).split(name)[1]
-    assert name in printed(metrics_table({name: value(1.0)}, name))
+    values = [value(1.0), value(2.0, group=name)]
+    assert name in printed(parts_table(values))
+    assert "2" in printed(parts_table(values)).split(name)[1]
+    assert name in printed(metrics_table([value(1.0, name)], name))
     assert name in printed(rows_table(["name"], [[name]]))
-    assert metric_and_group(f"loss[{name}]") == ("loss", name)
+    assert value(2.0, group=name).key == f"loss[{name}]"
     stream = io.StringIO()
     monkeypatch.setattr(console, "out", PlainConsole(file=stream, width=80))
     console.say(f"class {name}")
@@ -48,8 +48,8 @@ def test_names_are_shown_as_they_are(name, capsys, monkeypatch):
 @pytest.mark.parametrize("name", ODD)
 def test_what_breaks_or_steers_a_line_is_escaped(name):
     for renderable in (
-        parts_table({f"loss[{name}]": value(2.0)}, [name]),
-        metrics_table({name: value(1.0)}, "title"),
+        parts_table([value(2.0, group=name)]),
+        metrics_table([value(1.0, name)], "title"),
         rows_table(["name"], [[name]]),
     ):
         text = printed(renderable)
@@ -90,7 +90,7 @@ def test_stages_are_bars_or_a_line_at_the_end(terminal, quiet, monkeypatch):
 
 def test_long_names_are_cut_where_space_is_short():
     assert shortened("x" * 1000, 10) == "x" * 9 + "…"
-    text = printed(parts_table({f"loss[{'x' * 1000}]": value(2.0)}, ["x" * 1000]))
+    text = printed(parts_table([value(2.0, group="x" * 1000)]))
     assert max(map(len, text.splitlines())) < 80
     assert shown("plain text") == "plain text"
 
@@ -128,5 +128,5 @@ def test_figures_draw_names_letter_by_letter(report, tmp_path):
 def test_the_console_writes_to_any_width_without_colour():
     target = PlainConsole(file=io.StringIO(), width=80, no_color=True)
     assert isinstance(target, Console)
-    target.print(metrics_table({"loss": value(1.0)}, "title"))
+    target.print(metrics_table([value(1.0)], "title"))
     assert "\x1b" not in target.file.getvalue()

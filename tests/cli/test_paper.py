@@ -7,6 +7,7 @@ import pytest
 from uomh.cli import paper
 from uomh.cli.paper import tree
 from uomh.cli.paper.clusters import cluster_meant, shared_meant
+from uomh.cli.paper.metrics import measure_other_data
 from uomh.training.folder import read_record
 
 FEW = ["limit=200", "test_limit=60", "device=cpu"]
@@ -108,7 +109,7 @@ def test_a_run_is_tested_and_given_more_epochs(start, capsys):
     load = ["--load-dir", str(run)]
     start("single_main", *load, "--only-test", "--test-ood", dataset=False)
     assert metrics(run)["l2_reconstruction_error"]["value"] is not None
-    assert "not measured" in metrics(run)["likelihood_ood_acc"]["reason"]
+    assert "--test-ood: the paper tells no other data apart from digits" in capsys.readouterr().out
     start("single_main", *load, "--max-epochs-loaded", "3", dataset=False)
     assert epochs(run) == 3
     with pytest.raises(SystemExit):
@@ -117,6 +118,15 @@ def test_a_run_is_tested_and_given_more_epochs(start, capsys):
     second = start("main", *frozen, "--de-config", *ONE, run="second", dataset=False)
     assert not second.exists()
     capsys.readouterr()
+
+
+@pytest.mark.parametrize(("dataset", "other"), [("mnist", "fashion-mnist"), ("cifar10", "svhn")])
+def test_other_data_are_those_of_the_paper(dataset, other, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("uomh.cli.runs.evaluate", lambda *a, **kw: asked.append((a, kw)))
+    measure_other_data(tmp_path, dataset, two_step=True, root="there")
+    names = "likelihood_ood_acc,likelihood_ood_acc_low_dim"
+    assert asked == [(([tmp_path], names), {"ood": other, "data_root": "there"})]
 
 
 def test_what_a_run_has_already_is_said_and_not_taken(start, capsys, monkeypatch):

@@ -56,8 +56,8 @@ def start(monkeypatch, capsys, run):
     done = []
 
     def train(command, given, options, found, folder):
-        metrics = evaluators(command, options).missing(given.test_ood, command.two_step)
-        done.append(("train", found.values, metrics, folder))
+        metrics = evaluators(command, options).missing()
+        done.append(("train", found.values, metrics, given.test_ood, folder))
 
     def go_on(command, given, options, folder):
         sections = {name: {"max_epochs": 1} for name in ("train", "density_train")}

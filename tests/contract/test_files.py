@@ -70,7 +70,7 @@ def test_names_of_files_are_absolute_in_settings(folder):
     config = RunConfig.of({"model": {"name": "model.py:Mine"}})
     assert config.model.name == f"{folder}/model.py:Mine"
     measured = EvaluateConfig.of({"metrics": ["metric.py:Count", "loss"]})
-    assert measured.metrics == (f"{folder}/metric.py:Count", "loss")
+    assert [metric.name for metric in measured.metrics] == [f"{folder}/metric.py:Count", "loss"]
 
 
 def test_a_metric_from_a_file_is_measured(folder, digits):

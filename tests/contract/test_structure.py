@@ -16,6 +16,7 @@ LAYERS = (
     {"dimension", "models"},
     {"clusters", "metrics"},
     {"training"},
+    {"features"},
     {"experiments", "report", "uomh"},
     {"cli"},
 )

@@ -9,10 +9,10 @@ import torch
 
 from uomh.data import Data, DataSpec, Split
 from uomh.errors import UomhError
-from uomh.metrics.features import build_extractor
-from uomh.metrics.features.classifier import ClassifierFeatures
+from uomh.features import build_extractor
+from uomh.features import classifier as module
+from uomh.features.classifier import ClassifierFeatures
 from uomh.models.classifier import Classifier, ClassifierConfig
-from uomh.training.trainer import Trainer
 
 SPLITS = ("train", "valid", "test")
 
@@ -27,13 +27,13 @@ def cache(tmp_path, monkeypatch):
 def trainings(monkeypatch):
     """How often something was trained."""
     seen = []
-    fit = Trainer.fit
+    train_leaf = module.train_leaf
 
-    def counted(self, model, data):
+    def counted(scope, model, data):
         seen.append(data.name)
-        fit(self, model, data)
+        train_leaf(scope, model, data)
 
-    monkeypatch.setattr(Trainer, "fit", counted)
+    monkeypatch.setattr(module, "train_leaf", counted)
     return seen
 
 
@@ -93,11 +93,11 @@ def test_without_test_points_the_validation_points_are_told_of(digits):
 
 
 def test_an_interrupted_training_leaves_nothing(digits, trainings, cache, monkeypatch):
-    def interrupted(self, model, data):
+    def interrupted(scope, model, data):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "fit", interrupted)
+        patch.setattr(module, "train_leaf", interrupted)
         with pytest.raises(KeyboardInterrupt):
             build_extractor(config(), digits)
     assert not list(cache.glob("*.pt*"))
@@ -120,7 +120,7 @@ def test_a_damaged_file_is_written_anew_and_leftovers_removed(digits, trainings,
 
 CHILD = """
 import uomh
-from uomh.metrics.features.classifier import ClassifierFeatures
+from uomh.features.classifier import ClassifierFeatures
 data = uomh.load_data("digits", limit=300, test_limit=60)
 print(ClassifierFeatures(ClassifierFeatures.Config(name="classifier", epochs=1), data).key)
 """

@@ -11,8 +11,8 @@ from tests.features.pretrained import random_weights
 from uomh import registry
 from uomh.data import Data, Split
 from uomh.errors import UomhError
-from uomh.metrics.features import Extractor, build_extractor, extractor_settings
-from uomh.metrics.features.core import checked_features
+from uomh.features import Extractor, build_extractor, extractor_settings
+from uomh.features.core import checked_features
 
 MINE = """
 import torch
@@ -223,7 +223,7 @@ def test_what_is_no_extractor_is_said(text, message, folder, digits):
 
 def test_an_extractor_of_a_file_is_one_like_any(folder, digits):
     (folder / "own.py").write_text(
-        "from uomh.metrics.features import Extractor\n"
+        "from uomh.features import Extractor\n"
         "class Corner(Extractor):\n"
         "    def state(self):\n        return ''\n"
         "    def features(self, x, levels):\n        return x[:, 0, :2, 0]\n"
@@ -328,7 +328,7 @@ def test_weights_that_cannot_be_had_are_named(name, small, digits, tmp_path):
 
 
 def test_dinov2_reads_its_published_names(small, digits, tmp_path, monkeypatch):
-    from uomh.metrics.features import fidelity
+    from uomh.features import fidelity
     from uomh.nn.vit import VisionTransformer
 
     monkeypatch.setitem(fidelity.DINOV2, "l", (64, 1))

@@ -16,7 +16,7 @@ from PIL import Image
 
 import uomh
 from tests.features.pretrained import random_weights
-from uomh.metrics.features import build_extractor, extractor_settings
+from uomh.features import build_extractor, extractor_settings
 
 pytestmark = [pytest.mark.inception, pytest.mark.timeout(7200)]
 pytest.importorskip("torch_fidelity")

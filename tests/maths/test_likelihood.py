@@ -8,8 +8,10 @@ import torch
 import uomh
 from tests.gaussian import Gaussian
 from uomh.data import Data, DataSpec, Split
-from uomh.metrics import Evaluation, evaluate
+from uomh.metrics import Evaluation, evaluate, weights_of
+from uomh.metrics.likelihood import ImportanceWeightedLogLikelihood
 from uomh.models.core import Model
+from uomh.models.ebm import EBM
 from uomh.models.vae import VAE
 from uomh.nn.layers import NetSettings
 
@@ -40,6 +42,9 @@ def test_bits_per_dim_of_the_uniform_model(levels, bits):
     assert values["bits_per_dim"].value == pytest.approx(bits, rel=1e-6)  # float32 logarithm
     assert values["log_likelihood"].value == pytest.approx(-16 * math.log(levels), rel=1e-6)
     assert values["bits_per_dim"].kind == "exact"
+
+
+NAME = "importance_weighted_log_likelihood"
 
 
 def linear_vae(samples):
@@ -170,3 +175,55 @@ def test_conditional_gaussian_is_the_mixture(vectors):
         # Groups eight deviations apart: the mixture is the label's own term.
         alone = given[y, torch.arange(len(x))] + math.log(1 / 3)
     torch.testing.assert_close(mixture, alone, atol=1e-3, rtol=0)
+
+
+def test_more_draws_bring_the_bound_to_the_likelihood():
+    """Of a linear VAE, whose likelihood is known; the model's own number is left alone."""
+    model, exact = linear_vae(4)
+    torch.manual_seed(0)
+    x = exact.sample((200,))
+    data = Data("linear", Split(x), Split(x[:0]), Split(x))
+    settings = ImportanceWeightedLogLikelihood.Config
+    found = [
+        evaluate([settings(name=NAME, draws=draws)], Evaluation(model, data, data.test))[NAME]
+        for draws in (1, 3000)
+    ]
+    assert found[0].value < found[1].value
+    assert found[1].value == pytest.approx(exact.log_prob(x).mean().item(), abs=4e-3)
+    assert (found[1].kind, found[1].settings) == ("bound", {"draws": 3000})
+    assert model.importance_samples == 4
+    noise = images(3, 4)
+    uniform = UniformLevels(Model.Config(), noise.spec)
+    refused = evaluate([NAME], Evaluation(uniform, noise, noise.test))[NAME]
+    assert refused.reason == "UniformLevels has no importance-weighted bound"
+
+
+def test_annealing_brings_the_bound_to_the_likelihood():
+    """Of the linear VAE, point by point, closer than as many draws without annealing."""
+    model, exact = linear_vae(16)
+    torch.manual_seed(0)
+    x = exact.sample((300,))
+    with torch.no_grad():
+        expected, plain = exact.log_prob(x), model.log_prob(x)
+        bound = model.annealed_bound(x, None, 16, 60)
+    error = bound - expected
+    assert error.mean().abs() < 3 * error.std() / math.sqrt(300)
+    assert error.std() < 0.5 * (plain - expected).std()
+    data = Data("linear", Split(x), Split(x[:0]), Split(x))
+    value = evaluate(["ais_log_likelihood"], Evaluation(model, data, data.test))
+    found = value["ais_log_likelihood"]
+    assert (found.kind, found.n) == ("bound", 100)  # of every third point
+    assert found.value == pytest.approx(expected[::3].mean().item(), abs=0.02)
+
+
+def test_an_energy_is_measured_with_the_uncertainty_of_its_constant(digits):
+    model = EBM(EBM.Config(buffer_size=64, ais_temperatures=20), digits.spec).eval()
+    model.prepare(digits)
+    before, few = weights_of(model), digits.test[:20]
+    value = evaluate(["ais_log_likelihood"], Evaluation(model, digits, few))["ais_log_likelihood"]
+    points = [model.unnormalised_log_prob(few.x.float() + 0.5).std().item() / math.sqrt(20)]
+    assert value.kind == "estimate"
+    assert value.high - value.low > 2 * points[0]
+    assert "effective chains" in value.about
+    assert weights_of(model) == before
+    assert model.likelihood is None

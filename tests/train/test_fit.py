@@ -174,7 +174,8 @@ def test_training_writes_the_stable_files(digits, tmp_path):
     row = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     assert set(row) == {"path", "epoch", "step", "split", "name", "value"}
     values = json.loads((run / "metrics.json").read_text())
-    assert set(values["loss"]) == {"value", "low", "high", "n", "kind", "weights", "setup"}
+    expected = {"value", "low", "high", "n", "kind", "weights", "setup"}
+    assert set(values["loss"]) == expected | {"name", "metric", "by", "higher_is_better"}
     assert values["bits_per_dim"]["kind"] == "bound"
 
 

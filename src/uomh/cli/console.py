@@ -6,11 +6,11 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -160,52 +160,68 @@ class Display(Progress):
                 say(f"{what}: {time.monotonic() - began:.1f} s")
 
 
-def metrics_table(values: Mapping[str, Value], title: str) -> Table:
-    """Metrics with their intervals, or why there is none."""
+def metrics_table(values: Iterable[Value], title: str) -> Table:
+    """Metrics of the whole with their intervals, or why there is none."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in ("metric", "value", "95% interval", "n", "kind"):
         words = column in ("metric", "kind")
-        table.add_column(column, justify="left" if words else "right", no_wrap=column == "metric")
-    for name, each in values.items():
-        if each.value is None:
-            table.add_row(shown(name), "n/a", "", "", each.reason or "")
+        table.add_column(column, justify="left" if words else "right", no_wrap=column != "kind")
+    notes: dict[str, list[str]] = {}
+    for value in values:
+        name = shown(value.name)
+        if value.group is not None:
+            continue
+        if value.value is None:
+            table.add_row(name, "n/a", "", "", value.reason or "")
         else:
-            interval = "" if each.low is None else f"{each.low:.6g} to {each.high:.6g}"
-            table.add_row(shown(name), f"{each.value:.6g}", interval, str(each.n), each.kind)
+            interval = "" if value.low is None else f"{value.low:.6g} to {value.high:.6g}"
+            table.add_row(name, f"{value.value:.6g}", interval, str(value.n), value.kind)
+            if value.about:
+                notes.setdefault(value.about, []).append(value.name)
+    lines = [f"{', '.join(names)}: {about}" for about, names in notes.items()]
+    table.caption, table.caption_justify = "\n".join(map(shown, lines)) or None, "left"
     return table
 
 
-def parts_table(values: Mapping[str, Value], groups: Iterable[str]) -> Table:
-    """Metrics of the parts of a disconnected model (``METRIC[GROUP]``), a row for each group."""
-    names = dict.fromkeys(
-        metric for metric, group in map(metric_and_group, values) if group is not None
-    )
+COLUMNS = 5
+"""numbers of groups side by side in one table"""
+
+
+def parts_table(values: Iterable[Value]) -> Group | None:
+    """Numbers of groups, a row for each group, in tables of a few; None where there is none."""
+    by_group: dict[str, dict[str, Value]] = {}
+    for value in values:
+        if value.group is not None:
+            by_group.setdefault(value.group, {})[value.name] = value
+    if not by_group:
+        return None
+    found = [value for group in by_group.values() for value in group.values()]
+    alike: dict[tuple[int, ...], list[str]] = {}  # numbers of as many points stand together
+    for name in dict.fromkeys(value.name for value in found if value.value is not None):
+        of_name = [group.get(name) for group in by_group.values()]
+        sizes = tuple(value.n for value in of_name if value is not None and value.value is not None)
+        alike.setdefault(sizes, []).append(name)
     columns = [
-        name
-        for name in names
-        if any(values[key].value is not None for key in values if key.startswith(f"{name}["))
+        names[i : i + COLUMNS]
+        for names in alike.values() or [[]]
+        for i in range(0, max(len(names), 1), COLUMNS)
     ]
+    return Group(*(_groups_by(names, by_group) for names in columns))
+
+
+def _groups_by(columns: Sequence[str], by_group: Mapping[str, Mapping[str, Value]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("group", overflow="ellipsis", max_width=16, no_wrap=True)
     table.add_column("n", justify="right")
     for name in columns:
         table.add_column(name.replace("_", " "), justify="right")
-    for group in groups:
-        found = [values.get(f"{name}[{group}]") for name in columns]
-        cells = ["n/a" if v is None or v.value is None else f"{v.value:.5g}" for v in found]
-        n = max((v.n for v in found if v is not None), default=0)
+    for group, of_group in by_group.items():
+        numbers = [of_group[name].value if name in of_group else None for name in columns]
+        cells = ["n/a" if number is None else f"{number:.5g}" for number in numbers]
+        sizes = [of_group[name].n for name in columns if name in of_group]
+        n = max(sizes or [value.n for value in of_group.values()])
         table.add_row(shown(group), str(n), *cells)
     return table
-
-
-def metric_and_group(key: str) -> tuple[str, str | None]:
-    """A key of ``metrics.json`` as a metric's name and, of a part, its group's.
-
-    >>> metric_and_group("loss"), metric_and_group("loss[a[b]]")
-    (('loss', None), ('loss', 'a[b]'))
-    """
-    metric, bracket, group = key.partition("[")  # no metric's name has one, a group's may
-    return metric, group.removesuffix("]") if bracket else None
 
 
 def rows_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from uomh.cli.console import metrics_table, out, parts_table, say, say_device, sentences
+from uomh.cli.console import (
+    given,
+    metrics_table,
+    out,
+    parts_table,
+    say,
+    say_device,
+    sentences,
+)
 from uomh.cli.options import DataRoot, Device, Quiet, Seed, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
@@ -17,7 +25,23 @@ from uomh.errors import UomhError, unknown
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs")],
     metrics: Annotated[
-        str | None, typer.Option(help="names with commas between, or all; see `uomh list metrics`")
+        str | None,
+        typer.Option(
+            help="names, or settings as {name:fid,samples:1000}, with commas between; or all"
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="samples to draw (default: as many as trained on)")
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="in which samples are compared; see `uomh list extractors`"),
+    ] = None,
+    feature_weights: Annotated[
+        Path | None, typer.Option(help="file of the weights of --features")
+    ] = None,
+    ood: Annotated[
+        str | None, typer.Option(metavar="D", help="data set to be told apart from the run's")
     ] = None,
     data_root: DataRoot = None,
     device: Device = None,
@@ -25,26 +49,35 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure runs on their test split; adds to each RUN/metrics.json."""
-    from uomh import registry
-    from uomh.config import RunConfig
+    from uomh.config import EvaluateConfig, RunConfig
     from uomh.data import load_data
+    from uomh.features import extractor_settings
     from uomh.settings import merged
     from uomh.training.load import load_run
     from uomh.training.lock import writing
-    from uomh.training.measure import measure
+    from uomh.training.measure import complete_measures
     from uomh.training.resolve import grouped
 
     checked_device(device)
+    how = given(samples=samples, ood=ood)
+    if metrics is not None:
+        how["metrics"] = named_metrics(metrics)
+    if features is not None or feature_weights is not None:
+        weights = None if feature_weights is None else str(feature_weights)
+        how["features"] = extractor_settings(features or "classifier", weights).model_dump()
+    EvaluateConfig.of(how)  # what is not known fails here, before any work
 
     def evaluate_run(path: Path) -> None:
         run = load_run(path)
         changes = {"device": device, "threads": threads}
-        given = {key: value for key, value in changes.items() if value is not None}
-        config = RunConfig.of(merged(run.config.model_dump(mode="json"), given))
+        config = RunConfig.of(
+            merged(run.config.model_dump(mode="json"), given(**changes), {"evaluate": how})
+        )
         say_device(config.device, quiet)
         where = config.data
         if data_root is not None:
             where = where.model_copy(update={"data_root": data_root})
+            config = config.model_copy(update={"data": where})
         data = load_data(where)
         if data.fingerprint != run.fingerprint:
             raise UomhError(
@@ -52,18 +85,11 @@ def evaluate(
                 "give the --data-root where its data are"
             )
         data = grouped(run.config, data, path)
-        names = config.evaluate.metrics
-        if metrics is not None:
-            known = registry.entries("metrics")
-            names = tuple(known if metrics == "all" else metrics.split(","))
-        for name in names:
-            registry.load("metrics", name)  # a name that is not known fails here, before any work
-        values = measure(run.model, data, config, names, path)
+        values = complete_measures(run.model, data, config, path)
         if not quiet:
-            whole = {key: value for key, value in values.items() if "[" not in key}
-            out.print(metrics_table(whole, f"{path}: test split of {data.name}"))
-            if run.model.parts():
-                out.print(parts_table(values, data.classes))
+            out.print(metrics_table(values.values(), f"{path}: test split of {data.name}"))
+            if (table := parts_table(values.values())) is not None:
+                out.print(table)
 
     for path in runs:
         if not (path / "config.json").exists():
@@ -124,6 +150,23 @@ def sample(
         else:
             np.savez_compressed(target, x=points.numpy(), y=y.cpu().numpy())
     say(f"{n} samples: {target}", quiet)
+
+
+def named_metrics(text: str) -> list[object]:
+    """Names or settings of metrics with commas between, or all there are.
+
+    Raises:
+        UomhError: there is none.
+    """
+    from uomh import registry
+    from uomh.settings import parse_value
+
+    names: list[object] = list(registry.entries("metrics"))
+    if text != "all":
+        names = parse_value(f"[{text}]")
+    if not names:
+        raise UomhError("--metrics names none; see `uomh list metrics`, or give all")
+    return names
 
 
 def class_number(label: str, classes: tuple[str, ...]) -> int:

@@ -154,9 +154,9 @@ def run(
         say(f"{config.clusters.name}: {compare(grouped, data).sentence()}", quiet)
     if not quiet:
         title = f"{' + '.join(names_of(config))} on the test split of {data.name}"
-        out.print(metrics_table({k: v for k, v in shown.items() if "[" not in k}, title))
-        if done.model.parts():
-            out.print(parts_table(shown, grouped.classes))
+        out.print(metrics_table(shown.values(), title))
+        if (table := parts_table(shown.values())) is not None:
+            out.print(table)
         places = {
             "samples": run_dir / "samples.png",
             "reconstructions": run_dir / "reconstructions.png",
@@ -219,7 +219,7 @@ def not_measured(config: RunConfig, data: Data) -> list[str]:
         hint = "data.valid_fraction holds points out"
         sentences.append(f"{data.name} has no validation split: {what}; {hint}")
     if not len(data.test) and config.evaluate.metrics:
-        names = ", ".join(config.evaluate.metrics)
+        names = ", ".join(metric.name for metric in config.evaluate.metrics)
         hint = "data.test_fraction holds points out"
         sentences.append(f"{data.name} has no test split: not measured: {names}; {hint}")
     return sentences

@@ -1,8 +1,8 @@
 """The contract of metrics: named values with 95% intervals over test points.
 
 A metric is given an `Evaluation`, which holds the model, the points, and what several metrics share
-(log-densities are computed once). It yields (name, `Value`). What cannot be measured yields a value
-of None and the reason.
+(samples, features, neighbours, log-densities, each computed once). It yields (name, `Value`). What
+cannot be measured yields a value of None and the reason.
 
 Likelihoods are averages over points x + u, where u is uniform over one grey level and drawn from
 the seed, so that they are densities of data space for every model, and comparable.
@@ -11,24 +11,21 @@ the seed, so that they are densities of data space for every model, and comparab
 from __future__ import annotations
 
 import hashlib
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from uomh import registry
-from uomh.data.core import Data, Split
-from uomh.devices import moved
 from uomh.errors import UomhError
+from uomh.metrics.evaluation import Evaluation
+from uomh.metrics.groups import groups_of
 from uomh.metrics.values import Value
-from uomh.models.core import Generative, Trainable
-from uomh.nn.transforms import Cells
 from uomh.seeds import seeded
-from uomh.sizes import at_once
+from uomh.settings import ComponentSettings
 
 
 def weights_of(model: nn.Module) -> str:
@@ -40,99 +37,36 @@ def weights_of(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-class Evaluation:
-    """A model on a split.
-
-    Args:
-        model: in evaluation mode, on its device.
-        data: the data set.
-        split: the points of it that are measured.
-        seed: of the draws that measuring takes.
-        batch_size: points at once, of usual size; fewer where they are larger (`uomh.sizes`).
-        advance: called with the number of points after each batch.
-    """
-
-    def __init__(
-        self,
-        model: Generative | Trainable,
-        data: Data,
-        split: Split,
-        seed: int = 0,
-        batch_size: int = 512,
-        advance: Callable[[int], None] | None = None,
-    ) -> None:
-        self.model = model
-        self.data = data
-        self.split = split
-        self.seed = seed
-        self.batch_size = at_once(batch_size, data.spec.dim)
-        self.advance = advance or (lambda n: None)
-        self.device = model.device
-        self._uniform = Cells(dequantize=True).train()
-
-    def over_points(
-        self,
-        f: Callable[[Tensor, Tensor | None], Tensor],
-        most: int | None = None,
-        together: int | None = None,
-    ) -> Tensor:
-        """F of every batch as it stands in the data, joined: (n,) float64 on the processor.
-
-        Args:
-            f: of points (B, ...) and labels (B,), on the model's device.
-            most: how many points are enough; they are spread evenly over the split.
-            together: about how many points f looks at together, where its value at one depends on
-                the others; they come in sets of nearly equal size, whatever the batch size.
-        """
-        step = math.ceil(len(self.split) / most) if most else 1
-        split = self.split[::step]
-        results = []
-        with torch.no_grad():
-            for x, y in _sets(split, together) if together else split.batches(self.batch_size):
-                labels = None if y is None else y.to(self.device)
-                results.append(f(moved(x, self.device), labels).cpu().double())
-                self.advance(len(x))
-        return torch.cat(results)
-
-    def dequantized(self, x: Tensor) -> Tensor:
-        """Points x + u of data space, u uniform over one grey level; vectors as they are."""
-        points: Tensor = self._uniform(x)
-        return points
-
-    @property
-    def generative(self) -> Generative:
-        """The model, as one that can be scored.
-
-        Raises:
-            UomhError: it is none.
-        """
-        if not isinstance(self.model, Generative):
-            raise UomhError(f"{type(self.model).__name__} is no generative model")
-        return self.model
-
-    @cached_property
-    def log_prob(self) -> Tensor:
-        """Log-densities in nats in data space of all points, (n,)."""
-        with seeded(self.seed, "log_prob"):  # the same draws, whichever metric asks first
-            return self.over_points(lambda x, y: self.generative.log_prob(self.dequantized(x)))
-
-
-def _sets(split: Split, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Consecutive sets (x, y) of about ``size`` points, none larger, of nearly equal size."""
-    for rows in torch.arange(len(split)).tensor_split(math.ceil(len(split) / size)):
-        points = split[rows]
-        yield points.x, points.y
+class MetricConfig(ComponentSettings):
+    """Settings of a metric."""
 
 
 class Metric(ABC):
     """Something that is measured.
 
+    Args:
+        config: settings, of the class's own ``Config``.
+
     Attributes:
-        higher_is_better: the direction, for early stopping and comparison.
+        higher_is_better: the direction, for early stopping and comparison, of the value that bears
+            the metric's name; None: it has none. Further values say their own.
+        groups: of what it is measured beside the whole: of the ``parts`` of a disconnected model,
+            of the ``classes`` of a conditional one as well, or of ``none``.
     """
 
+    Config: ClassVar[type[MetricConfig]] = MetricConfig
+
     name: ClassVar[str]
-    higher_is_better: ClassVar[bool] = False
+    higher_is_better: ClassVar[bool | None] = False
+    groups: ClassVar[Literal["parts", "classes", "none"]] = "parts"
+
+    def __init__(self, config: MetricConfig | None = None) -> None:
+        self.config = config or self.Config(name=self.name)
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that are not the defaults."""
+        return self.config.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
 
     @abstractmethod
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
@@ -143,25 +77,79 @@ class Metric(ABC):
         """
 
 
-def evaluate(names: Iterable[str], evaluation: Evaluation) -> dict[str, Value]:
-    """Measure the named metrics, each on a random stream of its own.
+def evaluate(
+    metrics: Iterable[str | ComponentSettings], evaluation: Evaluation
+) -> dict[str, Value]:
+    """Measure, each metric on a random stream of its own; what fails leaves the others.
 
     Args:
-        names: as registered.
+        metrics: names as registered, or settings.
         evaluation: model and points.
+
+    Returns:
+        The values by their `Value.key`.
 
     Raises:
         UomhError: no such metric.
     """
-    metrics: list[Metric] = [registry.load("metrics", name)() for name in names]
+    chosen = [built(metric) for metric in metrics]
     values: dict[str, Value] = {}
     was_training = evaluation.model.training
     evaluation.model.eval()
-    for metric in metrics:
+    for metric in chosen:
         with seeded(evaluation.seed, "metric", metric.name):
-            try:
-                values.update(metric.measure(evaluation))
-            except UomhError as error:
-                values[metric.name] = Value(None, reason=str(error))
+            for name, value in _measured(metric, evaluation):
+                value = replace(value, name=name, metric=metric.name, settings=metric.changed)
+                if evaluation.group is not None:
+                    value = replace(value, group=evaluation.group)
+                if name == metric.name:
+                    value = replace(value, higher_is_better=metric.higher_is_better)
+                values[value.key] = value
     evaluation.model.train(was_training)
     return values
+
+
+def evaluate_with_groups(
+    metrics: Iterable[str | ComponentSettings], evaluation: Evaluation
+) -> dict[str, Value]:
+    """Measure the whole and the groups that each metric is for.
+
+    Args:
+        metrics: names as registered, or settings.
+        evaluation: of the whole.
+
+    Raises:
+        UomhError: no such metric.
+    """
+    chosen = tuple(metrics)
+    values = evaluate(chosen, evaluation)
+    named = ("parts", "classes") if evaluation.generative.parts() else ("classes",)
+    by_group = [metric for metric in chosen if built(metric).groups in named]
+    for group in groups_of(evaluation) if by_group else ():
+        values |= evaluate(by_group, group)
+    return values
+
+
+def built(metric: str | ComponentSettings) -> Metric:
+    """The metric of a name, with its defaults, or of settings.
+
+    Raises:
+        UomhError: no such metric.
+    """
+    name = metric if isinstance(metric, str) else metric.name
+    cls: type[Metric] = registry.load("metrics", name)
+    if isinstance(metric, cls.Config):
+        return cls(metric)
+    return cls(cls.Config(name=name))
+
+
+def _measured(metric: Metric, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+    """What a metric yields; where it fails before its value, why it has none."""
+    given = set()
+    try:
+        for name, value in metric.measure(evaluation):
+            given.add(name)
+            yield name, value
+    except UomhError as error:
+        if metric.name not in given:
+            yield metric.name, Value(None, reason=str(error))

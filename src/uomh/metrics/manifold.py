@@ -7,11 +7,13 @@ codes differ in size; see `uomh.models.two_step`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
 from uomh.errors import UomhError
-from uomh.metrics.core import Evaluation, Metric
+from uomh.metrics.core import Metric
+from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Kind, Value
 from uomh.models.core import Generative
 from uomh.registry import register
@@ -20,7 +22,7 @@ ENOUGH = 256
 """points whose Jacobian is taken; each costs as much as decoding ``latent_dim`` points"""
 
 
-def _kind(model: Generative) -> Kind:
+def density_kind(model: Generative) -> Kind:
     """Of the density of the codes; a model that has none refuses, and says why."""
     density = model.follow("density")
     if density is not model and density.likelihood is None:
@@ -37,7 +39,7 @@ class LowDimLogLikelihood(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of log p2(E(x)), in the units of the codes."""
         model = evaluation.generative
-        kind = _kind(model)
+        kind = density_kind(model)
         yield self.name, Value.mean(evaluation.over_points(model.low_dim_log_prob), kind)
 
 
@@ -50,9 +52,10 @@ class ManifoldLogLikelihood(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of log p2(z) - 1/2 log det J'J at z = E(x); and the mean distance of x in grey levels."""
         model = evaluation.generative
-        kind = _kind(model)
+        kind = density_kind(model)
         both = evaluation.over_points(
             lambda x, y: torch.stack(model.manifold_log_prob(x, y), 1), ENOUGH
         )
         yield self.name, Value.mean(both[:, 0], kind)
-        yield "manifold_distance", Value.mean(both[:, 1])
+        distance = Value.mean(both[:, 1])
+        yield "manifold_distance", replace(distance, higher_is_better=False)

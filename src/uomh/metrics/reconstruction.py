@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from uomh.errors import UomhError
-from uomh.metrics.core import Evaluation, Metric
+from uomh.metrics.core import Metric
+from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Value
 from uomh.nn.transforms import Cells
 from uomh.registry import register

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +30,13 @@ class Value:
         reason: why there is no number.
         weights: hash of the weights that it is of, from `weights_of`.
         setup: hash of what else it depends on: the seed, the model's settings, the points.
+        name: of the number.
+        metric: which yielded it; it may yield several numbers.
+        group: the class or cluster that it is of; None: the whole.
+        higher_is_better: its direction; None: it has none.
+        by: what its interval is over, such as points or blocks of samples.
+        settings: of the metric, those that are not its defaults.
+        about: what has to stand beside it, such as the features that it is measured in.
 
     A number that is not finite is none, and that is the reason.
     """
@@ -41,6 +49,13 @@ class Value:
     reason: str | None = None
     weights: str | None = None
     setup: str | None = None
+    name: str = ""
+    metric: str = ""
+    group: str | None = None
+    higher_is_better: bool | None = None
+    by: str = "points"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
 
     def __post_init__(self) -> None:
         """Take a number that is not finite for none."""
@@ -65,10 +80,18 @@ class Value:
         half = NORMAL_95 * points.std().item() / math.sqrt(n)
         return cls(mean, mean - half, mean + half, n, kind)
 
+    @property
+    def key(self) -> str:
+        """Under which it stands in metrics.json: ``NAME``, or ``NAME[GROUP]``."""
+        return self.name if self.group is None else f"{self.name}[{self.group}]"
+
     def to_dict(self) -> dict[str, Any]:
         """As it stands in metrics.json."""
-        if self.value is None:
-            kept = ("value", "reason", "weights", "setup")
-            values = {key: value for key, value in asdict(self).items() if key in kept}
-            return {key: value for key, value in values.items() if key == "value" or value}
-        return {key: value for key, value in asdict(self).items() if key != "reason"}
+        numbers = ("low", "high", "n", "kind", "higher_is_better", "by")
+        left_out = numbers if self.value is None else ("reason",)
+        always = ("value", "low", "high")
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in left_out and (name in always or value not in (None, {}, ""))
+        }

@@ -1,7 +1,7 @@
 """The classifier: a network's features and a linear layer, trained by cross-entropy.
 
 A leaf on the one training loop that is not generative: it has nothing to sample. It is no entry of
-`uomh list models`; the extractor ``classifier`` of `uomh.metrics.features` trains it.
+`uomh list models`; the extractor ``classifier`` of `uomh.features` trains it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional
 from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec, Split
 from uomh.errors import UomhError
-from uomh.models.core import Model
+from uomh.models.core import ModelConfig, Trainable
 from uomh.models.precision import refuse_narrowing
 from uomh.nn.classifiers import Network, feature_network
 from uomh.nn.transforms import Affine, Cells, Whiten
@@ -36,7 +36,7 @@ class ClassifierConfig(Settings):
     """channels of its first stage; null: 16 of the small one, 64 of the others"""
 
 
-class Classifier(Model):
+class Classifier(Trainable):
     """A classifier of the points of labelled data.
 
     Args:
@@ -47,10 +47,9 @@ class Classifier(Model):
         UomhError: there are fewer than two classes, or the network takes no such points.
     """
 
-    can_sample = False
-
     def __init__(self, config: ClassifierConfig, spec: DataSpec) -> None:
-        nn.Module.__init__(self)  # of a generative leaf it has neither labels to take nor noise
+        super().__init__()
+        self.config = ModelConfig()  # trained as its scope says
         if spec.num_classes < 2:
             there = "one class" if spec.num_classes else "no labels"
             raise UomhError(f"a classifier needs two classes, and these data have {there}")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from uomh.data.core import Data, DataSpec
 from uomh.models.ae import AutoencoderConfig
 from uomh.models.codec import CodecModel
+from uomh.nn.annealed import annealed_log_integral
 from uomh.nn.nets import decoder
 from uomh.nn.priors import PriorSettings, build_prior
 from uomh.nn.transforms import Cells
@@ -100,6 +101,26 @@ class GaussianDecoderModel(CodecModel):
             log_q = -(0.5 * (noise.square() + LOG_2PI) + log_std).sum(1)
             log_weights.append(self.log_decoder(x, z, y) + log_prior(z) - log_q)
         return torch.logsumexp(torch.stack(log_weights), 0) - math.log(draws) + log_det
+
+    def annealed_bound(self, x: Tensor, y: Tensor | None, chains: int, temperatures: int) -> Tensor:
+        """Bound of the log-density by annealed importance sampling, (B,), in data space.
+
+        Args:
+            x: points of data space (B, ...).
+            y: their labels, or None.
+            chains: for each point.
+            temperatures: steps between the proposal and the posterior.
+        """
+        x, log_det = self.preprocess(x)
+        labels = None if y is None else y.repeat_interleave(chains)
+        wide = x.repeat_interleave(chains, 0)
+
+        def log_joint(z: Tensor) -> Tensor:
+            density: Tensor = self.log_decoder(wide, z, labels) + self.prior.log_prob(z)
+            return density
+
+        found = annealed_log_integral(log_joint, *self.proposal(x, y), chains, temperatures)
+        return found + log_det
 
     def likelihood_of(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean (B, ...) and log-deviation (B, ...) or () of the decoder at codes z."""

@@ -56,6 +56,7 @@ class VAE(GaussianDecoderModel):
                 "a vae's Gaussian posterior reaches out of the cube of a uniform prior, so that no "
                 "bound is finite; choose another prior.kind, or take avb, wae or bigan"
             )
+        self.importance_samples = config.importance_samples
         self.encoder = encoder(config.encoder, spec.shape, 2 * config.latent_dim, self.num_classes)
         self.add_decoder()
 
@@ -72,7 +73,7 @@ class VAE(GaussianDecoderModel):
 
         The setting ``importance_samples`` is its number of draws k; 1 gives the ELBO.
         """
-        return self.importance_bound(x, y, self.prior.log_prob, self.config.importance_samples)
+        return self.importance_bound(x, y, self.prior.log_prob, self.importance_samples)
 
     def posterior_sample(self, x: Tensor, y: Tensor | None) -> Tensor:
         """One draw of q(z|x) for each x (B, ...), in the space of the transforms: (B, d)."""

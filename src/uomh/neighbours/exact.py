@@ -131,7 +131,7 @@ class _Search:
         self.bands = [slice(a, min(a + BAND, points.n)) for a in range(0, points.n, BAND)]
         width = 3 + (points.dim if self.sketch.basis is None else self.sketch.basis.shape[1])
         fits = points.n * width * self.sketch.dtype.itemsize <= CACHE_BYTES
-        self.tables = _Tables(self.sketch.dtype, self.device)
+        self.tables = Tables(self.sketch.dtype, self.device)
         self.cache = self._all_columns(width) if fits else None
 
     def _all_columns(self, width: int) -> Tensor:
@@ -295,7 +295,7 @@ def _first(waiting: deque[tuple[Future[object], Candidates]]) -> Candidates:
     return candidates
 
 
-class _Tables:
+class Tables:
     """Blocks of bounds in memory that is used again: fresh pages would cost as much as the sums."""
 
     def __init__(self, dtype: torch.dtype, device: torch.device) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -42,6 +43,10 @@ def train_leaf(scope: Scope, model: Trainable, data: Data) -> None:
         UomhError: a loss is not finite, a checkpoint is damaged, a setting names no group.
     """
     Leaf(scope, model, data).run()
+
+
+VALID_SAMPLES = 1000
+"""samples that metrics draw on the validation split, where their settings do not say"""
 
 
 class Leaf:
@@ -194,18 +199,24 @@ class Leaf:
                 what = f"a weight of group {group!r} became infinite or not a number"
                 raise NotFiniteError(what, self.step)
 
-    def validate(self, epoch: int) -> dict[str, float | None]:
-        """Validation metrics; None where the model has no such thing."""
-        if not len(self.data.valid):
-            return {}
-        evaluation = Evaluation(
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Of the model as it is, on the validation split."""
+        return Evaluation(
             self.model,
             self.data,
             self.data.valid,
             self.scope.seed,
             self.scope.valid_batch_size,
+            samples=VALID_SAMPLES,
         )
-        values = evaluate(self.config.metrics, evaluation)
+
+    def validate(self, epoch: int) -> dict[str, float | None]:
+        """Validation metrics; None where the model has no such thing."""
+        if not len(self.data.valid):
+            return {}
+        self.evaluation.forget_model()
+        values = evaluate(self.config.metrics, self.evaluation)
         if (chosen := self.config.early_stopping_metric) is not None:
             value = values.get(metric_name(chosen))
             if value is None:

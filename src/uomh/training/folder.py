@@ -187,7 +187,7 @@ def setup_of(config: RunConfig, data: Data) -> str:
     That is the seed, the settings of the models, and the points.
     """
     settings = config.model_dump(mode="json", include={"seed", "model", "evaluate"})
-    del settings["evaluate"]["metrics"]
+    settings["evaluate"] = settings["evaluate"]["batch_size"]
     _undecide(settings["model"])
     points = [data.fingerprint, len(data.train), len(data.valid), len(data.test)]
     text = json.dumps([settings, points], sort_keys=True)
@@ -216,7 +216,7 @@ def measured(run_dir: Path, weights: str, setup: str) -> dict[str, Value]:
     try:
         entries = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8")).items()
         for name, entry in entries:
-            value = Value(**entry)
+            value = Value(**{"name": name, "metric": name, **entry})
             never = value.value is None and value.weights is None  # it is of no weights at all
             if never or (value.weights == weights and value.setup == setup):
                 found[name] = value

@@ -47,7 +47,9 @@ class Command:
         parser.add_argument(
             "--only-test", action="store_true", help="measure that of --load-dir, or --run-name"
         )
-        parser.add_argument("--test-ood", action="store_true", help="detect other data (n/a yet)")
+        parser.add_argument(
+            "--test-ood", action="store_true", help="tell the paper's other data apart"
+        )
         parser.add_argument(
             "--load-best-valid-first", action="store_true", help="accepted: best weights are tested"
         )

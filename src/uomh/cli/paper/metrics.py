@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,18 +28,17 @@ if TYPE_CHECKING:
     from uomh.models.core import Generative
 
 MISSING_METRICS = {
-    name: f"{what} is not measured by this version"
-    for name, what in {
-        "fid": "the Frechet distance of samples and data",
-        "precision_recall_density_coverage": "precision, recall, density and coverage of samples",
-        "disc_loss": "the loss of the discriminator",
-        "likelihood_ood_acc": "detection of other data by likelihood",
-        "likelihood_ood_acc_low_dim": "detection of other data by the likelihood of codes",
-        "id": "the dimension of samples",
-        "clustered_id": "the dimension of samples by cluster",
-    }.items()
+    "disc_loss": "the loss of the discriminator is not measured by this version",
 }
 """Metrics of the paper's code that do not exist here, and why there is no value."""
+
+PAIRS = {
+    "mnist": "fashion-mnist",
+    "fashion-mnist": "mnist",
+    "svhn": "cifar10",
+    "cifar10": "svhn",
+}
+"""data sets, and those that the paper tells apart from them"""
 
 NULL = "null_metric"
 """the paper's metric that is always 0"""
@@ -66,20 +65,33 @@ class Evaluators:
         """Those of parts and steps, which `measure_others` measures."""
         return (*(self.parts or ()), *(name for names in self.steps.values() for name in names))
 
-    def missing(self, test_ood: bool, two_step: bool) -> dict[str, str]:
-        """Metrics that are asked for and do not exist here, by their key, with the reason.
-
-        Args:
-            test_ood: whether ``--test-ood`` asks for the detection of other data.
-            two_step: whether the model has codes of which that is asked as well.
-        """
+    def missing(self) -> dict[str, str]:
+        """Metrics that are asked for and do not exist here, by their key, with the reason."""
         asked = [*(self.whole or ()), *(self.parts or ()), *self.validated]
-        if test_ood:
-            asked += ["likelihood_ood_acc"]
-            asked += ["likelihood_ood_acc_low_dim"] if two_step else []
         asked += [f"{step}/{name}" for step, names in self.steps.items() for name in names]
         reasons = {key: missing(key.rpartition("/")[2]) for key in asked}
         return {key: reason for key, reason in reasons.items() if reason}
+
+
+def measure_other_data(run_dir: Path, dataset: str, two_step: bool, root: str | None) -> None:
+    """What ``--test-ood`` asks: tell the paper's other data set apart; or say that there is none.
+
+    Args:
+        run_dir: of a trained run.
+        dataset: that it was trained on.
+        two_step: whether the model has codes, by whose likelihood that is asked as well.
+        root: where this machine has the data, if not where the settings say.
+    """
+    if dataset not in PAIRS:
+        say(
+            f"--test-ood: the paper tells no other data apart from {dataset}; "
+            f"use `uomh evaluate {run_dir} --metrics likelihood_ood_acc --ood DATASET`"
+        )
+        return
+    from uomh.cli.runs import evaluate
+
+    names = "likelihood_ood_acc" + (",likelihood_ood_acc_low_dim" if two_step else "")
+    evaluate([run_dir], names, ood=PAIRS[dataset], data_root=root)
 
 
 def early_stopping(name: Any) -> Said:
@@ -121,14 +133,14 @@ EVALUATED: dict[str, Meaning] = {"valid_metrics": _valid_metrics, "test_metrics"
 
 
 def metric_settings(settings: Any) -> Said:
-    """Settings of metrics that do not exist here."""
+    """Settings of metrics, which are given to another command here."""
     known = ("nearest_k", "gen_samples", "gen_batch_size", "old_fid")
     if not isinstance(settings, dict | None):
         raise UomhError("metric_kwargs should be a dictionary such as {'nearest_k': 5}")
     for name in settings or {}:
         if name not in known:
             raise unknown("setting of metrics", str(name), known)
-    return "the metrics that it is for (fid, precision and recall) are not measured by this version"
+    return "settings of metrics are given to `uomh evaluate --metrics {name:fid,samples:1000}`"
 
 
 def present_metrics(names: Any) -> tuple[str, ...]:
@@ -167,21 +179,21 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
         where = where.model_copy(update={"data_root": data_root})
     data = grouped(run.config, load_data(where), run_dir)
     model = run.model.to(checked_device(run.config.device))
-    pieces = [("", model, data)]
+    pieces: list[tuple[str | None, Generative, Data]] = [(None, model, data)]
     if parts := model.parts():
-        names = [f"[{group}]" for group in parts]
-        pieces = list(zip(names, parts.values(), data.parts(), strict=True))
+        pieces = list(zip(parts, parts.values(), data.parts(), strict=True))
     values: dict[str, Value] = {}
-    for suffix, part, piece in pieces:
-        found: dict[str, Value] = {}
+    for group, part, piece in pieces:
+        found: list[Value] = []
         if evaluators.parts:
-            found |= _measure(part, piece, run.config, evaluators.parts)
+            found += _measure(part, piece, run.config, evaluators.parts).values()
         for step, metrics in evaluators.steps.items():
             of, points = part.step({"gae": "autoencoder", "de": "density"}[step], piece)
             if of is not part:
-                measured = _measure(of, points, run.config, metrics)
-                found |= {f"{step}/{name}": value for name, value in measured.items()}
-        values |= {f"{name}{suffix}": value for name, value in found.items()}
+                measured = _measure(of, points, run.config, metrics).values()
+                found += [replace(value, name=f"{step}/{value.name}") for value in measured]
+        of_part = [replace(value, group=group) for value in found]
+        values |= {value.key: value for value in of_part}
     add(run_dir, {name: value.to_dict() for name, value in values.items()})
     for name, value in values.items():
         shown = f"n/a ({value.reason})" if value.value is None else f"{value.value:.6g}"

@@ -11,7 +11,12 @@ from uomh.cli.console import say
 from uomh.cli.paper import tree
 from uomh.cli.paper.files import prepare
 from uomh.cli.paper.flags import device_of, said_of_a_run
-from uomh.cli.paper.metrics import add_missing, measure_others, present_metrics
+from uomh.cli.paper.metrics import (
+    add_missing,
+    measure_other_data,
+    measure_others,
+    present_metrics,
+)
 from uomh.cli.paper.reading import Options, Values
 from uomh.cli.paper.resolving import Resolved, evaluators
 from uomh.cli.runs import evaluate
@@ -49,7 +54,9 @@ def train(
     prepare(folder, config, data, found.shared)
     run(tree.settings(values), [], None, folder, quiet=False)
     measure_others(folder, measured)
-    add_missing(folder, measured, measured.missing(given.test_ood, command.two_step))
+    if given.test_ood:
+        measure_other_data(folder, config.data.dataset, command.two_step, config.data.data_root)
+    add_missing(folder, measured, measured.missing())
 
 
 def go_on(command: Command, given: argparse.Namespace, options: Options, folder: Path) -> None:
@@ -88,7 +95,9 @@ def go_on(command: Command, given: argparse.Namespace, options: Options, folder:
         evaluate([folder], ",".join(names) if names else None, data_root=root, device=device)
     measure_others(folder, measured, root)
     two_step = sections.get("density") is not None
-    add_missing(folder, measured, measured.missing(given.test_ood, two_step))
+    if given.test_ood:
+        measure_other_data(folder, sections["data"]["dataset"], two_step, root)
+    add_missing(folder, measured, measured.missing())
 
 
 def _first(options: Options, name: str) -> Any:

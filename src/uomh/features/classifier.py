@@ -21,13 +21,16 @@ from torch import Tensor
 from uomh.data.cache import cache_root
 from uomh.data.core import Data
 from uomh.errors import UomhError
+from uomh.features.core import Extractor, ExtractorConfig
 from uomh.metrics.core import weights_of
-from uomh.metrics.features.core import Extractor, ExtractorConfig
 from uomh.metrics.values import NORMAL_95, Value
 from uomh.models.classifier import Classifier, ClassifierConfig, short_training
 from uomh.parallel.progress import Progress
 from uomh.registry import register
 from uomh.seeds import seeded
+from uomh.training.checkpoints import Checkpoints
+from uomh.training.fit import train_leaf
+from uomh.training.scope import Scope
 
 LAYOUT = 1
 """number of the way in which it is trained and kept; a new one makes it be trained anew"""
@@ -146,8 +149,6 @@ class ClassifierFeatures(Extractor):
 
     def _load(self, folder: Path, name: str) -> int | None:
         """Take up the weights that are kept; None where there are none, or they are damaged."""
-        from uomh.training.checkpoints import Checkpoints
-
         with contextlib.suppress(UomhError, KeyError, TypeError, ValueError):
             kept = Checkpoints(folder)
             state: dict[str, Any] | None = kept.load(name)
@@ -156,28 +157,23 @@ class ClassifierFeatures(Extractor):
         return None
 
     def _save(self, folder: Path, name: str, correct: int) -> None:
-        from uomh.training.checkpoints import Checkpoints
-
         for leftover in folder.glob(f".{name}.pt-*"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         state = {name: value.cpu() for name, value in self.model.state_dict().items()}
         Checkpoints(folder).save(name, {"model": state, "correct": correct})
 
     def _train(self, data: Data) -> int:
-        # The loop measures validation metrics, so this file is known before it is.
-        from uomh.training.trainer import Trainer
-
         train = short_training(len(data.train))
         if self.config.epochs is not None:
             train = train.model_copy(update={"max_epochs": self.config.epochs})
-        trainer = Trainer(
+        scope = Scope(
             train,
             self.config.seed,
             device=str(self.device),
             progress=self.progress,
             path="classifier",
         )
-        trainer.fit(self.model, data)
+        train_leaf(scope, self.model, data)
         held_out = data.test if len(data.test) else data.valid
         return self.model.correct(held_out)
 

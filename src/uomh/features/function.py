@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from uomh import registry
 from uomh.data.core import Data
 from uomh.errors import UomhError
+from uomh.features.core import Extractor, ExtractorConfig
 from uomh.metrics.core import weights_of
-from uomh.metrics.features.core import Extractor, ExtractorConfig
 from uomh.parallel.progress import Progress
 from uomh.registry import register
 from uomh.text import shortened

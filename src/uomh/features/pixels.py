@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from uomh.metrics.features.core import Extractor
+from uomh.features.core import Extractor
 from uomh.registry import register
 
 

@@ -7,11 +7,12 @@ from torch import Tensor
 
 from uomh.data.core import Data
 from uomh.errors import UomhError
+from uomh.features.core import Extractor, ExtractorConfig, OptionalPath
 from uomh.metrics.core import weights_of
-from uomh.metrics.features.core import Extractor, ExtractorConfig, OptionalPath
 from uomh.models.core import Codec
 from uomh.parallel.progress import Progress
 from uomh.registry import register
+from uomh.training.load import load_run
 
 
 @register("extractors", "run")
@@ -39,9 +40,6 @@ class RunFeatures(Extractor):
         device: str | torch.device = "cpu",
         progress: Progress | None = None,
     ) -> None:
-        # A run measures itself, so it knows of metrics.
-        from uomh.training.load import load_run
-
         super().__init__(config, data, device, progress)
         if not config.path:
             raise UomhError("extractor run: say which, run:PATH of the run's folder")

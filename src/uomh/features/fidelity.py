@@ -8,7 +8,7 @@ torch-fidelity and torch, or read from a file.
 from __future__ import annotations
 
 import contextlib
-import sys
+import io
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from uomh.data.core import Data
 from uomh.errors import UomhError
+from uomh.features.core import Extractor, ExtractorConfig, OptionalPath
 from uomh.metrics.core import weights_of
-from uomh.metrics.features.core import Extractor, ExtractorConfig, OptionalPath
 from uomh.parallel.progress import Progress
 from uomh.registry import register
 from uomh.seeds import preserved
@@ -180,7 +180,7 @@ def _fidelity(name: str, module: str, attribute: str) -> Any:
 def _downloading(name: str) -> Iterator[None]:
     """A block that fetches weights, and writes nothing to the host's standard output."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(io.StringIO()):
             yield
     except (OSError, RuntimeError) as error:
         text = " ".join(str(error).split()) or type(error).__name__

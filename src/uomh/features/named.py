@@ -7,7 +7,7 @@ import torch
 from uomh import registry
 from uomh.data.core import Data
 from uomh.errors import UomhError, unknown
-from uomh.metrics.features.core import Extractor, ExtractorConfig
+from uomh.features.core import Extractor, ExtractorConfig
 from uomh.parallel.progress import Progress
 from uomh.settings import Nested
 

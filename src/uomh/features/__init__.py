@@ -1,6 +1,6 @@
 """Extractors: points to the features that sample metrics compare, one in each file."""
 
-from uomh.metrics.features.core import Extractor, ExtractorConfig
-from uomh.metrics.features.named import build_extractor, extractor_settings
+from uomh.features.core import Extractor, ExtractorConfig
+from uomh.features.named import build_extractor, extractor_settings
 
 __all__ = ["Extractor", "ExtractorConfig", "build_extractor", "extractor_settings"]

@@ -1,0 +1,379 @@
+"""What metrics share: a graph of resources, each computed once, when first asked for.
+
+    samples(n)                draws of the model, in the data's own range, with their labels
+    points(source)            a split, of these data or others, or the samples
+    features(source)          their features, by an extractor
+    neighbours(a, b, k)       the k nearest of a of each point of b, in features
+    log_prob(source)          log-densities
+
+A resource is kept in memory and, where the evaluation has a `Cache`, on disk under all that it
+depends on: the hash of the weights and settings of the model, the fingerprint of the data, the
+seed, the extractor, the number of points.
+
+Groups of it are evaluations too, whose resources are rows of these: see `uomh.metrics.groups`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from uomh import registry
+from uomh.data.core import Data, Split
+from uomh.devices import moved
+from uomh.errors import UomhError
+from uomh.metrics.cache import Arrays, Cache
+from uomh.metrics.drawing import draw_samples, taking_draws
+from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
+from uomh.models.core import Generative, Trainable, log_mixture
+from uomh.neighbours import Neighbours, nearest_neighbours
+from uomh.nn.transforms import Cells
+from uomh.seeds import seeded
+from uomh.settings import ComponentSettings
+from uomh.sizes import at_once
+
+
+class Evaluation:
+    """A model on a split.
+
+    Args:
+        model: in evaluation mode, on its device.
+        data: the data set.
+        split: the points of it that are measured.
+        seed: of the draws that measuring takes.
+        batch_size: points at once, of usual size; fewer where they are larger (`uomh.sizes`).
+        advance: called with the number of points after each batch.
+        samples: how many are drawn where a metric does not say; None: as many as there are training
+            points.
+        extractor: of features, where a metric does not say; None: ``classifier``, or ``pixels``
+            where the data have no classes to learn.
+        other: loads other data by name, to be told apart from these.
+        cache: keeps resources on disk.
+        state: hash of all that the model's numbers depend on, from which the cache takes its keys.
+
+    Attributes:
+        group: name of the group that it is of; None: the whole.
+    """
+
+    group: str | None = None
+
+    def __init__(
+        self,
+        model: Generative | Trainable,
+        data: Data,
+        split: Split,
+        seed: int = 0,
+        batch_size: int = 512,
+        advance: Callable[[int], None] | None = None,
+        *,
+        samples: int | None = None,
+        extractor: ComponentSettings | None = None,
+        other: Callable[[str], Data] | None = None,
+        cache: Cache | None = None,
+        state: str = "",
+    ) -> None:
+        self.model = model
+        self.data = data
+        self.split = split
+        self.seed = seed
+        self.batch_size = at_once(batch_size, data.spec.dim)
+        self.advance = advance or (lambda n: None)
+        self.device = model.device
+        self.default_samples = len(data.train) if samples is None else samples
+        self.default_extractor = extractor
+        self.load_other = other
+        self.cache = cache
+        self.state = state
+        self._uniform = Cells(dequantize=True).train()
+        self._kept: dict[tuple[object, ...], Any] = {}
+
+    @property
+    def generative(self) -> Generative:
+        """The model, as one that can be drawn from and scored.
+
+        Raises:
+            UomhError: it is none.
+        """
+        if not isinstance(self.model, Generative):
+            raise UomhError(f"{type(self.model).__name__} is no generative model")
+        return self.model
+
+    def over_points(
+        self,
+        f: Callable[[Tensor, Tensor | None], Tensor],
+        most: int | None = None,
+        together: int | None = None,
+        source: Source = HELD_OUT,
+    ) -> Tensor:
+        """F of every batch as it stands in the data, joined: (n, ...) float64 on the processor.
+
+        Args:
+            f: of points (B, ...) and labels (B,), on the model's device.
+            most: how many points are enough; they are spread evenly over the split.
+            together: about how many points f looks at together, where its value at one depends on
+                the others; they come in sets of nearly equal size, whatever the batch size.
+            source: which points.
+        """
+        points = self.points(source)
+        split = points[:: math.ceil(len(points) / most) if most else 1]
+        results = []
+        with torch.no_grad():
+            for x, y in in_sets(split, together) if together else split.batches(self.batch_size):
+                labels = None if y is None else y.to(self.device)
+                results.append(f(moved(x, self.device), labels).cpu().double())
+                self.advance(len(x))
+        return torch.cat(results)
+
+    def dequantized(self, x: Tensor) -> Tensor:
+        """Points x + u of data space, u uniform over one grey level; vectors as they are."""
+        points: Tensor = self._uniform(x)
+        return points
+
+    def points(self, source: Source) -> Split:
+        """The points of a source, as they stand in the data.
+
+        Raises:
+            UomhError: there are none.
+        """
+        if source.of == "samples":
+            return self.samples(source.n)
+        split = self._split(source)
+        if not len(split):
+            name = {"held_out": "held-out", "train": "training"}.get(source.of, source.of)
+            raise UomhError(f"{self._data(source).name} has no {name} points")
+        if source.n is None or source.n >= len(split):
+            return split
+        return split[torch.linspace(0, len(split) - 1, source.n).round().long()]
+
+    def samples(self, n: int | None = None) -> Split:
+        """Draws of the model, as grey levels where the data are images, with their labels.
+
+        The first are the same, however many are drawn; labels are drawn by the shares of the
+        training data, where the model has any.
+
+        Args:
+            n: how many; None: as many as the evaluation draws.
+
+        Raises:
+            UomhError: the model cannot be sampled, or what it draws is not finite.
+        """
+        n = self.default_samples if n is None else n
+        if n < 1:
+            raise UomhError(f"{n} samples: at least one is needed")
+        most: Split | None = self._kept.get(("samples",))
+        if most is None or len(most) < n:
+            draw = partial(
+                draw_samples, self.generative, n, self.data.levels, self.seed, self.advance
+            )
+            key = (self.state, self.data.fingerprint, self.seed, n)
+            arrays = self._stored("samples", key, draw)
+            y = torch.from_numpy(arrays["y"]) if "y" in arrays else None
+            most = self._kept["samples",] = Split(torch.from_numpy(arrays["x"]), y)
+        return most[:n]
+
+    def features(self, source: Source, extractor: ComponentSettings | None = None) -> Tensor:
+        """Features of the points of a source, float32 (n, F) on the processor.
+
+        Args:
+            source: which points.
+            extractor: settings of the extractor; None: the evaluation's.
+
+        Raises:
+            UomhError: there are no such points, or no features of them.
+        """
+        source, by = self._canonical(source), self.extractor(extractor)
+        key = ("features", by.key, source)
+        if key not in self._kept:
+
+            def extract() -> Arrays:
+                points = self.points(source)
+                found: Tensor = by.extract(points.x, self.data.levels, self.advance)
+                return {"x": found.numpy()}
+
+            arrays = self._stored("features", (by.key, *self._identity(source)), extract)
+            self._kept[key] = torch.from_numpy(arrays["x"])
+        found: Tensor = self._kept[key]
+        return found
+
+    def extractor(self, settings: ComponentSettings | None = None) -> Any:
+        """An extractor for these data, built once.
+
+        Args:
+            settings: its settings; None: those of the evaluation.
+
+        Raises:
+            UomhError: there is none, or it cannot be had for these data.
+        """
+        settings = settings or self.default_extractor
+        if settings is None:
+            several = self.data.train.y is not None and len(self.data.classes) > 1
+            settings = ComponentSettings(name="classifier" if several else "pixels")
+        key = ("extractor", settings.model_dump_json())
+        if key not in self._kept:
+            cls = registry.load("extractors", settings.name)
+            if not isinstance(settings, cls.Config):
+                settings = cls.Config(name=settings.name)
+            self._kept[key] = cls(settings, self.data, self.device)
+        return self._kept[key]
+
+    def neighbours(
+        self, a: Source, b: Source, k: int, extractor: ComponentSettings | None = None
+    ) -> Neighbours:
+        """The k nearest points of a for each point of b, by Euclidean distance of features.
+
+        Within one source a point is not its own neighbour; duplicates are points like any other.
+
+        Args:
+            a: the points that are searched.
+            b: the points that are asked about.
+            k: how many.
+            extractor: as of `features`.
+
+        Raises:
+            UomhError: a has fewer points than k.
+        """
+        a, b = self._canonical(a), self._canonical(b)
+        by = self.extractor(extractor)
+        key = ("neighbours", by.key, a, b)
+        found: Neighbours | None = self._kept.get(key)
+        if found is None or found.k < k:
+
+            def search() -> Arrays:
+                queries = None if a == b else self.features(b, extractor).numpy()
+                searched = self.features(a, extractor).numpy()
+                result = nearest_neighbours(
+                    searched, k, queries, duplicates="keep", device=self.device
+                )
+                return {"distances": result.distances, "indices": result.indices}
+
+            identity = (by.key, *self._identity(a), *self._identity(b), k)
+            arrays = self._stored("neighbours", identity, search)
+            distances: Any = arrays["distances"]
+            indices: Any = arrays["indices"]
+            found = Neighbours(distances, indices, np.arange(len(indices)))
+            self._kept[key] = found
+        return replace(found, distances=found.distances[:, :k], indices=found.indices[:, :k])
+
+    def forget_model(self) -> None:
+        """Drop what depends on the weights, which have changed; what is of the data alone stays."""
+        self._kept = {
+            key: value
+            for key, value in self._kept.items()
+            if key[0] not in ("samples", "log_prob")
+            and not any(isinstance(part, Source) and part.of == "samples" for part in key)
+        }
+
+    def log_prob(self, source: Source = HELD_OUT, draws: int | None = None) -> Tensor:
+        """Log-densities in nats in data space of the points of a source, (n,).
+
+        Args:
+            source: which points.
+            draws: of an importance-weighted bound; None: as the model's settings say.
+
+        Raises:
+            UomhError: the model has no likelihood.
+        """
+        log_probs = self._log_probs(source, draws)
+        if not self.generative.parts():
+            return log_probs[:, 0]
+        return log_mixture(log_probs.unbind(1), self.generative.label_weights.double().cpu())
+
+    def given(self, n: int) -> Tensor | None:
+        """The labels that n points are scored under; None: they are not known."""
+        del n
+        return None
+
+    def _log_probs(self, source: Source, draws: int | None = None) -> Tensor:
+        """Log-densities by each part of the model, or by itself where it has none, (n, K)."""
+        source = self._canonical(source)
+        key = ("log_prob", source, draws)
+        if key not in self._kept:
+            models = list(self.generative.parts().values()) or [self.generative]
+
+            def score(x: Tensor, y: Tensor | None) -> Tensor:
+                del y
+                x, given = self.dequantized(x), self.given(len(x))
+                return torch.stack([model.log_prob(x, given) for model in models], 1)
+
+            def compute() -> Arrays:
+                # The same draws of x + u, whichever metric asks first.
+                with seeded(self.seed, "log_prob"), taking_draws(self.generative, draws):
+                    return {"x": self.over_points(score, source=source).numpy()}
+
+            identity = (self.state, self.seed, draws, *self._identity(source))
+            arrays = self._stored("log_prob", identity, compute)
+            self._kept[key] = torch.from_numpy(arrays["x"])
+        found: Tensor = self._kept[key]
+        return found
+
+    def other(self, name: str) -> Data:
+        """Other data, loaded once.
+
+        Raises:
+            UomhError: they cannot be had here, or their points are of another size.
+        """
+        key = ("other", name)
+        if key not in self._kept:
+            if self.load_other is None:
+                raise UomhError(f"other data, as {name!r}, are not to be had here")
+            data = self.load_other(name)
+            if data.spec.shape != self.data.spec.shape or data.levels != self.data.levels:
+                raise UomhError(
+                    f"points of {data.name} are {_shape(data)}, and those of {self.data.name} "
+                    f"{_shape(self.data)}; train and evaluate on one size (--resize)"
+                )
+            self._kept[key] = data
+        found: Data = self._kept[key]
+        return found
+
+    def _data(self, source: Source) -> Data:
+        return self.data if source.data is None else self.other(source.data)
+
+    def _split(self, source: Source) -> Split:
+        if source.of == "held_out":
+            return self.split
+        data = self._data(source)
+        return {"train": data.train, "valid": data.valid, "test": data.test}[source.of]
+
+    def _canonical(self, source: Source) -> Source:
+        """The one name of points that have several."""
+        if source.of == "samples":
+            return replace(source, n=self.default_samples if source.n is None else source.n)
+        n = len(self._split(source))
+        source = replace(source, n=None if source.n is None or source.n >= n else source.n)
+        if source.of == "held_out" and self.split is self.data.test:
+            return replace(source, of="test")
+        if source.of == "held_out" and self.split is self.data.valid:
+            return replace(source, of="valid")
+        return source
+
+    def _identity(self, source: Source) -> tuple[object, ...]:
+        """All that the points of a source depend on."""
+        if source.of == "samples":
+            return ("samples", self.state, self.data.fingerprint, self.seed, source.n)
+        split = self._split(source)
+        of = source.of if source.of != "held_out" else f"held_out {hash_of(split)}"
+        return (of, self._data(source).fingerprint, len(split), source.n)
+
+    def _stored(self, kind: str, key: tuple[object, ...], compute: Callable[[], Arrays]) -> Arrays:
+        """From the disk, or computed and kept there."""
+        if self.cache is None:
+            return compute()
+        found = self.cache.get(kind, key)
+        if found is None:
+            found = compute()
+            self.cache.put(kind, key, found)
+        return found
+
+
+def _shape(data: Data) -> str:
+    """The shape of a point in words."""
+    shape = "x".join(map(str, data.spec.shape))
+    return f"{shape} with {data.levels} grey levels" if data.levels else f"vectors of {shape}"

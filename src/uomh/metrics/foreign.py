@@ -1,0 +1,133 @@
+"""Whether the model tells other data apart from its own, by a score of each point.
+
+`decision_stump` is the rate of the paper; AUROC, AUPR and the false positive rate at 95% stand
+beside it. Pairs and protocol: training points of both sets fix the threshold, test points are
+measured.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from uomh.errors import UomhError
+from uomh.metrics.core import Metric, MetricConfig
+from uomh.metrics.evaluation import Evaluation
+from uomh.metrics.intervals import Estimate
+from uomh.metrics.manifold import density_kind
+from uomh.metrics.separation import aupr, auroc, decision_stump, fpr_at_95
+from uomh.metrics.sources import Source
+from uomh.metrics.values import NORMAL_95, Value
+from uomh.nn.transforms import Cells
+from uomh.registry import register
+
+
+class ForeignConfig(MetricConfig):
+    """Settings of metrics that tell other data apart."""
+
+    ood: str | None = None
+    """name of the other data; null: those of the evaluation"""
+    points: int = Field(2000, ge=2)
+    """points of each split at most, spread evenly"""
+
+
+class ForeignMetric(Metric):
+    """Separation of other data by a score; its balanced accuracy bears the metric's name."""
+
+    Config = ForeignConfig
+    config: ForeignConfig
+    higher_is_better = True
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """The paper's rate, AUROC, AUPR, false positive rate at 95%."""
+        other, most = self.config.ood, self.config.points
+        if other is None:
+            raise UomhError("no other data were named; give --ood DATASET")
+        sources = (
+            Source("train", most),
+            Source("held_out", most),
+            Source("train", most, other),
+            Source("test", most, other),
+        )
+        x, x_test, y, y_test = (self.score(evaluation, source).numpy() for source in sources)
+        n, about = len(x_test) + len(y_test), f"against {evaluation.other(other).name}"
+        prefix = self.name.replace("_acc", "")
+        found = (
+            (self.name, decision_stump(x, x_test, y, y_test).accuracy, True),
+            (f"{prefix}_auroc", auroc(x_test, y_test), True),
+            (f"{prefix}_aupr", in_logits(aupr(x_test, y_test), len(x_test)), True),
+            (f"{prefix}_fpr95", fpr_at_95(x_test, y_test), False),
+        )
+        for name, estimate, better in found:
+            ends = (estimate.value, estimate.low, estimate.high)
+            kind = "points of both"
+            yield name, Value(*ends, n, "estimate", higher_is_better=better, by=kind, about=about)
+
+    @abstractmethod
+    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+        """Scores of the points of a source, (n,), higher for the model's own data."""
+
+
+@register("metrics", "likelihood_ood_acc")
+class LikelihoodOOD(ForeignMetric):
+    """Balanced accuracy of telling other data apart by log-likelihood, as in the paper."""
+
+    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+        """Log-density of x + u in data space."""
+        return evaluation.log_prob(source)
+
+
+@register("metrics", "likelihood_ood_acc_low_dim")
+class LowDimLikelihoodOOD(ForeignMetric):
+    """Balanced accuracy of telling other data apart by the log-density of the codes."""
+
+    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+        """Log p2(E(x)) of a two-step model."""
+        model = evaluation.generative
+        density_kind(model)  # refuses, where there is none
+        return evaluation.over_points(lambda x, y: model.low_dim_log_prob(x), source=source)
+
+
+@register("metrics", "reconstruction_ood_acc")
+class ReconstructionOOD(ForeignMetric):
+    """Balanced accuracy of telling other data apart by how well codes restore a point."""
+
+    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+        """The squared distance to the restored point, negative."""
+        model, centres = evaluation.generative, Cells(dequantize=False)
+
+        def closeness(x: Tensor, y: Tensor | None) -> Tensor:
+            del y  # labels of other data are of other classes
+            error: Tensor = (model.reconstruct(x) - centres(x)).flatten(1)
+            return -error.square().sum(1)
+
+        return evaluation.over_points(closeness, source=source)
+
+
+@register("metrics", "neighbour_ood_acc")
+class NeighbourOOD(ForeignMetric):
+    """Balanced accuracy of telling other data apart by the distance to the nearest sample."""
+
+    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+        """The distance to the nearest of the model's samples in features, negative."""
+        found = evaluation.neighbours(Source("samples"), source, 1)
+        return -torch.from_numpy(found.distances[:, 0].copy())
+
+
+def in_logits(area: float, n: int) -> Estimate:
+    """An area under the precision-recall curve with its interval (Boyd, Eng & Page 2013).
+
+    Args:
+        area: in [0, 1].
+        n: number of positive points.
+    """
+    inside = min(max(area, 0.5 / n), 1 - 0.5 / n)
+    half = NORMAL_95 / math.sqrt(n * inside * (1 - inside))
+    logit = math.log(inside / (1 - inside))
+    low, high = (1 / (1 + math.exp(-(logit + side * half))) for side in (-1, 1))
+    return Estimate(area, min(low, area), max(high, area))

@@ -1,0 +1,171 @@
+"""Whether samples have the dimension of the data: their intrinsic dimension against the data's.
+
+An estimate of dimension depends on the number of points, so both sets are brought to one size. The
+two are independent, so the interval of their difference follows from those of each (MOVER; Zou &
+Donner 2008): with d1 in [l1, u1] and d2 in [l2, u2],
+
+    low = d1 - d2 - sqrt((d1 - l1)^2 + (u2 - d2)^2),    high likewise.
+
+Distances are those of pixels, of grey levels like the data's: samples are rounded to them.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from uomh.data.core import Split
+from uomh.errors import UomhError
+from uomh.metrics.core import Metric, MetricConfig
+from uomh.metrics.evaluation import Evaluation
+from uomh.metrics.sources import TRAIN
+from uomh.metrics.values import Value
+from uomh.neighbours import nearest_neighbours
+from uomh.registry import register
+
+
+class DimensionConfig(MetricConfig):
+    """Settings of metrics of dimension."""
+
+    k: tuple[int, ...] = Field((10, 3, 20), min_length=1)
+    """numbers of neighbours; the first is the one of the value that bears the metric's name"""
+    points: int = Field(5000, ge=2)
+    """points of each set at most"""
+    samples: int | None = Field(None, ge=1)
+    """samples in all groups together; null: as many as the evaluation draws"""
+
+
+@register("metrics", "id")
+class Dimension(Metric):
+    """Intrinsic dimension of samples, and its difference to that of training points."""
+
+    Config = DimensionConfig
+    config: DimensionConfig
+    higher_is_better = None
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """Of sets of one size, by maximum likelihood (MacKay & Ghahramani 2005), at each k."""
+        real, drawn = of_one_size(
+            evaluation.points(TRAIN), evaluation.samples(self.config.samples), self.config.points
+        )
+        for i, k in enumerate(self.config.k):
+            of_drawn, of_real = dimension(drawn, k), dimension(real, k)
+            suffix = f"_k{k}" if i else ""
+            yield f"{self.name}{suffix}", replace(of_drawn, about=f"k = {k}")
+            yield f"{self.name}_real{suffix}", replace(of_real, about=f"k = {k}")
+            apart = difference(of_drawn, of_real)
+            yield f"{self.name}_difference{suffix}", replace(apart, about=f"k = {k}")
+
+
+@register("metrics", "clustered_id")
+class ClusteredDimension(Metric):
+    """Mean over classes of the dimension of their samples less that of their training points.
+
+    A sample is of the class that it was drawn for, or that of the nearest training point.
+    """
+
+    Config = DimensionConfig
+    config: DimensionConfig
+    groups = "none"
+    higher_is_better = None
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """The difference of each class, and the mean of those that have one with an interval."""
+        data, k = evaluation.data, self.config.k[0]
+        if data.train.y is None or not data.classes:
+            raise UomhError(f"{data.name} has no classes")
+        drawn = evaluation.samples(self.config.samples)
+        labels = drawn.y if drawn.y is not None else nearest_class(data.train, drawn)
+        found: list[Value] = []
+        for label, name in enumerate(data.classes):
+            try:
+                sets = data.train[data.train.y == label], drawn[labels == label]
+                pair = of_one_size(*sets, self.config.points)
+                apart = difference(dimension(pair[1], k), dimension(pair[0], k))
+            except UomhError as error:
+                yield self.name, Value(None, reason=str(error), group=name)
+                continue
+            found.append(apart)
+            yield self.name, replace(apart, group=name, about=f"k = {k}")
+        if not found:
+            raise UomhError("no class has samples enough for a dimension with an interval")
+        whole = mean_of(found)
+        yield (
+            self.name,
+            replace(whole, about=f"k = {k}, of {len(found)} classes"),
+        )
+
+
+def of_one_size(real: Split, drawn: Split, most: int) -> tuple[Tensor, Tensor]:
+    """As many points of each, the first ones, as vectors (n, D).
+
+    Raises:
+        UomhError: there are fewer than two.
+    """
+    n = min(len(real), len(drawn), most)
+    if n < 2:
+        raise UomhError(
+            f"{len(drawn)} samples and {len(real)} training points are too few for a dimension; "
+            "draw more samples"
+        )
+    return real.x[:n].flatten(1), drawn.x[:n].flatten(1)
+
+
+def dimension(points: Tensor, k: int) -> Value:
+    """The dimension of points (n, D) at k neighbours, with its interval.
+
+    Raises:
+        UomhError: there are too few distinct points, of a dimension or of its interval.
+    """
+    from uomh.dimension.mle import MLE  # brings scikit-learn, which other metrics do without
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            fitted = MLE(k).fit(points.numpy())
+        except UserWarning as warning:  # k was clipped, or a dimension beyond the coordinates
+            raise UomhError(str(warning)) from None
+    low, high = fitted.interval_
+    if not math.isfinite(high):
+        raise UomhError(
+            f"{len(points)} points are too few for an interval of the dimension at k = {k}; "
+            "draw more samples or lower k"
+        )
+    return Value(fitted.dimension_, low, high, len(points), "estimate")
+
+
+def difference(first: Value, second: Value) -> Value:
+    """The first less the second, which is independent of it."""
+    assert first.value is not None
+    assert first.low is not None
+    assert first.high is not None
+    assert second.value is not None
+    assert second.low is not None
+    assert second.high is not None
+    apart, n = first.value - second.value, min(first.n, second.n)
+    below = math.hypot(first.value - first.low, second.high - second.value)
+    above = math.hypot(first.high - first.value, second.value - second.low)
+    return Value(apart, apart - below, apart + above, n, "estimate")
+
+
+def mean_of(values: list[Value]) -> Value:
+    """The mean of independent values that have intervals, with its interval."""
+    ends = [(v.low, v.value, v.high) for v in values]
+    lows, numbers, highs = np.array(ends, dtype=np.float64).T
+    below, above = (np.linalg.norm(part) / len(ends) for part in (numbers - lows, highs - numbers))
+    mean, n = float(numbers.mean()), sum(value.n for value in values)
+    return Value(mean, mean - float(below), mean + float(above), n, "estimate")
+
+
+def nearest_class(train: Split, points: Split) -> Tensor:
+    """The class of the nearest training point of each point, (n,)."""
+    assert train.y is not None
+    found = nearest_neighbours(train.x, 1, points.x, duplicates="keep")
+    return train.y[torch.from_numpy(found.indices[:, 0])]

@@ -1,0 +1,146 @@
+r"""Numbers with 95% intervals, and the differences of two of them on the same points.
+
+A smooth statistic of samples P_1, P_2, ... is, to first order, its expectation plus one mean of a
+function for each sample, its *influence*, so that
+
+    Var = sum_s Var(influence over sample s) / n_s
+
+and a difference of two statistics on the same points has the differences of their influences
+(the delta method; van der Vaart, Asymptotic Statistics, 1998, ch. 20). That variance is one of the
+statistic about its own mean at this n. An interval around the estimate therefore covers that mean,
+whatever bias the estimate has for n without end; a percentile bootstrap of a biased statistic
+such as the Frechet distance adds that bias a second time and misses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uomh.errors import UomhError
+from uomh.metrics.values import NORMAL_95
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95% interval.
+
+    Attributes:
+        value: the number, as the function without an interval returns it.
+        low: lower end of the interval.
+        high: upper end.
+        influences: where the interval is one of first order, the influence of each point by the
+            name of the set it belongs to ("real", "generated", ...), of mean zero, in the units of
+            `value`; a set that is taken as fixed is missing. `difference` reads them.
+    """
+
+    value: float
+    low: float
+    high: float
+    influences: Mapping[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+
+    def __float__(self) -> float:
+        return self.value
+
+
+def variance_of(influences: Mapping[str, Floats]) -> float:
+    """The variance of a statistic whose points have these influences."""
+    return sum(float(values.var(ddof=1)) / len(values) for values in influences.values())
+
+
+def normal(value: float, variance: float, influences: Mapping[str, Floats]) -> Estimate:
+    """An estimate with the symmetric interval of a normal distribution."""
+    half = NORMAL_95 * math.sqrt(variance)
+    return Estimate(value, value - half, value + half, influences)
+
+
+def squared(
+    value: float, variance: float, influences: Mapping[str, Floats], offset: float = 0.0
+) -> Estimate:
+    """A squared distance with the interval that is symmetric for the distance itself.
+
+    The square of a nearly normal distance leans to the right, and its root does not. The mean of
+    the square is the square of the mean and the variance of the root, by which the ends move up.
+
+    Args:
+        value: the squared distance, less `offset`.
+        variance: of the value.
+        influences: of each point.
+        offset: what was subtracted from a square for it to have the right mean.
+    """
+    square = value + offset
+    if variance == 0 or square <= 0:
+        return normal(value, variance, influences)
+    root = math.sqrt(square)
+    half = NORMAL_95 * math.sqrt(variance) / (2 * root)
+    up = variance / (4 * square) - offset
+    low, high = max(root - half, 0.0) ** 2 + up, (root + half) ** 2 + up
+    return Estimate(value, min(low, value), high, influences)
+
+
+def difference(first: Estimate, second: Estimate, paired: tuple[str, ...] = ("real",)) -> Estimate:
+    """``first - second`` with its interval, where both were measured on some of the same points.
+
+    Two models' distances to the same real points vary together, and their difference varies less
+    than either. Points that are paired must stand in the same order in both.
+
+    Args:
+        first: an estimate with influences (``frechet_estimate``, ``kid_estimate``, ``auroc``...).
+        second: another, of the same statistic.
+        paired: names of the sets of points that both share.
+
+    Raises:
+        UomhError: an estimate has no influences, or paired sets differ in size.
+    """
+    if not first.influences or not second.influences:
+        raise UomhError("a difference needs estimates that know the influence of each point")
+    merged: dict[str, Floats] = {}
+    for name in paired:
+        a, b = first.influences.get(name), second.influences.get(name)
+        if a is None and b is None:
+            continue
+        if a is None or b is None or len(a) != len(b):
+            raise UomhError(f"the two estimates were not measured on the same {name} points")
+        merged[name] = a - b
+    for which, estimate in (("first", first), ("second", second)):
+        rest = {k: v for k, v in estimate.influences.items() if k not in paired}
+        merged |= {f"{which} {name}": values for name, values in rest.items()}
+    return normal(first.value - second.value, variance_of(merged), merged)
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """95% interval of a probability, seen as a share of n independent points (Wilson 1927).
+
+    Args:
+        share: of points, in [0, 1].
+        n: number of points; the *effective* number, share (1 - share) / variance, where they
+            depend on each other.
+
+    Examples:
+        >>> low, high = wilson(0.0, 100)
+        >>> low, round(high, 4)
+        (0.0, 0.037)
+    """
+    z2 = NORMAL_95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = NORMAL_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    low = 0.0 if share == 0 else max(0.0, middle - half)
+    return low, 1.0 if share == 1 else min(1.0, middle + half)
+
+
+def proportion(inside: NDArray[np.bool_], name: str) -> Estimate:
+    """The share of points that are so, with its Wilson interval.
+
+    Args:
+        inside: one truth value a point, (n,).
+        name: of the set of points.
+    """
+    share = float(inside.mean())
+    influence = inside.astype(np.float64) - share
+    return Estimate(share, *wilson(share, len(inside)), {name: influence})

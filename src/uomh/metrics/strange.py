@@ -1,0 +1,129 @@
+"""What samples are that data are not: between the manifolds, or copies of training points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pydantic import Field
+
+from uomh.errors import UomhError
+from uomh.metrics.copies import memorisation
+from uomh.metrics.core import Metric, MetricConfig
+from uomh.metrics.evaluation import Evaluation
+from uomh.metrics.intervals import Estimate
+from uomh.metrics.shares import between_manifolds, share_beyond
+from uomh.metrics.sources import HELD_OUT, TRAIN, Source
+from uomh.metrics.values import NORMAL_95, Value
+from uomh.registry import register
+from uomh.settings import ComponentSettings, component
+
+
+class BetweenConfig(MetricConfig):
+    """Settings of the shares between the manifolds."""
+
+    samples: int | None = Field(None, ge=1)
+    """samples; null: as many as the evaluation draws"""
+    features: component("extractors") = None  # type: ignore[valid-type]
+    """in which they are compared beside pixels; null: those of the evaluation"""
+    level: float = Field(0.99, gt=0, lt=1)
+    """share of held-out points that a sample has to exceed"""
+
+
+@register("metrics", "between")
+class Between(Metric):
+    """Share of samples farther from the training set than 99% of held-out points, in features.
+
+    Beside it: the same in pixels, and the share that a classifier cannot place, whose greatest
+    probability is below that of 99% of held-out points. Of held-out data each is 1%.
+    """
+
+    Config = BetweenConfig
+    config: BetweenConfig
+    groups = "none"
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """Three shares, with intervals over samples and held-out points."""
+        config, drawn = self.config, Source("samples", self.config.samples)
+        pixels, extractor = ComponentSettings(name="pixels"), evaluation.extractor(config.features)
+        for name, features in ((self.name, config.features), (f"{self.name}_pixels", pixels)):
+            found = between_manifolds(
+                evaluation.features(drawn, features),
+                evaluation.features(TRAIN, features),
+                evaluation.features(HELD_OUT, features),
+                config.level,
+            )
+            of = evaluation.extractor(features).label
+            about = f"{of} features; of held-out points {found.held_out.value:.4g}"
+            yield name, share_value(found.share, len(found.distances), about)
+        name = f"{self.name}_unplaced"
+        if not hasattr(extractor, "probabilities"):
+            reason = f"features of {extractor.label} say no class; take the classifier's"
+            yield name, Value(None, reason=reason)
+            return
+        top, known = (
+            extractor.probabilities(evaluation.features(of, config.features)).max(1).values.numpy()
+            for of in (drawn, HELD_OUT)
+        )
+        share = share_beyond(-top, -known, config.level, seed=evaluation.seed)
+        yield name, share_value(share, len(top), extractor.about)
+
+
+class MemorisationConfig(MetricConfig):
+    """Settings of memorisation."""
+
+    samples: int | None = Field(None, ge=1)
+    """samples in all groups together; null: as many as the evaluation draws"""
+    features: component("extractors") = Field(  # type: ignore[valid-type]
+        "pixels", validate_default=True
+    )
+    """in which they are compared"""
+
+
+@register("metrics", "memorisation")
+class MemorisationMetric(Metric):
+    """Share of samples that are nearer to a training than to a held-out point, above chance.
+
+    Beside it the authenticity of samples (Alaa et al. 2022) and the statistic C_T (Meehan et al.
+    2020); see `uomh.metrics.copies`. Samples are memorised where C_T and this share both say so.
+    """
+
+    Config = MemorisationConfig
+    config: MemorisationConfig
+
+    def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
+        """The excess over chance, authenticity, C_T."""
+        features, drawn = self.config.features, Source("samples", self.config.samples)
+        found = memorisation(
+            *(evaluation.features(source, features) for source in (drawn, TRAIN, HELD_OUT))
+        )
+        n = len(found.distances)
+        verdict = "copies of training points" if found.memorises else "no copies"
+        about = f"{verdict}; {evaluation.extractor(features).label} features"
+        excess = found.nearest - found.expected
+        if not found.nearest_z:
+            raise UomhError(
+                "samples are as near to training as to held-out points, or all to one kind: "
+                "the share has no interval; draw more samples"
+            )
+        half = NORMAL_95 * excess / found.nearest_z
+        share = Estimate(excess, excess - half, excess + half)
+        yield self.name, share_value(share, n, about)
+        authentic = share_value(found.authenticity, n, about)
+        yield "authenticity", replace(authentic, higher_is_better=True)
+        score = Estimate(found.c_t, found.c_t - NORMAL_95, found.c_t + NORMAL_95)
+        yield "c_t", replace(share_value(score, n, about), higher_is_better=None)
+
+
+def share_value(estimate: Estimate, n: int, about: str) -> Value:
+    """A share of n samples as a value, of which less is better."""
+    return Value(
+        estimate.value,
+        estimate.low,
+        estimate.high,
+        n,
+        "estimate",
+        higher_is_better=False,
+        by="samples and held-out points",
+        about=about,
+    )

@@ -1,0 +1,150 @@
+"""Metrics of samples on models whose samples are known: fresh data, copies, points in between."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import uomh
+from tests.gaussian import Gaussian
+from uomh.data import Data, Split
+from uomh.metrics import Evaluation, evaluate, frechet_distance, kid, prdc
+from uomh.metrics.core import evaluate_with_groups
+from uomh.models.disconnected import Disconnected
+from uomh.settings import ComponentSettings, config_class
+
+PIXELS = ComponentSettings(name="pixels")
+QUALITY = ["fid", "fid_infinity", "kid", "mmd", "precision_recall_density_coverage"]
+
+
+def groups(n, seed=0):
+    """Labelled points of two far Gaussians in the plane."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(n) % 2
+    return Split(torch.randn(n, 2, generator=generator) + 12.0 * y[:, None], y)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return Data("groups", groups(400), groups(100, 1), groups(300, 2), ("a", "b"), None, "groups")
+
+
+def evaluation_of(draw, data, **more):
+    model = Gaussian(Gaussian.Config(), data.spec)
+    model.draw = draw
+    return Evaluation(model, data, data.test, extractor=PIXELS, **more)
+
+
+def fresh(n, y):
+    return groups(n, 5).x
+
+
+def copies(n, y):
+    return groups(400).x[torch.randint(400, (n,))] + 1e-3 * torch.randn(n, 2)
+
+
+def between(n, y):
+    """A tenth of the samples halfway between the groups."""
+    x = groups(n, 6).x
+    x[::10] = 6.0
+    return x
+
+
+def test_values_are_those_of_the_functions_on_arrays(data):
+    values = evaluate(QUALITY, evaluation_of(fresh, data))
+    drawn = evaluation_of(fresh, data).samples().x
+    real = data.train.x
+    assert values["fid"].value == pytest.approx(frechet_distance(real, drawn), rel=1e-6)
+    assert values["kid"].value == pytest.approx(kid(real, drawn), rel=1e-6)
+    for name, number in prdc(real, drawn, 5)._asdict().items():
+        assert values[name].value == pytest.approx(number, rel=1e-9)
+        assert values[name].metric == "precision_recall_density_coverage"
+        assert values[name].higher_is_better
+    for name in ("fid", "fid_infinity", "kid", "mmd"):
+        value = values[name]
+        assert value.low <= value.value <= value.high
+        assert (value.n, value.higher_is_better) == (len(drawn), False)
+        assert "pixels features, 400 train points" in value.about
+
+
+def test_samples_between_the_manifolds_are_counted(data):
+    some = evaluate(["between"], evaluation_of(between, data))
+    none = evaluate(["between"], evaluation_of(fresh, data))
+    for name in ("between", "between_pixels"):
+        assert some[name].value == pytest.approx(0.11, abs=0.02)
+        assert some[name].low < 0.11 < some[name].high
+        assert none[name].low <= 0.01 <= none[name].high
+    assert "say no class" in none["between_unplaced"].reason
+
+
+def test_copies_of_training_points_are_flagged_and_fresh_points_are_not(data):
+    copied = evaluate(["memorisation"], evaluation_of(copies, data))
+    new = evaluate(["memorisation"], evaluation_of(fresh, data))
+    assert copied["memorisation"].low > 0.3
+    assert copied["c_t"].high < -3
+    assert copied["authenticity"].value < 0.1
+    assert copied["memorisation"].about.startswith("copies of training points")
+    assert new["memorisation"].low < 0 < new["memorisation"].high
+    assert new["c_t"].low < 0 < new["c_t"].high
+    assert new["memorisation"].about.startswith("no copies")
+
+
+@pytest.mark.parametrize("name", ["likelihood_ood_acc", "neighbour_ood_acc"])
+def test_other_data_are_told_apart(data, name):
+    far = replace(data, name="far", test=replace(data.test, x=data.test.x + 100), fingerprint="far")
+    far = replace(far, train=replace(data.train, x=data.train.x + 100))
+    others = {"far": far, "same": data}
+    evaluation = evaluation_of(fresh, data, other=others.get)
+    config = config_class("metrics", name)
+    found = {other: evaluate([config(name=name, ood=other)], evaluation) for other in others}
+    prefix = name.removesuffix("_acc")
+    assert found["far"][name].value == pytest.approx(1)
+    assert found["far"][f"{prefix}_auroc"].value == pytest.approx(1)
+    assert found["far"][f"{prefix}_aupr"].value == pytest.approx(1)
+    assert found["far"][f"{prefix}_fpr95"].value == pytest.approx(0)
+    area = found["same"][f"{prefix}_auroc"]
+    assert area.value == pytest.approx(0.5)
+    assert area.low < 0.5 < area.high
+    assert found["far"][name].about == "against far"
+    nothing = evaluate([name], evaluation)[name]
+    assert nothing.reason == "no other data were named; give --ood DATASET"
+
+
+def test_classes_and_parts_are_compared_with_their_own_points(data):
+    conditional = Gaussian(Gaussian.Config(conditional=True), data.spec)
+    conditional.label_weights.copy_(data.weights)
+    conditional.mean.data = torch.tensor([[0.0, 0.0], [12.0, 12.0]])
+    pieces = zip(data.classes, data.parts(), strict=True)
+    parts = {name: Gaussian(Gaussian.Config(), piece.spec) for name, piece in pieces}
+    for k, part in enumerate(parts.values()):
+        part.mean.data.fill_(12.0 * k)
+    for model in (conditional, Disconnected(parts, data.weights, data.spec)):
+        model.eval()
+        evaluation = Evaluation(model, data, data.test, extractor=PIXELS, samples=600)
+        values = evaluate_with_groups(["fid"], evaluation)
+        assert sum(values[f"fid[{name}]"].n for name in data.classes) == 600
+        for name in data.classes:  # own points; those of the other class are at 288
+            assert values[f"fid[{name}]"].value < 0.2
+
+
+def test_what_cannot_be_compared_leaves_the_others(data):
+    values = evaluate(["fid", "null_metric"], evaluation_of(fresh, data, samples=1))
+    assert "generated has 1 point" in values["fid"].reason
+    assert values["null_metric"].value == 0
+    infinite = evaluate(
+        ["fid", "kid", "loss"], evaluation_of(lambda n, y: torch.full((n, 2), np.nan), data)
+    )
+    assert "not finite" in infinite["fid"].reason
+    assert infinite["loss"].value is not None
+    few = evaluate(["precision_recall_density_coverage"], evaluation_of(fresh, data, samples=5))
+    assert few["precision_recall_density_coverage"].reason
+
+
+def test_validation_by_fid_chooses_weights(tmp_path):
+    few = ["data.limit=200", "threads=1", "train.max_epochs=2", "model.latent_dim=2"]
+    fid = 'train.valid_metrics=[{"name":"fid","samples":50,"features":"pixels"}]'
+    config, digits = uomh.resolve(overrides=[*few, fid])
+    uomh.train(config, digits, tmp_path)
+    log = (tmp_path / "metrics.jsonl").read_text()
+    assert log.count('"name": "fid"') == 2
