@@ -161,23 +161,29 @@ class Display(Progress):
 
 
 def metrics_table(values: Iterable[Value], title: str) -> Table:
-    """Metrics of the whole with their intervals, or why there is none."""
+    """Metrics of the whole with their intervals; below, what stands beside them, or why none."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in ("metric", "value", "95% interval", "n", "kind"):
         words = column in ("metric", "kind")
-        table.add_column(column, justify="left" if words else "right", no_wrap=column != "kind")
+        table.add_column(
+            column,
+            justify="left" if words else "right",
+            no_wrap=column != "metric",
+            overflow="fold",
+        )
     notes: dict[str, list[str]] = {}
     for value in values:
         name = shown(value.name)
         if value.group is not None:
             continue
         if value.value is None:
-            table.add_row(name, "n/a", "", "", value.reason or "")
+            table.add_row(name, "n/a")
         else:
-            interval = "" if value.low is None else f"{value.low:.6g} to {value.high:.6g}"
+            interval = "" if value.low is None else f"{value.low:.5g} to {value.high:.5g}"
             table.add_row(name, f"{value.value:.6g}", interval, str(value.n), value.kind)
-            if value.about:
-                notes.setdefault(value.about, []).append(value.name)
+        about = value.about if value.value is not None else f"n/a, for {value.reason}"
+        if about:
+            notes.setdefault(about, []).append(value.name)
     lines = [f"{', '.join(names)}: {about}" for about, names in notes.items()]
     table.caption, table.caption_justify = "\n".join(map(shown, lines)) or None, "left"
     return table
