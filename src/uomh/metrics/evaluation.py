@@ -32,7 +32,8 @@ from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
 from uomh.metrics.drawing import draw_samples, taking_draws
 from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
-from uomh.models.core import Generative, Trainable, log_mixture
+from uomh.models.core import Generative, Trainable
+from uomh.models.leaf import log_mixture
 from uomh.neighbours import Neighbours, nearest_neighbours
 from uomh.nn.transforms import Cells
 from uomh.seeds import seeded

@@ -25,9 +25,9 @@ from uomh.models.core import (
     Trainable,
     TrainerLike,
     build_model,
-    log_mixture,
     model_class,
 )
+from uomh.models.leaf import log_mixture
 from uomh.registry import register
 from uomh.settings import Nested, Settings, Width, below, component, merged
 

@@ -17,7 +17,9 @@ from torch.nn import Parameter
 
 from uomh.config import TrainConfig
 from uomh.data.core import Data
-from uomh.models.core import Codec, Generative, Model, ModelConfig, Trainable, codes_of
+from uomh.models.codec import codes_of
+from uomh.models.core import Codec, Generative, ModelConfig, Trainable
+from uomh.models.leaf import Model
 
 Alternate = Literal["step", "epoch"]
 

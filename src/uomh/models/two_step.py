@@ -30,24 +30,23 @@ from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec
 from uomh.devices import as_float64
 from uomh.errors import UomhError
+from uomh.models.codec import codes_of
 from uomh.models.core import (
     MEASURES,
     Build,
     Codec,
     Generative,
     Likelihood,
-    Model,
     ModelSettings,
     OnManifold,
     Trainable,
     TrainerLike,
     build_model,
-    codes_of,
-    log_mixture,
     model_class,
 )
 from uomh.models.gaussian import GaussianDecoderModel
 from uomh.models.joint import Alternate, Joint, decoded_draws
+from uomh.models.leaf import Model, log_mixture
 from uomh.nn.transforms import Cells
 from uomh.registry import register
 from uomh.seeds import seeded

@@ -17,7 +17,8 @@ from uomh.data.core import Data, DataSpec
 from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import free_memory
-from uomh.models.core import Generative, Model, Trainable
+from uomh.models.core import Generative, Trainable
+from uomh.models.leaf import Model
 from uomh.sizes import at_once, is_large
 from uomh.training.need import (
     POINTS,

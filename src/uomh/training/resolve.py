@@ -19,7 +19,8 @@ from uomh.data import DataConfig, load_data
 from uomh.data.core import Data, DataSpec
 from uomh.devices import checked_device
 from uomh.errors import UomhError
-from uomh.models.core import Build, Generative, Model, ModelConfig, build_model, model_class
+from uomh.models.core import Build, Generative, ModelConfig, build_model, model_class
+from uomh.models.leaf import Model
 from uomh.seeds import seeded
 from uomh.settings import (
     Nested,
