@@ -70,7 +70,22 @@ class ModelSettings(ComponentSettings):
     """Settings of a model: of a leaf, or of a composition, whose models are settings of it."""
 
 
-class Trainable(nn.Module):
+class Computing(nn.Module):
+    """A module that knows what it computes with."""
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the type and on the device that the model computes with."""
+        state = itertools.chain(self.parameters(), self.buffers())
+        return next((tensor for tensor in state if tensor.is_floating_point()), torch.zeros(()))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.like.device
+
+
+class Trainable(Computing):
     """A leaf: something that is trained by gradient steps.
 
     Attributes:
@@ -87,17 +102,6 @@ class Trainable(nn.Module):
     num_classes: int = 0
     compared_together: int | None = None
     epochs_of_pass: int = 1
-
-    @property
-    def like(self) -> Tensor:
-        """A tensor of the type and on the device that the model computes with."""
-        state = itertools.chain(self.parameters(), self.buffers())
-        return next((tensor for tensor in state if tensor.is_floating_point()), torch.zeros(()))
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model computes."""
-        return self.like.device
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
         """Losses of a batch, in the order in which groups of parameters are to be stepped.
@@ -140,7 +144,7 @@ class Trainable(nn.Module):
         """Called before each pass over the training data; epochs count from 1."""
 
 
-class Generative(nn.Module, ABC):
+class Generative(Computing, ABC):
     """Something that can be fitted and sampled, and scored where it has a likelihood.
 
     The public methods check what they are given against `spec`, and hand it on to those of the
@@ -261,17 +265,6 @@ class Generative(nn.Module, ABC):
     def codec(self) -> Generative:
         """The model whose codes these are: this one, or the autoencoder of a composition."""
         return self
-
-    @property
-    def like(self) -> Tensor:
-        """A tensor of the type and on the device that the model computes with."""
-        state = itertools.chain(self.parameters(), self.buffers())
-        return next((tensor for tensor in state if tensor.is_floating_point()), torch.zeros(()))
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model computes."""
-        return self.like.device
 
     @abstractmethod
     def fit(self, data: Data, trainer: TrainerLike) -> None:
