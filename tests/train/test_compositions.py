@@ -5,6 +5,7 @@ import torch
 
 import uomh
 from uomh.errors import UomhError
+from uomh.models.core import model_class
 from uomh.parallel import Parallel
 
 NETS = {"encoder": {"hidden_dims": [16]}, "decoder": {"hidden_dims": [16]}}
@@ -120,6 +121,12 @@ def test_processes_end_as_this_one(name, tmp_path):
             },
             "are codes, which are not there before training",
         ),
+        (
+            {"name": "disconnected", "parts": [{"name": "a", "n": 1, "model": {"name": "vae"}}]},
+            "setting parts: the data decide it",
+        ),
+        ({"name": "disconnected", "part": {"conditional": 3}}, r"model\.part\.conditional=3"),
+        ({"name": "two_step", "freeze": 3}, r"model\.freeze=3"),
         ({"name": "two_step", "freeze": True}, "needs autoencoder_run"),
         ({"name": "two_step", "density": {"name": "fow"}}, "did you mean 'flow'"),
         (
@@ -131,3 +138,60 @@ def test_processes_end_as_this_one(name, tmp_path):
 def test_what_cannot_be_put_together_is_said_by_the_composition(tree, sentence):
     with pytest.raises(UomhError, match=sentence):
         uomh.build(*resolved(tree))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["model=3"], "setting model should be a mapping of settings, not 3"),
+        (["model=flow"], "setting model should be a mapping of settings, not 'flow'"),
+        (["model.density=[]"], r"setting model\.density should be a mapping of settings, not \[\]"),
+        (["model.autoencoder=3"], r"setting model\.autoencoder should be a mapping"),
+        (["model.name=[]"], r"model\.name=\[\]: a name is a text"),
+        (["model=3", "model.conditional=true"], "setting model should be a mapping"),
+        (["model.name=vae", "model.name.name=x"], "setting model.name should be a mapping"),
+        (["train=3", "train.lr=1"], "setting train should be a mapping"),
+        (["data=[]"], "setting data should be a mapping"),
+        (
+            ["model.density.train.lr=x"],
+            r'model\.density\.train\.lr="x": input should be a valid num',
+        ),
+        (
+            ["model.density.train.max_epochs=0"],
+            r"model\.density\.train\.max_epochs=0: input should",
+        ),
+    ],
+)
+def test_a_value_over_settings_is_refused_by_its_key(overrides, sentence):
+    values = {"data": {"dataset": "digits"}}
+    with pytest.raises(UomhError, match=sentence):
+        uomh.resolve(values=values, overrides=overrides, density="flow")
+
+
+def test_null_over_a_model_is_the_default_and_over_its_training_that_of_the_run():
+    overrides = ["model.density=null", "model.autoencoder.train=null", "train.lr=0.5"]
+    config, _ = uomh.resolve(
+        values={"data": {"dataset": "digits"}}, overrides=overrides, density="gan"
+    )
+    assert config.model.density.name == "flow"
+    assert config.model.autoencoder.train.lr == 0.5
+
+
+def test_a_density_without_such_a_setting_may_follow_a_conditional_autoencoder():
+    density = {"name": "disconnected", "part": FLOW}
+    config, _ = resolved({"name": "two_step", "conditional": True, "density": density})
+    assert config.model.autoencoder.conditional
+
+
+def test_codes_below_the_first_step_do_not_change_under_a_trained_second_step():
+    def settings(first, inner, second):
+        steps = zip(("autoencoder", "density"), (first, inner), strict=True)
+        below = {step: {"train": {"max_epochs": epochs}} for step, epochs in steps}
+        outer = {"name": "flow", "train": {"max_epochs": second}}
+        tree = {"name": "two_step", "autoencoder": {"name": "two_step", **below}, "density": outer}
+        return resolved(tree)[0].model
+
+    check = model_class(settings(1, 1, 1)).check_growth
+    check(settings(1, 1, 1), settings(2, 2, 2))
+    with pytest.raises(UomhError, match="raise those of the density, too"):
+        check(settings(1, 1, 1), settings(2, 1, 2))

@@ -143,7 +143,7 @@ def run(
     config, data = begin(settings, run_dir, quiet)
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        name = "_".join(each.rpartition(":")[2] for each in names_of(config))
+        name = "_".join(model_name.rpartition(":")[2] for model_name in names_of(config))
         run_dir = new_folder(Path("runs") / f"{Path(data.name).name}_{name}_{stamp}")
     with Display(quiet) as display:
         done = complete(config, run_dir, data, display, parallel)

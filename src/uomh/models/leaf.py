@@ -68,6 +68,8 @@ class Model(Trainable, Generative):
         whole = merged(cls.Config().model_dump(mode="json"), by_shape.get("model", {}))
         plain = TrainConfig().model_dump(mode="json")
         training = {"train": merged(plain, by_shape.get("train", {}), train)}
+        if given.get("train") is None:  # as the run says, which stands in every leaf
+            given = {key: value for key, value in given.items() if key != "train"}
         return merged(whole, training, given)
 
     @classmethod

@@ -149,12 +149,12 @@ class TwoStep(Generative):
                 f"{given['density']['name']} is no density, so it cannot be the second step"
             )
         takes_labels = "conditional" in second.Config.model_fields
-        if takes_labels and getattr(config, "conditional", False):
-            conditional = {"conditional": True}
+        labelled = bool(conditional) or getattr(config, "conditional", False)
+        conditional = {"conditional": True} if takes_labels and labelled else {}
         codes = DataSpec((dim,), None, spec.num_classes)
         with below("density"):
             density = second.complete({**conditional, **given["density"]}, codes, train)
-        if given.get("freeze"):
+        if given.get("freeze") is True:
             if not given.get("autoencoder_run"):
                 raise UomhError("freeze=true needs autoencoder_run, the run to take")
             if given.get("alternate"):
@@ -203,6 +203,8 @@ class TwoStep(Generative):
     @classmethod
     def check_growth(cls, old: Config, new: Config) -> None:
         """More epochs of the first step alone would change the codes that the second was fit to."""
+        for before, after in ((old.autoencoder, new.autoencoder), (old.density, new.density)):
+            model_class(after).check_growth(before, after)
         if new.freeze or new.alternate is not None:
             return
         first = epochs_of(old.autoencoder) != epochs_of(new.autoencoder)
@@ -238,6 +240,7 @@ class TwoStep(Generative):
             return cls_below.descend(config.autoencoder, data, rest, below, leaf)
         model = cls.assemble(config, data.spec, trainer.path, leaf)
         trainer.child("autoencoder").recall(model.autoencoder)
+        model.autoencoder.to(trainer.device)  # codes are the same bits where they were first made
         codes = model.codes(data)
         return model_class(config.density).descend(config.density, codes, rest, below, leaf)
 

@@ -128,7 +128,9 @@ class Leaf:
         with self.averaged():
             valid = self.validate(epoch)
             if valid:
-                values["valid"] = {name: each for name, each in valid.items() if each is not None}
+                values["valid"] = {
+                    name: value for name, value in valid.items() if value is not None
+                }
             self.log.epoch(epoch, self.step, values, len(self.data.train) / seconds)
             self.show_samples()
             if self.is_better(valid):
@@ -187,14 +189,16 @@ class Leaf:
         loss.backward(inputs=parameters)
         if settings.max_grad_norm is not None:
             clip_grad_norm_(parameters, settings.max_grad_norm)
-        for each in optimizer.param_groups:
-            each["lr"] = learning_rate(settings, progress, self.config.max_epochs)
+        for options in optimizer.param_groups:
+            options["lr"] = learning_rate(settings, progress, self.config.max_epochs)
         optimizer.step()
 
     def check_weights(self) -> None:
         """See that no weight left the finite numbers."""
         for group, parameters in self.groups.items():
-            norms = torch.stack(torch._foreach_norm([each.detach() for each in parameters]))
+            norms = torch.stack(
+                torch._foreach_norm([parameter.detach() for parameter in parameters])
+            )
             if not bool(norms.isfinite().all()):
                 what = f"a weight of group {group!r} became infinite or not a number"
                 raise NotFiniteError(what, self.step)
@@ -269,7 +273,9 @@ class Leaf:
                 "done": self.done,
                 "model": self.model.state_dict(),
                 "average": self.average and self.average.values,
-                "optimizers": {name: each.state_dict() for name, each in self.optimizers.items()},
+                "optimizers": {
+                    name: optimizer.state_dict() for name, optimizer in self.optimizers.items()
+                },
             },
         )
 

@@ -56,9 +56,9 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
     Raises:
         UomhError: it holds a run of another configuration or of other data.
     """
-    there = read_record(folder)
+    found = read_record(folder)
     device = described(checked_device(config.device))
-    if there is None:
+    if found is None:
         about = {
             "name": data.name,
             "fingerprint": data.fingerprint,
@@ -71,14 +71,14 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
         record = {"asked": asked, "config": None, "data": about, "versions": _versions()}
         write_json(folder / "config.json", {**record, "devices": [device]})
         return config
-    config, grown = going_on(folder, there, config, data)
-    content = dict(there.content)
+    config, grown = going_on(folder, found, config, data)
+    content = dict(found.content)
     devices = content.get("devices", [])
     another = device not in devices
     if another:
         content["devices"] = [*devices, device]
     if grown:
-        first = {"device": there.asked.device, "data": there.asked.data}
+        first = {"device": found.asked.device, "data": found.asked.data}
         asked = config.model_copy(update=first).model_dump(mode="json")
         content |= {"asked": asked, "config": None}
     if grown or another:
@@ -86,7 +86,7 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
     return config
 
 
-def going_on(folder: Path, there: Record, config: RunConfig, data: Data) -> tuple[RunConfig, bool]:
+def going_on(folder: Path, found: Record, config: RunConfig, data: Data) -> tuple[RunConfig, bool]:
     """See that settings go on with the run of a folder, of which nothing is changed.
 
     Returns:
@@ -96,7 +96,7 @@ def going_on(folder: Path, there: Record, config: RunConfig, data: Data) -> tupl
     Raises:
         UomhError: it holds a run of another configuration or of other data.
     """
-    before = there.asked
+    before = found.asked
     if "threads" not in config.model_fields_set:
         config = config.model_copy(update={"threads": before.threads})
     old = before.model_dump(mode="json")  # with settings new since then
@@ -109,7 +109,7 @@ def going_on(folder: Path, there: Record, config: RunConfig, data: Data) -> tupl
     grown = [key for key, have, to in changed if key.endswith("train.max_epochs") and to > have]  # type: ignore[operator]
     changed = [difference for difference in changed if difference[0] not in grown]
     changed += differences(
-        {"data": {"fingerprint": there.data.fingerprint}},
+        {"data": {"fingerprint": found.data.fingerprint}},
         {"data": {"fingerprint": data.fingerprint}},
     )
     if changed:

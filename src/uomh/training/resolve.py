@@ -70,6 +70,7 @@ def resolve(
             place(typed, key.strip().split("."), parse_value(value.strip()))
     named = components_named(RunConfig, merged(given, typed))
     chosen = merged(named, parse_overrides(RunConfig, overrides, component_names(RunConfig, named)))
+    chosen = components_named(RunConfig, chosen)  # an override may have put a value over settings
     checked_device(chosen.get("device"))
     source = DataConfig.of(_member(chosen, "data"), "data")
     data = load_data(source)
@@ -108,7 +109,7 @@ def _check_metrics(config: RunConfig) -> None:
 
 
 def _member(values: Nested, key: str) -> Nested:
-    member = values.get(key) or {}
+    member = {} if values.get(key) is None else values[key]
     if not isinstance(member, dict):
         raise UomhError(f"setting {key} should be a mapping of settings, not {member!r}")
     return member
