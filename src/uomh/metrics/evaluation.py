@@ -326,9 +326,12 @@ class Evaluation:
                 raise UomhError(f"other data, as {name!r}, are not to be had here")
             data = self.load_other(name)
             if data.spec.shape != self.data.spec.shape or data.levels != self.data.levels:
+                hint = "train with --resize to bring both to one size"
+                if data.levels != self.data.levels:
+                    hint = "choose data of the same kind"
                 raise UomhError(
                     f"points of {data.name} are {_shape(data)}, and those of {self.data.name} "
-                    f"{_shape(self.data)}; train and evaluate on one size (--resize)"
+                    f"{_shape(self.data)}; {hint}"
                 )
             self._kept[key] = data
         found: Data = self._kept[key]

@@ -225,6 +225,19 @@ def measured(run_dir: Path, weights: str, setup: str) -> dict[str, Value]:
     return found
 
 
+def joined(before: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Value]:
+    """Values with those of before that are of other metrics.
+
+    A metric yields several numbers, and where it fails this time, or yields others, those of before
+    are of other settings: of more samples, say.
+    """
+    again = {value.metric for value in values.values()}
+    kept = {
+        name: value for name, value in before.items() if name in values or value.metric not in again
+    }
+    return kept | dict(values)
+
+
 def save_measured(run_dir: Path, values: Mapping[str, Value]) -> dict[str, Value]:
     """Add values of the same weights to the run's ``metrics.json``, dropping those of others.
 
@@ -234,7 +247,7 @@ def save_measured(run_dir: Path, values: Mapping[str, Value]) -> dict[str, Value
     first = next(iter(values.values()))
     assert first.weights is not None
     assert first.setup is not None
-    whole = {**measured(run_dir, first.weights, first.setup), **values}
+    whole = joined(measured(run_dir, first.weights, first.setup), values)
     write_json(run_dir / "metrics.json", {name: value.to_dict() for name, value in whole.items()})
     return dict(values)
 
