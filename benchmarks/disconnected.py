@@ -20,11 +20,12 @@ from uomh.training.run import train
 ONE = "one model"
 CASES: dict[str, dict[str, object]] = {
     ONE: {},
-    "one for each class": {"disconnected": True, "clusters": {"name": "class"}},
-    "random groups": {"disconnected": True, "clusters": {"name": "random"}},
+    "one for each class": {"clusters": {"name": "class"}},
+    "random groups": {"clusters": {"name": "random"}},
 }
+MATCHED = ", model.match=parameters"
 for name in list(CASES)[1:]:
-    CASES[f"{name}, match=parameters"] = {**CASES[name], "match": "parameters"}
+    CASES[name + MATCHED] = CASES[name]
 
 
 def scored(case: str, folder: Path, data_root: str) -> tuple[int, torch.Tensor, torch.Tensor]:
@@ -36,10 +37,11 @@ def scored(case: str, folder: Path, data_root: str) -> tuple[int, torch.Tensor, 
         "threads": 1,
         **CASES[case],
     }
-    config, data = resolve(values=values)
+    overrides = ["model.match=parameters"] if case.endswith(MATCHED) else []
+    config, data = resolve(values=values, disconnected=case != ONE, overrides=overrides)
     model, _ = train(config, data, folder / case.replace(" ", "_"))
     evaluation = Evaluation(model, data, data.test, config.seed)
-    bits = -evaluation.log_prob() / (data.spec.dim * math.log(2))
+    bits = -evaluation.log_prob / (data.spec.dim * math.log(2))
     assert data.test.y is not None
     return sum(each.numel() for each in model.parameters()), bits, data.test.y
 

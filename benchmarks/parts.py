@@ -27,11 +27,10 @@ CASES = {
 def seconds(data_root: str, epochs: int, disconnected: bool, parallel: Parallel) -> float:
     values = {
         "data": {"dataset": "mnist", "data_root": data_root},
-        "disconnected": disconnected,
         "threads": 1,
         "train": {"max_epochs": epochs},
     }
-    config, data = resolve(values=values)
+    config, data = resolve(values=values, disconnected=disconnected)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         train(config, data, Path(folder) / "run", parallel=parallel)

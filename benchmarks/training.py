@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from uomh import registry
 from uomh.data import Data, DataSpec, Split
 from uomh.memory import keeping_freed_memory
-from uomh.models.core import Model
+from uomh.models.leaf import Model
 from uomh.settings import Nested
 from uomh.training import TrainConfig, Trainer
 from uomh.training.optim import build_optimizer

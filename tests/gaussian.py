@@ -5,7 +5,8 @@ import math
 import torch
 from torch import nn
 
-from uomh.models.core import Model, ModelConfig
+from uomh.models.core import ModelConfig
+from uomh.models.leaf import Model
 from uomh.registry import register
 
 

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -115,8 +116,28 @@ class EvaluateConfig(Settings):
     """data set that is to be told apart from the run's own; null: none"""
 
 
+MOVED = {
+    "density_train": "how a second step is trained stands with it now: model.density.train{rest} "
+    "(model.part.density.train{rest} in a disconnected model)",
+    "density": "a second step is a model in the tree now: model.density{rest} "
+    "(model.part.density{rest} in a disconnected model); --density M2 names it",
+    "two_step": "two-step models are trees now: model{rest}, or model.part{rest} in a "
+    "disconnected model",
+    "disconnected": "a disconnected model is a tree now: model.name=disconnected and "
+    "model.part.name, or --disconnected HOW",
+    "match": "it is a setting of the disconnected model now: model.match=parameters",
+    "latent_dim": "the size of codes is a setting of the model that has them: "
+    "model.latent_dim=dimension, in a tree such as model.part.autoencoder.latent_dim",
+    "latent_k": "it is a setting of the model that has the codes: model.latent_k, in a tree such "
+    "as model.part.autoencoder.latent_k",
+}
+"""settings that stood at the top before models were trees; a longer name before its beginning"""
+
+
 class RunConfig(Settings):
     """Everything that a run depends on."""
+
+    moved: ClassVar[Mapping[str, str]] = MOVED
 
     seed: int = 0
     """all randomness follows from it"""

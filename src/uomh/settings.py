@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import yaml
 from pydantic import (
@@ -68,6 +69,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+    moved: ClassVar[Mapping[str, str]] = {}
+    """what to say of keys that older versions knew, where one is typed"""
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "") -> Self:
@@ -174,12 +177,17 @@ def components_named(cls: type[Settings], values: Mapping[str, Any]) -> Nested:
         member = values.get(field)
         if member is None:
             member = {}
-        if not isinstance(member, Mapping):
-            raise UomhError(f"setting {field} should be a mapping of settings, not {member!r}")
-        name = member.get("name") or mark.default
-        if name is not None:
-            inner = config_class(mark.kind, name)
-            named[field] = {**components_named(inner, member), "name": name}
+        if isinstance(member, str) and mark.default is None:  # it stands over no other settings
+            member = {"name": member}
+        with below(field) as key:
+            if not isinstance(member, Mapping):
+                raise UomhError(f"setting {key} should be a mapping of settings, not {member!r}")
+            name = mark.default if member.get("name") is None else member["name"]
+            if not isinstance(name, str | None):
+                raise UomhError(f"setting {key}.name={name!r}: a name is a text")
+            if name is not None:
+                inner = config_class(mark.kind, name)
+                named[field] = {**components_named(inner, member), "name": name}
     return named
 
 
@@ -299,10 +307,17 @@ def parse_overrides(cls: type[Settings], texts: Iterable[str], names: Mapping[st
 
 
 def place(nested: Nested, path: Iterable[str], value: Any) -> None:
-    """Set the value at a path of keys in nested dictionaries."""
+    """Set the value at a path of keys in nested dictionaries.
+
+    Raises:
+        UomhError: a value that is no mapping stands where settings should.
+    """
     *groups, last = path
-    for group in groups:
+    for depth, group in enumerate(groups, 1):
         nested = nested.setdefault(group, {})
+        if not isinstance(nested, dict):
+            key = ".".join(groups[:depth])
+            raise UomhError(f"setting {key} should be a mapping of settings, not {nested!r}")
     nested[last] = value
 
 
@@ -347,8 +362,17 @@ def resolve_key(cls: type[Settings], key: str, names: Mapping[str, str]) -> tupl
     """The path of fields that a dotted key names; see `parse_overrides`."""
     path = _find(cls, key, names, "")
     if path is None:
-        raise unknown("setting", key, [entry.key for entry in describe(cls, names)])
+        raise unknown_setting(cls, key, [entry.key for entry in describe(cls, names)])
     return path
+
+
+def unknown_setting(cls: type[Settings], key: str, known: Iterable[str]) -> UomhError:
+    """The error for a key that settings do not have: where it is now, or the nearest known one."""
+    for old, sentence in cls.moved.items():
+        if re.match(rf"{old}(?![^._])", key):
+            rest = key[len(old) :].replace("_", ".", 1) if key[len(old) :] else ""
+            return UomhError(f"unknown setting {key!r}; {sentence.replace('{rest}', rest)}")
+    return unknown("setting", key, known)
 
 
 def _find(
@@ -428,11 +452,11 @@ def _type_name(annotation: Any) -> str:
     if origin is typing.Literal:
         return " | ".join(str(value) for value in arguments)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_type_name(each) for each in arguments)
+        return " or ".join(_type_name(argument) for argument in arguments)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
         return f"list of {_type_name(arguments[0])}"
     if origin in (tuple, list, dict):
-        return f"{origin.__name__} of {', '.join(_type_name(each) for each in arguments)}"
+        return f"{origin.__name__} of {', '.join(_type_name(argument) for argument in arguments)}"
     if annotation is type(None):
         return "null"
     return getattr(annotation, "__name__", str(annotation))
@@ -444,7 +468,7 @@ def _readable(cls: type[Settings], error: ValidationError, where: str) -> UomhEr
     key = ".".join(part for part in (where, *path) if part)
     if first["type"] == "extra_forbidden":
         prefix = key[: len(key) - len(path[-1])]
-        return unknown("setting", key, [prefix + field for field in owner.model_fields])
+        return unknown_setting(owner, key, [prefix + field for field in owner.model_fields])
     value = shortened(json.dumps(first["input"], default=str), 200)
     message = first["msg"].removeprefix("Value error, ")
     if len(path) < len(first["loc"]):  # of the first of several types
@@ -463,6 +487,10 @@ def _location(cls: type[Settings], path: list[str]) -> tuple[list[str], Any, str
             break
         annotation = fields[part].annotation
         expected = _type_name(annotation)
+        group = _settings_class(annotation)
+        if group is not None and depth + 1 < len(path):  # alone, or beside null
+            owner = group
+            continue
         if typing.get_origin(annotation) in (typing.Union, types.UnionType):
             return path[: depth + 1], owner, expected
         if depth + 1 < len(path):

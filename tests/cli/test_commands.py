@@ -87,6 +87,25 @@ def test_evaluate_adds_to_the_metrics(trained):
     assert set(json.loads((run / "metrics.json").read_text())) >= {"loss", "bits_per_dim"}
 
 
+def test_evaluate_leaves_no_number_of_other_settings_beside_the_new_ones(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained[0], run)
+
+    def found(samples):
+        metrics = "id,precision_recall_density_coverage"
+        more = ["--samples", samples, "--features", "pixels", "--quiet"]
+        result = uomh("evaluate", run, "--metrics", metrics, *more)
+        assert (result.exit_code, result.output) == (0, "")
+        return json.loads((run / "metrics.json").read_text())
+
+    assert {"id_difference", "id_k3", "precision"} <= found(100).keys()
+    few = found(1)
+    assert not {"id_difference", "id_k3", "precision"} & few.keys()
+    assert few["id"]["value"] is few["precision_recall_density_coverage"]["value"] is None
+    assert "bits_per_dim" in few
+    assert "precision_recall_density_coverage" not in found(100)
+
+
 def test_evaluating_twice_gives_the_same_numbers(trained):
     run, _ = trained
     before = (run / "metrics.json").read_text()

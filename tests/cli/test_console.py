@@ -95,6 +95,23 @@ def test_long_names_are_cut_where_space_is_short():
     assert shown("plain text") == "plain text"
 
 
+def test_why_groups_have_no_number_stands_below_them_once():
+    few = [Value(None, reason="4 points are too few", name="id", group=name) for name in "ab"]
+    known = [Value(None, reason="no codes", name="l2", metric="l2", group=g) for g in (None, "a")]
+    text = printed(parts_table([*known, *few, value(2.0, group="c")]))
+    assert text.count("id of a, b: n/a, for 4 points are too few") == 1
+    assert "no codes" not in text  # it stands below the whole
+
+
+@pytest.mark.parametrize("value", [-221.683, 0.00037037])
+def test_the_longest_name_stands_on_one_line_of_80_columns(value):
+    name = "importance_weighted_log_likelihood"
+    target = PlainConsole(file=io.StringIO(), width=80)
+    number = Value(value, -222.91, -220.4512, 60_000, "estimate", name=name)
+    target.print(metrics_table([number], "title"))
+    assert name in target.file.getvalue()
+
+
 @pytest.fixture(scope="module")
 def report():
     rng = np.random.default_rng(0)

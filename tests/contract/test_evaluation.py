@@ -7,6 +7,7 @@ from torch.nn import Parameter
 
 import uomh
 from tests.gaussian import Gaussian
+from uomh.data import Split
 from uomh.errors import UomhError
 from uomh.metrics import Evaluation, Source, evaluate, weights_of
 from uomh.metrics.cache import VARIABLE, Cache
@@ -240,8 +241,16 @@ def test_what_there_is_no_source_of_is_one_sentence(vectors):
     with pytest.raises(UomhError, match="other data, as 'digits', are not to be had here"):
         evaluation.features(foreign)
     other = evaluation_of(gaussian(vectors), vectors, other=uomh.load_data)
-    with pytest.raises(UomhError, match="8x8 with 17 grey levels, and those of vectors vectors of"):
+    with pytest.raises(UomhError, match=r"8x8 with 17 grey .*those of vectors vectors.*same kind"):
         other.features(foreign)
+
+
+def test_images_of_another_size_are_to_be_brought_to_one(digits):
+    large = digits.train.x.repeat(1, 1, 2, 2)
+    other = uomh.data.Data("large", *[Split(large, None)] * 3, (), digits.levels)
+    evaluation = evaluation_of(gaussian(digits), digits, other=lambda name: other)
+    with pytest.raises(UomhError, match=r"1x16x16 .* and those of .* 1x8x8 .*train with --resize"):
+        evaluation.other("large")
 
 
 def test_retraining_a_run_leaves_nothing_stale(tmp_path):

@@ -8,7 +8,8 @@ from uomh import registry
 from uomh.data import Data, Split
 from uomh.errors import UomhError
 from uomh.models.codec import CodecModel
-from uomh.models.core import Codec, Model
+from uomh.models.core import Codec
+from uomh.models.leaf import Model
 from uomh.training import TrainConfig, Trainer
 
 MODELS = [

@@ -7,7 +7,8 @@ import torch
 from tests.contract.test_models import MODELS, build
 from uomh.data import Data, Split
 from uomh.errors import UomhError
-from uomh.models.core import Codec, codes_of
+from uomh.models.codec import codes_of
+from uomh.models.core import Codec
 from uomh.training import TrainConfig, Trainer
 from uomh.training.resolve import resolve
 

@@ -10,7 +10,7 @@ import uomh
 SOURCE = Path(uomh.__file__).parent
 
 LAYERS = (
-    {"errors", "files", "lazy", "memory", "registry", "seeds", "settings", "sizes", "text"}
+    {"cost", "errors", "files", "lazy", "memory", "registry", "seeds", "settings", "sizes", "text"}
     | {"devices"},
     {"config", "data", "neighbours", "nn", "parallel"},
     {"dimension", "models"},

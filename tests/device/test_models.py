@@ -7,7 +7,8 @@ from tests.contract.test_models import MODELS, build, data_of
 from tests.device.simulated import simulated
 from uomh import registry
 from uomh.metrics import Evaluation, evaluate
-from uomh.models.core import Codec, codes_of
+from uomh.models.codec import codes_of
+from uomh.models.core import Codec
 from uomh.training import TrainConfig, Trainer
 
 # Images on a device without float64: test_settings.py.

@@ -17,17 +17,22 @@ from uomh.training.losses import EpochLosses
 NETS = {"encoder": {"hidden_dims": [8]}, "decoder": {"hidden_dims": [8]}}
 DATA = {"limit": 120, "test_limit": 30, "class_ind": [0, 1]}
 LESS = {"threads": 1, "evaluate": {"metrics": ["loss", "l2_reconstruction_error"]}}
-FLOW = {"density": {"name": "flow", "num_layers": 1}, "density_train": {"max_epochs": 1}}
+FLOW = {"name": "flow", "num_layers": 1, "train": {"max_epochs": 1}}
+VAE_ALONE = {"name": "vae", **NETS}
+TWO = {"name": "two_step", "autoencoder": VAE_ALONE, "density": FLOW}
 RUNS = {
     "one": {},
-    "two steps": {**FLOW, "evaluate": {"metrics": ["bits_per_dim", "manifold_log_likelihood"]}},
-    "in turns": {**FLOW, "two_step": {"alternate": "epoch"}},
-    "parts": {"disconnected": True},
+    "two steps": {
+        "model": TWO,
+        "evaluate": {"metrics": ["bits_per_dim", "manifold_log_likelihood"]},
+    },
+    "in turns": {"model": {**TWO, "alternate": "epoch"}},
+    "parts": {"model": {"name": "disconnected", "part": VAE_ALONE}},
 }
 
 
 def trained(folder, device, epochs=1, **more):
-    values = {**LESS, "data": DATA, "model": {"name": "vae", **NETS}, "device": device, **more}
+    values = {**LESS, "data": DATA, "model": VAE_ALONE, "device": device, **more}
     values["train"] = {"max_epochs": epochs, "batch_size": 50, "sample_every": 1}
     config, data = uomh.resolve(values=values)
     model, grouped = uomh.train(config, data, folder)
@@ -57,8 +62,8 @@ def test_a_run_goes_on_on_this_device_or_another(second, tmp_path, monkeypatch):
         record = uomh.training.folder.read_record(tmp_path / "run")
     assert all(torch.equal(weights[name], value) for name, value in whole.state_dict().items())
     first = "cuda (simulated)"
-    assert record["devices"] == ([first] if second == "cuda" else [first, "cpu"])
-    assert record["config"]["device"] == "cuda"
+    assert record.content["devices"] == ([first] if second == "cuda" else [first, "cpu"])
+    assert record.asked.device == "cuda"
 
 
 @pytest.fixture

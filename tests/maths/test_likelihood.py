@@ -10,8 +10,8 @@ from tests.gaussian import Gaussian
 from uomh.data import Data, DataSpec, Split
 from uomh.metrics import Evaluation, evaluate, weights_of
 from uomh.metrics.likelihood import ImportanceWeightedLogLikelihood
-from uomh.models.core import Model
 from uomh.models.ebm import EBM
+from uomh.models.leaf import Model
 from uomh.models.vae import VAE
 from uomh.nn.layers import NetSettings
 

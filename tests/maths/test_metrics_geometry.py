@@ -70,13 +70,34 @@ def test_classes_of_samples_are_those_of_their_nearest_training_point():
     assert same.low <= 0 <= same.high
     assert less.high < -1
     assert values["clustered_id"].value == pytest.approx((same.value + less.value) / 2)
+    assert values["clustered_id"].about == "k = 10, of 2 of 2 classes"
 
 
 def test_too_few_samples_are_a_reason():
     train = flat(300, 2, torch.Generator().manual_seed(0))
     values = evaluate_with_groups(["id"], evaluation_of(lambda n, y: train[:n], train, samples=5))
     assert values["id"].value is None
-    assert "k" in values["id"].reason
+    assert "5 points are too few for a dimension at k = 10; draw more" in values["id"].reason
+
+
+def test_where_one_k_fails_the_others_are_measured():
+    train = flat(300, 2, torch.Generator().manual_seed(0))
+    evaluation = evaluation_of(lambda n, y: train[:n], train, samples=15)
+    values = evaluate_with_groups(["id"], evaluation)
+    assert values["id_k3"].value is not None
+    assert "too few for a dimension at k = 20" in values["id_k20"].reason
+
+
+def test_a_class_that_fails_does_not_hide_why_the_whole_does():
+    train, y = flat(300, 2, torch.Generator().manual_seed(0)), torch.arange(300) % 2
+    evaluation = evaluation_of(lambda n, y: train[:n], train, y, ("a", "b"), samples=4)
+    values = evaluate_with_groups(["clustered_id"], evaluation)
+    assert "too few for a dimension" in values["clustered_id[a]"].reason
+    assert "no class has samples enough" in values["clustered_id"].reason
+
+
+def test_data_without_classes_are_a_reason():
+    train = flat(300, 2, torch.Generator().manual_seed(0))
     values = evaluate_with_groups(["clustered_id"], evaluation_of(lambda n, y: train[:n], train))
     assert values["clustered_id"].reason == "flat has no classes"
 

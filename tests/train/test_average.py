@@ -8,7 +8,8 @@ from torch import nn
 
 import uomh
 from uomh.data import Data, Split
-from uomh.models.core import Model, ModelConfig
+from uomh.models.core import ModelConfig
+from uomh.models.leaf import Model
 from uomh.training import TrainConfig, Trainer
 from uomh.training.average import Average
 

@@ -10,7 +10,8 @@ import uomh
 from uomh.data import Data, Split
 from uomh.errors import UomhError
 from uomh.metrics import Value
-from uomh.models.core import Model, ModelConfig
+from uomh.models.core import ModelConfig
+from uomh.models.leaf import Model
 from uomh.training import TrainConfig, Trainer
 from uomh.training.fit import Leaf
 

@@ -61,7 +61,7 @@ def assert_same_run(run, other):
     log = "metrics.jsonl"
     assert (run / log).read_text() == (other / log).read_text()
     leftovers = [path.name for path in (run / "checkpoints" / "model").iterdir()]
-    assert sorted(leftovers) == [".lock", "best.pt", "last.pt"]
+    assert sorted(leftovers) == [".lock", "best.pt", "cost.json", "last.pt"]
 
 
 @pytest.fixture(scope="module", params=CASES)

@@ -161,23 +161,31 @@ class Display(Progress):
 
 
 def metrics_table(values: Iterable[Value], title: str) -> Table:
-    """Metrics of the whole with their intervals, or why there is none."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    """Metrics of the whole with their intervals; below, what stands beside them, or why none."""
+    table = Table(
+        title=title, title_justify="left", box=None, pad_edge=False, collapse_padding=True
+    )
     for column in ("metric", "value", "95% interval", "n", "kind"):
         words = column in ("metric", "kind")
-        table.add_column(column, justify="left" if words else "right", no_wrap=column != "kind")
+        table.add_column(
+            column,
+            justify="left" if words else "right",
+            no_wrap=column != "metric",
+            overflow="fold",
+        )
     notes: dict[str, list[str]] = {}
     for value in values:
         name = shown(value.name)
         if value.group is not None:
             continue
         if value.value is None:
-            table.add_row(name, "n/a", "", "", value.reason or "")
+            table.add_row(name, "n/a")
         else:
-            interval = "" if value.low is None else f"{value.low:.6g} to {value.high:.6g}"
+            interval = "" if value.low is None else f"{value.low:.5g} to {value.high:.5g}"
             table.add_row(name, f"{value.value:.6g}", interval, str(value.n), value.kind)
-            if value.about:
-                notes.setdefault(value.about, []).append(value.name)
+        about = value.about if value.value is not None else f"n/a, for {value.reason}"
+        if about:
+            notes.setdefault(about, []).append(value.name)
     lines = [f"{', '.join(names)}: {about}" for about, names in notes.items()]
     table.caption, table.caption_justify = "\n".join(map(shown, lines)) or None, "left"
     return table
@@ -188,7 +196,11 @@ COLUMNS = 5
 
 
 def parts_table(values: Iterable[Value]) -> Group | None:
-    """Numbers of groups, a row for each group, in tables of a few; None where there is none."""
+    """Numbers of groups, a row for each group, in tables of a few; None where there is none.
+
+    Below, why groups have none, where that is not what stands below the whole's.
+    """
+    values = list(values)
     by_group: dict[str, dict[str, Value]] = {}
     for value in values:
         if value.group is not None:
@@ -206,7 +218,24 @@ def parts_table(values: Iterable[Value]) -> Group | None:
         for names in alike.values() or [[]]
         for i in range(0, max(len(names), 1), COLUMNS)
     ]
-    return Group(*(_groups_by(names, by_group) for names in columns))
+    tables = [_groups_by(names, by_group) for names in columns]
+    return Group(*tables, *map(Text, map(shown, _why_none(values))))
+
+
+def _why_none(values: Iterable[Value]) -> list[str]:
+    """A line for each reason for which groups have no number, and the whole has none of it."""
+    known: set[tuple[str, str | None]] = set()
+    of: dict[str, tuple[dict[str, None], dict[str, None]]] = {}  # names and groups, each once
+    for value in sorted(values, key=lambda value: value.group is not None):  # the whole first
+        if value.group is None:
+            known.add((value.metric, value.reason))
+        elif value.reason and (value.metric, value.reason) not in known:
+            names, groups = of.setdefault(value.reason, ({}, {}))
+            names[value.name], groups[value.group] = None, None
+    return [
+        f"{', '.join(names)} of {', '.join(groups)}: n/a, for {reason}"
+        for reason, (names, groups) in of.items()
+    ]
 
 
 def _groups_by(columns: Sequence[str], by_group: Mapping[str, Mapping[str, Value]]) -> Table:

@@ -87,6 +87,9 @@ def train(
     seed: Seed = None,
     device: Device = None,
     threads: Threads = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="print settings and cost; train and write nothing")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a model, or go on with a run; then measure it and draw samples."""
@@ -104,16 +107,15 @@ def train(
     from uomh.parallel.core import Parallel
 
     parallel = Parallel(backend, jobs, ray_address)
-    run(
-        values,
-        overrides or [],
-        config,
-        run_dir,
-        quiet,
-        parallel,
-        density=density,
-        disconnected=disconnected is not None,
-    )
+    how_composed: dict[str, Any] = {"density": density, "disconnected": disconnected is not None}
+    if dry_run:
+        from uomh.cli.dryrun import show
+
+        given_settings = {"values": values, "file": config, "overrides": overrides or []}
+        settings = {**given_settings, **how_composed}
+        show(*begin(settings, run_dir, quiet), run_dir, parallel, settings)
+        return
+    run(values, overrides or [], config, run_dir, quiet, parallel, **how_composed)
 
 
 def run(
@@ -128,33 +130,21 @@ def run(
     disconnected: bool = False,
 ) -> Path:
     """Train by nested values and overrides, measure, say where everything is; the run's folder."""
+    from uomh.cost import Costs
     from uomh.training.complete import complete
-    from uomh.training.folder import read_record
-    from uomh.training.resolve import resolve
 
-    # The number of threads belongs to the run: going on elsewhere keeps it.
-    there = read_record(run_dir) if run_dir is not None else None
-    if there is not None:
-        values.setdefault("threads", there.asked.threads)
-    config, data = resolve(
-        values=values,
-        file=file,
-        overrides=overrides,
-        density=density,
-        disconnected=disconnected,
-    )
-    say_device(config.device, quiet)
+    settings = {
+        "values": values,
+        "file": file,
+        "overrides": overrides,
+        "density": density,
+        "disconnected": disconnected,
+    }
+    config, data = begin(settings, run_dir, quiet)
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        name = "_".join(each.rpartition(":")[2] for each in names_of(config))
+        name = "_".join(model_name.rpartition(":")[2] for model_name in names_of(config))
         run_dir = new_folder(Path("runs") / f"{Path(data.name).name}_{name}_{stamp}")
-    spec = data.spec
-    what = "x".join(map(str, spec.shape)) + (f", {spec.levels} grey levels" if spec.levels else "")
-    say(f"{data.name}: {len(data.train)} training points of {what}", quiet)
-    for note in data.notes:
-        say(f"{data.name}: {note}", quiet)
-    for sentence in not_measured(config, data):
-        say(sentence, quiet)
     with Display(quiet) as display:
         done = complete(config, run_dir, data, display, parallel)
     shown, grouped = done.values, done.data
@@ -177,7 +167,36 @@ def run(
             if path.is_file():
                 say(f"{name + ':':17}{path}")
         say(f"{'TensorBoard:':17}tensorboard --logdir {run_dir}")
+        if (total := Costs.read(run_dir).total).epochs:
+            say(total.sentence())
     return run_dir
+
+
+def begin(settings: dict[str, Any], run_dir: Path | None, quiet: bool) -> tuple[RunConfig, Data]:
+    """The settings of a run and its data, about which is said what a person should know.
+
+    Args:
+        settings: the arguments of `uomh.resolve`.
+        run_dir: folder of the run.
+        quiet: say nothing.
+    """
+    from uomh.training.folder import read_record
+    from uomh.training.resolve import resolve
+
+    # The number of threads belongs to the run: going on elsewhere keeps it.
+    there = read_record(run_dir) if run_dir is not None else None
+    if there is not None:
+        settings["values"].setdefault("threads", there.asked.threads)
+    config, data = resolve(**settings)
+    say_device(config.device, quiet)
+    spec = data.spec
+    what = "x".join(map(str, spec.shape)) + (f", {spec.levels} grey levels" if spec.levels else "")
+    say(f"{data.name}: {len(data.train)} training points of {what}", quiet)
+    for note in data.notes:
+        say(f"{data.name}: {note}", quiet)
+    for sentence in not_measured(config, data):
+        say(sentence, quiet)
+    return config, data
 
 
 def new_folder(path: Path) -> Path:

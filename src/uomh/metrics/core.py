@@ -148,7 +148,8 @@ def _measured(metric: Metric, evaluation: Evaluation) -> Iterator[tuple[str, Val
     given = set()
     try:
         for name, value in metric.measure(evaluation):
-            given.add(name)
+            if value.group is None:
+                given.add(name)
             yield name, value
     except UomhError as error:
         if metric.name not in given:

@@ -32,7 +32,8 @@ from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
 from uomh.metrics.drawing import draw_samples, taking_draws
 from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
-from uomh.models.core import Generative, Trainable, log_mixture
+from uomh.models.core import Generative, Trainable
+from uomh.models.leaf import log_mixture
 from uomh.neighbours import Neighbours, nearest_neighbours
 from uomh.nn.transforms import Cells
 from uomh.seeds import seeded
@@ -325,9 +326,12 @@ class Evaluation:
                 raise UomhError(f"other data, as {name!r}, are not to be had here")
             data = self.load_other(name)
             if data.spec.shape != self.data.spec.shape or data.levels != self.data.levels:
+                hint = "train with --resize to bring both to one size"
+                if data.levels != self.data.levels:
+                    hint = "choose data of the same kind"
                 raise UomhError(
                     f"points of {data.name} are {_shape(data)}, and those of {self.data.name} "
-                    f"{_shape(self.data)}; train and evaluate on one size (--resize)"
+                    f"{_shape(self.data)}; {hint}"
                 )
             self._kept[key] = data
         found: Data = self._kept[key]

@@ -56,8 +56,12 @@ class Dimension(Metric):
             evaluation.points(TRAIN), evaluation.samples(self.config.samples), self.config.points
         )
         for i, k in enumerate(self.config.k):
-            of_drawn, of_real = dimension(drawn, k), dimension(real, k)
             suffix = f"_k{k}" if i else ""
+            try:
+                of_drawn, of_real = dimension(drawn, k), dimension(real, k)
+            except UomhError as error:  # another k may do
+                yield f"{self.name}{suffix}", Value(None, reason=str(error))
+                continue
             yield f"{self.name}{suffix}", replace(of_drawn, about=f"k = {k}")
             yield f"{self.name}_real{suffix}", replace(of_real, about=f"k = {k}")
             apart = difference(of_drawn, of_real)
@@ -99,7 +103,7 @@ class ClusteredDimension(Metric):
         whole = mean_of(found)
         yield (
             self.name,
-            replace(whole, about=f"k = {k}, of {len(found)} classes"),
+            replace(whole, about=f"k = {k}, of {len(found)} of {len(data.classes)} classes"),
         )
 
 
@@ -126,12 +130,20 @@ def dimension(points: Tensor, k: int) -> Value:
     """
     from uomh.dimension.mle import MLE  # brings scikit-learn, which other metrics do without
 
+    if len(points) <= k:
+        raise UomhError(
+            f"{len(points)} points are too few for a dimension at k = {k}; draw more samples or "
+            "lower k"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             fitted = MLE(k).fit(points.numpy())
         except UserWarning as warning:  # k was clipped, or a dimension beyond the coordinates
-            raise UomhError(str(warning)) from None
+            raise UomhError(
+                f"{len(points)} points have no dimension at k = {k} ({warning}); draw more samples "
+                "or lower k"
+            ) from None
     low, high = fitted.interval_
     if not math.isfinite(high):
         raise UomhError(

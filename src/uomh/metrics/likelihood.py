@@ -14,7 +14,8 @@ from uomh.errors import UomhError
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Kind, Value
-from uomh.models.core import Generative, Model, Trainable
+from uomh.models.core import Generative, Trainable
+from uomh.models.leaf import Model
 from uomh.nn.ais import LogPartition
 from uomh.registry import register
 

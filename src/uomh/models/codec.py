@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from uomh.data.core import Data, DataSpec
+from uomh.devices import moved
 from uomh.errors import UomhError
-from uomh.models.core import Build, Model, ModelConfig
+from uomh.models.core import Build, Codec, Generative, ModelConfig
+from uomh.models.leaf import Model
 from uomh.nn.layers import NetSettings
 from uomh.nn.nets import decoder, encoder
 from uomh.settings import Nested
@@ -123,3 +126,30 @@ def fitting_latent_dim(data: Data, k: int) -> int:
     from uomh.dimension.mle import MLE  # brings scikit-learn, which training does without
 
     return math.ceil(MLE(k, splits=0).fit(x).dimension_)
+
+
+def codes_of(
+    model: Generative,
+    data: Data,
+    encode: Callable[[Tensor, Tensor | None], Tensor] | None = None,
+) -> Data:
+    """The data set of a model's codes, float (N, latent_dim), on the processor.
+
+    Args:
+        model: one with codes.
+        data: whose points are encoded; labels pass through.
+        encode: codes of a batch on the model's device; None: the model's own `encode`.
+
+    Raises:
+        UomhError: the model has no codes.
+    """
+    if not isinstance(model, Codec):
+        raise UomhError(f"{type(model).__name__} has no codes")
+    encode = encode or model.encode
+    device, was_training = model.device, model.training
+    model.eval()
+    codes = data.map_labelled(
+        lambda x, y: encode(moved(x, device), None if y is None else y.to(device)).cpu()
+    )
+    model.train(was_training)
+    return codes

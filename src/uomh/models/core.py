@@ -1,7 +1,7 @@
-"""The contracts of models: what can be fitted, sampled and scored.
+"""The contracts of models: what can be trained, and what can be fitted, sampled and scored.
 
-`Generative` is anything that can; `Model` is a leaf that is trained by gradient steps. A model says
-its losses as a generator:
+`Trainable` is trained by gradient steps, `Generative` gives points; a leaf that does both is a
+`uomh.models.leaf.Model`. A trainable model says its losses as a generator:
 
     def losses(self, x, y, step):
         yield "critic", critic_loss     # the trainer steps the group "critic" here
@@ -11,16 +11,15 @@ its losses as a generator:
 Each loss is computed after the previous ``yield`` has returned, and a group's optimiser sees the
 gradients of its own parameters alone.
 
-The file is long because both contracts and the checks between their public and private methods are
-read together: whoever writes a model needs this file and no other.
+The file is long because the contract of `Generative` and the checks between its public and private
+methods are read together.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
@@ -30,18 +29,15 @@ from torch.nn import Parameter
 from uomh import registry
 from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec
-from uomh.devices import moved
 from uomh.errors import UomhError
-from uomh.models.inputs import checked_codes, checked_count, checked_labels, checked_points
+from uomh.models.inputs import checked_count, checked_labels, checked_points
 from uomh.models.precision import refuse_narrowing
-from uomh.nn.transforms import Cells, TransformSettings, build_transform
-from uomh.settings import ComponentSettings, Nested, merged
+from uomh.nn.transforms import TransformSettings
+from uomh.settings import ComponentSettings, Nested
 
 Likelihood = Literal["exact", "bound", "estimate"]
 MEASURES = ("loss", "log_likelihood", "bits_per_dim", "l2_reconstruction_error")
 """metrics of a model that is trained on its own"""
-FARTHEST = 1e9
-"""from the origin of a model's space that a coordinate is reckoned with; squares overflow beyond"""
 
 
 class TrainerLike(Protocol):
@@ -66,7 +62,7 @@ class TrainerLike(Protocol):
 class Build(Protocol):
     """Makes the leaf of a tree of models that stands at a path, with its first weights."""
 
-    def __call__(self, config: ModelConfig, spec: DataSpec, path: str) -> Model:
+    def __call__(self, config: ModelConfig, spec: DataSpec, path: str) -> Generative:
         """The leaf of these settings, for data of this shape."""
 
 
@@ -74,21 +70,8 @@ class ModelSettings(ComponentSettings):
     """Settings of a model: of a leaf, or of a composition, whose models are settings of it."""
 
 
-class Trainable(nn.Module):
-    """A leaf: something that is trained by gradient steps.
-
-    Attributes:
-        config: its settings; among them how it is trained.
-        spec: of the data that it is for.
-        num_classes: whose labels it takes; 0: labels make no difference to it.
-        compared_together: points that `objective` compares, as for a discrepancy; None: each
-            stands on its own.
-    """
-
-    config: ModelConfig
-    spec: DataSpec
-    num_classes: int = 0
-    compared_together: int | None = None
+class Computing(nn.Module):
+    """A module that knows what it computes with."""
 
     @property
     def like(self) -> Tensor:
@@ -100,6 +83,25 @@ class Trainable(nn.Module):
     def device(self) -> torch.device:
         """Where the model computes."""
         return self.like.device
+
+
+class Trainable(Computing):
+    """A leaf: something that is trained by gradient steps.
+
+    Attributes:
+        config: its settings; among them how it is trained.
+        spec: of the data that it is for.
+        num_classes: whose labels it takes; 0: labels make no difference to it.
+        compared_together: points that `objective` compares, as for a discrepancy; None: each
+            stands on its own.
+        epochs_of_pass: epochs in which every loss has its turn over the data.
+    """
+
+    config: ModelConfig
+    spec: DataSpec
+    num_classes: int = 0
+    compared_together: int | None = None
+    epochs_of_pass: int = 1
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
         """Losses of a batch, in the order in which groups of parameters are to be stepped.
@@ -142,7 +144,7 @@ class Trainable(nn.Module):
         """Called before each pass over the training data; epochs count from 1."""
 
 
-class Generative(nn.Module, ABC):
+class Generative(Computing, ABC):
     """Something that can be fitted and sampled, and scored where it has a likelihood.
 
     The public methods check what they are given against `spec`, and hand it on to those of the
@@ -246,6 +248,10 @@ class Generative(nn.Module, ABC):
         """Independent models of the classes of the data, by name; none where one is for all."""
         return {}
 
+    def has_parts(self) -> bool:
+        """Whether it, or a model below it, is made of independent parts."""
+        return bool(self.parts())
+
     def follow(self, name: str) -> Generative:
         """The model below at a name of a path; this model itself where it has no such parts."""
         del name
@@ -259,17 +265,6 @@ class Generative(nn.Module, ABC):
     def codec(self) -> Generative:
         """The model whose codes these are: this one, or the autoencoder of a composition."""
         return self
-
-    @property
-    def like(self) -> Tensor:
-        """A tensor of the type and on the device that the model computes with."""
-        state = itertools.chain(self.parameters(), self.buffers())
-        return next((tensor for tensor in state if tensor.is_floating_point()), torch.zeros(()))
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model computes."""
-        return self.like.device
 
     @abstractmethod
     def fit(self, data: Data, trainer: TrainerLike) -> None:
@@ -362,15 +357,17 @@ class Generative(nn.Module, ABC):
         """The models that are trained by gradient steps, by their path below this one."""
 
 
-def log_mixture(log_probs: Sequence[Tensor], weights: Tensor) -> Tensor:
-    """Log-density of a mixture, (B,): logsumexp_k( log w_k + log p(x|k) ).
+@runtime_checkable
+class Codec(Protocol):
+    """A model with codes; ``isinstance`` tells."""
 
-    Args:
-        log_probs: of the K components, each (B,), against one measure.
-        weights: (K,), not negative, of any sum.
-    """
-    log_weights = (weights / weights.sum()).log()
-    return torch.logsumexp(torch.stack(list(log_probs), 1) + log_weights, 1)
+    latent_dim: int
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Codes (B, latent_dim) of points of data space."""
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Points of data space of codes."""
 
 
 class OnManifold(NamedTuple):
@@ -400,228 +397,13 @@ class ModelConfig(ModelSettings, TransformSettings):
         return {}
 
 
-class Model(Trainable, Generative):
-    """A leaf that generates.
-
-    Args:
-        config: settings, of the class's own ``Config``.
-        spec: shape of the data.
-    """
-
-    Config: ClassVar[type[ModelConfig]] = ModelConfig
-    paper: ClassVar[str] = ""
-    """the paper that a model is from"""
-
-    name: ClassVar[str]
-
-    def __init__(self, config: ModelConfig, spec: DataSpec) -> None:
-        super().__init__()
-        if config.conditional and not spec.num_classes:
-            raise UomhError("a conditional model needs labels, and these data have none")
-        self.config = config
-        self.spec = spec
-        self.num_classes = spec.num_classes if config.conditional else 0
-        dequantize = config.dequantize
-        if dequantize is None:
-            dequantize = self.likelihood is not None
-        self.cells = Cells(dequantize, config.denoising_sigma)
-        self.transform = build_transform(config, spec)
-        self.register_buffer("label_weights", torch.full((self.num_classes,), 1.0))
-
-    @classmethod
-    def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
-        """Its own settings over the defaults; how it is trained, over how the run trains."""
-        by_shape = cls.Config.defaults(spec)
-        # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
-        whole = merged(cls.Config().model_dump(mode="json"), by_shape.get("model", {}))
-        plain = TrainConfig().model_dump(mode="json")
-        training = {"train": merged(plain, by_shape.get("train", {}), train)}
-        return merged(whole, training, given)
-
-    @classmethod
-    def decide(
-        cls, config: ModelConfig, data: Data, spec: DataSpec, leaf: Build, *, codes: bool = False
-    ) -> ModelConfig:
-        """Nothing."""
-        del data, spec, leaf, codes
-        return config
-
-    @classmethod
-    def assemble(cls, config: ModelConfig, spec: DataSpec, path: str, leaf: Build) -> Self:
-        """Itself."""
-        model = leaf(config, spec, path)
-        assert isinstance(model, cls)
-        return model
-
-    @classmethod
-    def codes_dim(cls, config: ModelConfig) -> int | None:
-        """Its ``latent_dim``, where it encodes."""
-        dim: int | None = getattr(config, "latent_dim", None)
-        return dim if hasattr(cls, "encode") else None
-
-    def objective(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """The training objective of each point, (B,), lower is better; for validation.
-
-        By default, where the likelihood is exact, the negative log-density in nats in data space.
-
-        Raises:
-            UomhError: the model has no objective that says how good it is.
-        """
-        if self.likelihood != "exact":
-            return super().objective(x, y)
-        return -self.log_density(x, self.labels_of(y))
-
-    def draw(self, n: int, y: Tensor | None) -> Tensor:
-        """Points of data space (n, ...); labels y (n,) where the model is conditional."""
-        del n, y
-        raise UomhError(f"{type(self).__name__} cannot be sampled")
-
-    def log_density(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """`log_prob` of points x given labels y, which are there where the model is conditional."""
-        return super()._log_prob(x, y)
-
-    def _sample(self, n: int, y: Tensor | None) -> Tensor:
-        if self.num_classes and y is None:
-            y = torch.multinomial(self.label_weights, n, replacement=True)
-        return self.draw(n, self.labels_of(y))
-
-    def _log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
-        return self.within_reach(x, y, self._any_log_density)
-
-    def _any_log_density(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """`log_density` for given labels, else that of the mixture over labels."""
-        if not self.num_classes or y is not None:
-            return self.log_density(x, self.labels_of(y))
-        labels = range(self.num_classes)
-        given = [self.log_density(x, torch.full((len(x),), k, device=x.device)) for k in labels]
-        return log_mixture(given, self.label_weights)
-
-    def within_reach(
-        self,
-        x: Tensor,
-        y: Tensor | None,
-        log_density: Callable[[Tensor, Tensor | None], Tensor],
-    ) -> Tensor:
-        """Log-densities (B,) of the points that the transforms can take, minus infinity elsewhere.
-
-        Args:
-            x: points (B, ...).
-            y: labels (B,), or None.
-            log_density: of some of the points and their labels.
-        """
-        near = self.reached(x)
-        if near.all():
-            values = log_density(x, y)
-        else:
-            values = self.like.new_full((len(x),), -math.inf)
-            if near.any():
-                values[near] = log_density(x[near], None if y is None else y[near])
-        # What overflows on the way does so for being far from all data.
-        return torch.where(values < math.inf, values, -math.inf)
-
-    def reached(self, x: Tensor) -> Tensor:
-        """Which points (B, ...) have a place in the space of the model, (B,) bool."""
-        z, log_det = self.transform(Cells(dequantize=False)(x))
-        near: Tensor = (z.abs() <= FARTHEST).flatten(1).all(1) & log_det.isfinite()
-        return near
-
-    def encodable(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Points and labels as `encode` computes with them: `checked`, labels where it takes any.
-
-        Raises:
-            UomhError: they are not of the data that the model is for, or have no place in its
-                space.
-        """
-        x, y = self.checked(x, y)
-        far = ~self.reached(x)
-        if far.any():
-            raise UomhError(
-                f"{int(far.sum())} of {len(x)} points, the first in row {int(far.nonzero()[0])}, "
-                "lie where the model's transforms of the data do not reach, so they have no codes"
-            )
-        return x, self.labels_of(y)
-
-    def decodable(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Codes and labels as `decode` computes with them.
-
-        Raises:
-            UomhError: they are not codes of this model, or not labels.
-        """
-        dim: int = self.latent_dim  # type: ignore[assignment]
-        z = checked_codes(z, dim, self.like)
-        return z, self.labels_of(checked_labels(y, len(z), self.num_classes, self.like))
-
-    def leaves(self) -> Iterator[tuple[str, Trainable]]:
-        """A leaf is its own only one."""
-        yield "", self
-
-    def fit(self, data: Data, trainer: TrainerLike) -> None:
-        """Fit by gradient steps."""
-        trainer.fit(self, data)
-
-    def prepare(self, data: Data) -> None:
-        """Fit the transforms; take the label weights."""
-        super().prepare(data)
-        self.transform.fit(data.train)
-        if self.num_classes:
-            self.label_weights.copy_(data.weights)
-
-    def preprocess(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """A batch of data in the space of the model, and the log-determinant (B,) in nats."""
-        z, log_det = self.transform(self.cells(x))
-        return z, log_det
-
-    def labels_of(self, y: Tensor | None) -> Tensor | None:
-        """The labels if the model is conditional, else None."""
-        return y if self.num_classes else None
-
-
-@runtime_checkable
-class Codec(Protocol):
-    """A model with codes; ``isinstance`` tells."""
-
-    latent_dim: int
-
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Codes (B, latent_dim) of points of data space."""
-
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Points of data space of codes."""
-
-
-def model_class(config: ComponentSettings) -> type[Generative]:
-    """The class of a model by its settings."""
-    cls: type[Generative] = registry.load("models", config.name)
+def model_class(config: ComponentSettings | Nested) -> type[Generative]:
+    """The class of a model by its settings, nested or whole."""
+    name = config["name"] if isinstance(config, dict) else config.name
+    cls: type[Generative] = registry.load("models", name)
     return cls
 
 
 def build_model(config: Any, spec: DataSpec, path: str, leaf: Build) -> Generative:
     """The untrained model of decided settings; see `Generative.assemble`."""
     return model_class(config).assemble(config, spec, path, leaf)
-
-
-def codes_of(
-    model: Generative,
-    data: Data,
-    encode: Callable[[Tensor, Tensor | None], Tensor] | None = None,
-) -> Data:
-    """The data set of a model's codes, float (N, latent_dim), on the processor.
-
-    Args:
-        model: one with codes.
-        data: whose points are encoded; labels pass through.
-        encode: codes of a batch on the model's device; None: the model's own `encode`.
-
-    Raises:
-        UomhError: the model has no codes.
-    """
-    if not isinstance(model, Codec):
-        raise UomhError(f"{type(model).__name__} has no codes")
-    encode = encode or model.encode
-    device, was_training = model.device, model.training
-    model.eval()
-    codes = data.map_labelled(
-        lambda x, y: encode(moved(x, device), None if y is None else y.to(device)).cpu()
-    )
-    model.train(was_training)
-    return codes

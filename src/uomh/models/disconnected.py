@@ -15,7 +15,6 @@ from typing import Any, Literal, NoReturn, Self
 import torch
 from torch import Tensor, nn
 
-from uomh import registry
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import (
@@ -26,9 +25,9 @@ from uomh.models.core import (
     Trainable,
     TrainerLike,
     build_model,
-    log_mixture,
     model_class,
 )
+from uomh.models.leaf import log_mixture
 from uomh.registry import register
 from uomh.settings import Nested, Settings, Width, below, component, merged
 
@@ -83,7 +82,12 @@ class Disconnected(Generative):
     @classmethod
     def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
         """The settings of a part completed; it has no labels."""
-        part = registry.load("models", given["part"]["name"])
+        if given.get("parts"):
+            raise UomhError(
+                "setting parts: the data decide it, by their groups; leave it, and give settings "
+                "of every part under part"
+            )
+        part = model_class(given["part"])
         if issubclass(part, cls):
             raise UomhError(
                 "a part of a disconnected model has no labels left to be disconnected by; "
@@ -92,6 +96,7 @@ class Disconnected(Generative):
         with below("part"):
             alone = DataSpec(spec.shape, spec.levels, 0)
             whole = part.complete(given["part"], alone, train)
+            part.Config.of(whole)  # its errors name the key that was typed
         if is_conditional(whole):
             raise UomhError(NO_LABELS)
         return {**given, "part": whole, "parts": []}
@@ -150,7 +155,7 @@ class Disconnected(Generative):
 
     def parts(self) -> Mapping[str, Generative]:
         """The models by the name of their cluster."""
-        return {name: part for name, (_, part) in zip(self.names, self.each(), strict=True)}
+        return {name: part for name, (_, part) in zip(self.names, self.scoped(), strict=True)}
 
     def follow(self, name: str) -> Generative:
         """The part of this name of a scope.
@@ -158,7 +163,7 @@ class Disconnected(Generative):
         Raises:
             UomhError: there is none.
         """
-        parts = dict(self.each())
+        parts = dict(self.scoped())
         if not name.startswith("part"):
             return self
         if name not in parts:
@@ -172,10 +177,10 @@ class Disconnected(Generative):
     @property
     def likelihood(self) -> Likelihood | None:  # type: ignore[override]
         """The weakest of the parts' kinds; None if one has none."""
-        kinds = [part.likelihood for _, part in self.each()]
+        kinds = [part.likelihood for _, part in self.scoped()]
         return None if None in kinds else max(kinds, key=lambda kind: KINDS.index(kind or "exact"))
 
-    def each(self) -> Iterator[tuple[str, Generative]]:
+    def scoped(self) -> Iterator[tuple[str, Generative]]:
         """The parts, by the name of their scope: part0, part1, ..."""
         for k, part in enumerate(self.models):
             assert isinstance(part, Generative)
@@ -183,21 +188,21 @@ class Disconnected(Generative):
 
     def leaves(self) -> Iterator[tuple[str, Trainable]]:
         """The leaves of every part."""
-        for name, part in self.each():
+        for name, part in self.scoped():
             for path, leaf in part.leaves():
                 yield f"{name}/{path}".rstrip("/"), leaf
 
     def fit(self, data: Data, trainer: TrainerLike) -> None:
         """Fit every part to the cluster of its label."""
         pieces = data.parts()
-        parts = zip(self.each(), pieces, strict=True)
+        parts = zip(self.scoped(), pieces, strict=True)
         trainer.map({name: (part, piece) for (name, part), piece in parts})
 
     def _sample(self, n: int, y: Tensor | None) -> Tensor:
         """The labels y are the parts that points come from."""
         if y is None:
             if len(self.models) == 1:
-                return next(self.each())[1].sample(n)
+                return next(self.scoped())[1].sample(n)
             y = torch.multinomial(self.label_weights, n, replacement=True)
         return self._by_part(y, lambda part, rows: part.sample(len(rows)))
 
@@ -206,8 +211,8 @@ class Disconnected(Generative):
         if y is not None:
             return self._by_part(y, lambda part, rows: part.log_prob(x[rows]))
         if len(self.models) == 1:
-            return next(self.each())[1].log_prob(x)
-        return log_mixture([part.log_prob(x) for _, part in self.each()], self.label_weights)
+            return next(self.scoped())[1].log_prob(x)
+        return log_mixture([part.log_prob(x) for _, part in self.scoped()], self.label_weights)
 
     def _reconstruct(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Restored by the part y of each."""
@@ -226,7 +231,7 @@ class Disconnected(Generative):
         self._refuse("manifolds")
 
     def _refuse(self, what: str) -> NoReturn:
-        dims = [part.latent_dim for _, part in self.each() if part.codec() is not part]
+        dims = [part.latent_dim for _, part in self.scoped() if part.codec() is not part]
         if not dims:
             raise UomhError("the parts are not two-step models, so they have no such density")
         shown = ", ".join(sorted(map(str, set(dims))))
@@ -238,7 +243,7 @@ class Disconnected(Generative):
     def _by_part(self, y: Tensor, f: Callable[[Generative, Tensor], Tensor]) -> Tensor:
         """Join f(part, rows) over the parts that y names."""
         result: Tensor | None = None
-        for k, (_, part) in enumerate(self.each()):
+        for k, (_, part) in enumerate(self.scoped()):
             rows = torch.nonzero(y == k).squeeze(1)
             if len(rows):
                 values = f(part, rows)

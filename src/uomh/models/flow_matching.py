@@ -31,7 +31,8 @@ from torch import Tensor, nn
 
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import Likelihood, Model, ModelConfig
+from uomh.models.core import Likelihood, ModelConfig
+from uomh.models.leaf import Model
 from uomh.nn.ode import solve
 from uomh.nn.transforms import centred
 from uomh.nn.unet import TimeMLP, UNet

@@ -28,7 +28,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from uomh.data.core import Data, DataSpec
-from uomh.models.core import Model, ModelConfig
+from uomh.models.core import ModelConfig
+from uomh.models.leaf import Model
 from uomh.nn.critics import Critic, CriticSettings
 from uomh.nn.layers import NetSettings
 from uomh.nn.nets import convolves, decoder, nets_by_shape

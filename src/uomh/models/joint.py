@@ -17,7 +17,9 @@ from torch.nn import Parameter
 
 from uomh.config import TrainConfig
 from uomh.data.core import Data
-from uomh.models.core import Codec, Generative, Model, ModelConfig, Trainable, codes_of
+from uomh.models.codec import codes_of
+from uomh.models.core import Codec, Generative, ModelConfig, Trainable
+from uomh.models.leaf import Model
 
 Alternate = Literal["step", "epoch"]
 
@@ -40,6 +42,7 @@ class Joint(Trainable):
         self.alternate = alternate
         self.compared_together = autoencoder.compared_together
         self.turns: tuple[str, ...] = ("autoencoder", "density")
+        self.epochs_of_pass = 2 if alternate == "epoch" else 1
         assert isinstance(autoencoder, Codec)
         self.latent_dim: int = autoencoder.latent_dim
         self.config = ModelConfig(train=self._turns())
@@ -56,7 +59,7 @@ class Joint(Trainable):
             for group in model.groups()
         }
         # By epoch each of the two has a turn of its own in every epoch that the settings give.
-        epochs = first.max_epochs * (2 if self.alternate == "epoch" else 1)
+        epochs = first.max_epochs * self.epochs_of_pass
         return first.model_copy(update={"groups": groups, "max_epochs": epochs})
 
     def groups(self) -> dict[str, list[Parameter]]:

@@ -26,29 +26,27 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import jvp, vmap
 
-from uomh import registry
 from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec
 from uomh.devices import as_float64
 from uomh.errors import UomhError
+from uomh.models.codec import codes_of
 from uomh.models.core import (
     MEASURES,
     Build,
     Codec,
     Generative,
     Likelihood,
-    Model,
     ModelSettings,
     OnManifold,
     Trainable,
     TrainerLike,
     build_model,
-    codes_of,
-    log_mixture,
     model_class,
 )
 from uomh.models.gaussian import GaussianDecoderModel
 from uomh.models.joint import Alternate, Joint, decoded_draws
+from uomh.models.leaf import Model, log_mixture
 from uomh.nn.transforms import Cells
 from uomh.registry import register
 from uomh.seeds import seeded
@@ -136,9 +134,7 @@ class TwoStep(Generative):
     @classmethod
     def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
         """Both steps completed, the second for data of the shape of the codes."""
-        first, second = (
-            registry.load("models", given[step]["name"]) for step in ("autoencoder", "density")
-        )
+        first, second = model_class(given["autoencoder"]), model_class(given["density"])
         conditional = {"conditional": True} if given.get("conditional") else {}
         with below("autoencoder"):
             autoencoder = first.complete({**conditional, **given["autoencoder"]}, spec, train)
@@ -153,12 +149,12 @@ class TwoStep(Generative):
                 f"{given['density']['name']} is no density, so it cannot be the second step"
             )
         takes_labels = "conditional" in second.Config.model_fields
-        if takes_labels and getattr(config, "conditional", False):
-            conditional = {"conditional": True}
+        labelled = bool(conditional) or getattr(config, "conditional", False)
+        conditional = {"conditional": True} if takes_labels and labelled else {}
         codes = DataSpec((dim,), None, spec.num_classes)
         with below("density"):
             density = second.complete({**conditional, **given["density"]}, codes, train)
-        if given.get("freeze"):
+        if given.get("freeze") is True:
             if not given.get("autoencoder_run"):
                 raise UomhError("freeze=true needs autoencoder_run, the run to take")
             if given.get("alternate"):
@@ -207,6 +203,8 @@ class TwoStep(Generative):
     @classmethod
     def check_growth(cls, old: Config, new: Config) -> None:
         """More epochs of the first step alone would change the codes that the second was fit to."""
+        for before, after in ((old.autoencoder, new.autoencoder), (old.density, new.density)):
+            model_class(after).check_growth(before, after)
         if new.freeze or new.alternate is not None:
             return
         first = epochs_of(old.autoencoder) != epochs_of(new.autoencoder)
@@ -242,6 +240,7 @@ class TwoStep(Generative):
             return cls_below.descend(config.autoencoder, data, rest, below, leaf)
         model = cls.assemble(config, data.spec, trainer.path, leaf)
         trainer.child("autoencoder").recall(model.autoencoder)
+        model.autoencoder.to(trainer.device)  # codes are the same bits where they were first made
         codes = model.codes(data)
         return model_class(config.density).descend(config.density, codes, rest, below, leaf)
 
@@ -250,6 +249,10 @@ class TwoStep(Generative):
         """Shares of the labels, of whichever step takes labels."""
         conditional = self.density if self.density.num_classes else self.autoencoder
         return conditional.label_weights
+
+    def has_parts(self) -> bool:
+        """Whether either step is made of independent parts."""
+        return self.autoencoder.has_parts() or self.density.has_parts()
 
     def follow(self, name: str) -> Generative:
         """The step of this name."""

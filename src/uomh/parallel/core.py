@@ -127,9 +127,9 @@ def resumable_map(
     Parallel(backend, jobs, address)  # raises what is wrong with them
     if threads < 1:
         raise UomhError(f"threads is {threads}; it must be at least 1")
-    told = progress or Progress()
+    progress = progress or Progress()
     if backend == "serial":
-        return [_attempt(function, config, threads, told) for config in configs]
+        return [_attempt(function, config, threads, progress) for config in configs]
     outcomes: list[Outcome[R]] = [Outcome() for _ in configs]
     if not configs:
         return outcomes
@@ -138,7 +138,7 @@ def resumable_map(
         if backend == "processes"
         else ray_cluster(_attempt, jobs, threads, address, len(configs))
     )
-    with Relay(folder, told) as relay, open_workers as workers:
+    with Relay(folder, progress) as relay, open_workers as workers:
         waiting, running = deque(range(len(configs))), dict[Future[Outcome[R]], int]()
         deaths = [0] * len(configs)
         while waiting or running:
@@ -181,7 +181,7 @@ def raise_failures(outcomes: Sequence[Outcome[Any]], names: Sequence[str]) -> No
     uomh.errors.UomhError: 1 of 2 failed: part 1: no data; the others finished and are kept, ...
     """
     pairs = zip(names, outcomes, strict=True)
-    failed = [f"{name}: {each.error}" for name, each in pairs if each.error is not None]
+    failed = [f"{name}: {outcome.error}" for name, outcome in pairs if outcome.error is not None]
     if failed:
         shown = "; ".join(failed[:SHOWN_FAILURES])
         more = len(failed) - SHOWN_FAILURES
@@ -191,7 +191,7 @@ def raise_failures(outcomes: Sequence[Outcome[Any]], names: Sequence[str]) -> No
             f"{len(failed)} of {len(outcomes)} failed: {shown}; {kept}"
             "repeat the command to go on once the cause is mended"
         )
-        for trace in filter(None, (each.trace for each in outcomes)):
+        for trace in filter(None, (outcome.trace for outcome in outcomes)):
             raised.add_note(trace)  # a traceback shows it, the sentence does not
         raise raised
 

@@ -74,7 +74,7 @@ def processes(attempt: Attempt, jobs: int | None, threads: int, pieces: int) -> 
     slots = [_Process(number, attempt, _environment(threads)) for number in range(room)]
 
     def submit(*arguments: Any) -> Future[Any]:
-        return next(each for each in slots if each.free()).submit(*arguments)
+        return next(slot for slot in slots if slot.free()).submit(*arguments)
 
     try:
         yield Workers(room, submit, (BrokenProcessPool,))

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from uomh.cost import Cost, Costs, cost_files
 from uomh.data.about import About
 from uomh.errors import UomhError
 from uomh.metrics.values import Value
@@ -34,6 +35,7 @@ _versions: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 _about: TypeAdapter[About] = TypeAdapter(About)
 _value: TypeAdapter[Value] = TypeAdapter(Value)
 _device: TypeAdapter[str] = TypeAdapter(str)
+_cost: TypeAdapter[Cost] = TypeAdapter(Cost)
 
 
 class Record(BaseModel):
@@ -104,6 +106,7 @@ class RunRecord(Record):
         metrics: what was measured, by the names of ``metrics.json``.
         pictures: PNG files that are whole.
         checkpoints: that are whole, as far as their archive tells.
+        cost: what training cost, by the path of each leaf and in total.
         problems: what is missing or damaged.
     """
 
@@ -116,6 +119,7 @@ class RunRecord(Record):
     metrics: dict[str, Value] = {}
     pictures: tuple[Path, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
+    cost: Costs = Costs()
     problems: tuple[Problem, ...] = ()
 
     @classmethod
@@ -173,6 +177,7 @@ class _Reader:
                 path for path in sorted(self.folder.glob("*.png")) if self.whole(path, _is_png)
             ),
             checkpoints=self.checkpoints(),
+            cost=self.cost(),
             problems=tuple(self.problems),
         )
 
@@ -264,6 +269,16 @@ class _Reader:
             for file in found
             if self.whole(file, zipfile.is_zipfile)
         )
+
+    def cost(self) -> Costs:
+        found = []
+        for path, file in cost_files(self.folder):
+            piece = file.relative_to(self.folder).as_posix()
+            values = self.object(piece, "it was there just now")
+            cost = None if values is None else self.checked(piece, values, _cost)
+            if cost is not None:
+                found.append((path, cost))
+        return Costs.of(found)
 
     def whole(self, path: Path, test: Callable[[Path], bool]) -> bool:
         """Whether a file is whole; one that is not is said."""

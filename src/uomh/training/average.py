@@ -31,7 +31,7 @@ class Average:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.parameters: list[Tensor] = list(model.parameters())
         self.decay = decay
-        self.values: list[Tensor] = [each.detach().clone() for each in self.parameters]
+        self.values: list[Tensor] = [parameter.detach().clone() for parameter in self.parameters]
 
     def update(self, steps: int) -> None:
         """Move towards the parameters, after so many earlier updates."""
@@ -41,8 +41,8 @@ class Average:
 
     def load(self, values: list[Tensor]) -> None:
         """Take the average of a checkpoint."""
-        for own, value in zip(self.values, values, strict=True):
-            own.copy_(value)
+        for average, saved in zip(self.values, values, strict=True):
+            average.copy_(saved)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

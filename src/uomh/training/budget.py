@@ -17,7 +17,8 @@ from uomh.data.core import Data, DataSpec
 from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import free_memory
-from uomh.models.core import Generative, Model, Trainable
+from uomh.models.core import Generative, Trainable
+from uomh.models.leaf import Model
 from uomh.sizes import at_once, is_large
 from uomh.training.need import (
     POINTS,
@@ -38,7 +39,7 @@ def _is_plenty(model: nn.Module, points: int, dim: int, free: float) -> bool:
     Layers keep a few tensors of their outputs for each point. Coordinates of a point number no less
     than the places at which a layer is applied.
     """
-    outputs = sum(each.shape[0] for each in model.parameters() if each.dim() > 1)
+    outputs = sum(weight.shape[0] for weight in model.parameters() if weight.dim() > 1)
     state = sum(map(bytes_of, model.parameters())) + sum(map(bytes_of, model.buffers()))
     return 32 * outputs * points * dim + 6 * state < free / 4
 
@@ -169,8 +170,8 @@ def for_sampling(model: Generative, n: int, label: int | None, picture: bool) ->
     what, setting = f"drawing {n} samples", "-n"
     with naming_what_to_lower(what, f"lower {setting}"):
         free, dim = free_memory(torch.device("cpu")), model.spec.dim
-        each = 4 if model.spec.levels is None else 16 if picture else 1
-        result = Need(0.0, each * dim + 8)
+        coordinate_bytes = 4 if model.spec.levels is None else 16 if picture else 1
+        result = Need(0.0, coordinate_bytes * dim + 8)
         _check(what, result, n, free, setting)
         points = min(n, at_once(BATCH, dim))
         free = min(free - result.of(n), free_memory(model.device))

@@ -30,6 +30,7 @@ from uomh.training.average import Average
 from uomh.training.checkpoints import State
 from uomh.training.log import Log
 from uomh.training.losses import EpochLosses, NotFiniteError
+from uomh.training.meter import Meter
 from uomh.training.optim import build_optimizer, learning_rate
 from uomh.training.samples import Sampler, save_samples
 from uomh.training.scope import Scope
@@ -105,15 +106,17 @@ class Leaf:
             try:
                 memory = budget.for_training(self.model, self.data, self.config, path)
                 with preserved(), keeping_freed_memory(), memory:
+                    folder, size = self.checkpoints.folder, self.config.batch_size
+                    meter = Meter(folder, self.model, self.data, size, last is not None)
                     while not self.done:
-                        self.one_epoch()
+                        meter.epoch(self.one_epoch())
             finally:
                 self.log.close()
             early = self.epoch < self.config.max_epochs
             progress.stop(path, "stopped early" if early else "finished")
 
-    def one_epoch(self) -> None:
-        """Train and validate once over the data; save."""
+    def one_epoch(self) -> float:
+        """Train and validate once over the data; save; the seconds that training took."""
         start = time.perf_counter()
         epoch = self.epoch + 1
         reseed(self.scope.seed, self.scope.path, epoch)
@@ -125,7 +128,9 @@ class Leaf:
         with self.averaged():
             valid = self.validate(epoch)
             if valid:
-                values["valid"] = {name: each for name, each in valid.items() if each is not None}
+                values["valid"] = {
+                    name: value for name, value in valid.items() if value is not None
+                }
             self.log.epoch(epoch, self.step, values, len(self.data.train) / seconds)
             self.show_samples()
             if self.is_better(valid):
@@ -133,6 +138,7 @@ class Leaf:
                 self.checkpoints.save("best", {"epoch": epoch, "model": weights})
         self.save()
         self.scope.progress.epoch(self.scope.path, epoch, values, seconds)
+        return seconds
 
     def averaged(self) -> AbstractContextManager[None]:
         """A block in which the model's weights are their average, where one is kept."""
@@ -183,14 +189,16 @@ class Leaf:
         loss.backward(inputs=parameters)
         if settings.max_grad_norm is not None:
             clip_grad_norm_(parameters, settings.max_grad_norm)
-        for each in optimizer.param_groups:
-            each["lr"] = learning_rate(settings, progress, self.config.max_epochs)
+        for options in optimizer.param_groups:
+            options["lr"] = learning_rate(settings, progress, self.config.max_epochs)
         optimizer.step()
 
     def check_weights(self) -> None:
         """See that no weight left the finite numbers."""
         for group, parameters in self.groups.items():
-            norms = torch.stack(torch._foreach_norm([each.detach() for each in parameters]))
+            norms = torch.stack(
+                torch._foreach_norm([parameter.detach() for parameter in parameters])
+            )
             if not bool(norms.isfinite().all()):
                 what = f"a weight of group {group!r} became infinite or not a number"
                 raise NotFiniteError(what, self.step)
@@ -265,7 +273,9 @@ class Leaf:
                 "done": self.done,
                 "model": self.model.state_dict(),
                 "average": self.average and self.average.values,
-                "optimizers": {name: each.state_dict() for name, each in self.optimizers.items()},
+                "optimizers": {
+                    name: optimizer.state_dict() for name, optimizer in self.optimizers.items()
+                },
             },
         )
 

@@ -56,9 +56,9 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
     Raises:
         UomhError: it holds a run of another configuration or of other data.
     """
-    there = read_record(folder)
+    found = read_record(folder)
     device = described(checked_device(config.device))
-    if there is None:
+    if found is None:
         about = {
             "name": data.name,
             "fingerprint": data.fingerprint,
@@ -71,7 +71,32 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
         record = {"asked": asked, "config": None, "data": about, "versions": _versions()}
         write_json(folder / "config.json", {**record, "devices": [device]})
         return config
-    before = there.asked
+    config, grown = going_on(folder, found, config, data)
+    content = dict(found.content)
+    devices = content.get("devices", [])
+    another = device not in devices
+    if another:
+        content["devices"] = [*devices, device]
+    if grown:
+        first = {"device": found.asked.device, "data": found.asked.data}
+        asked = config.model_copy(update=first).model_dump(mode="json")
+        content |= {"asked": asked, "config": None}
+    if grown or another:
+        write_json(folder / "config.json", content)
+    return config
+
+
+def going_on(folder: Path, found: Record, config: RunConfig, data: Data) -> tuple[RunConfig, bool]:
+    """See that settings go on with the run of a folder, of which nothing is changed.
+
+    Returns:
+        The settings, with the number of threads that the run began with where none was asked for;
+        and whether they ask for more epochs.
+
+    Raises:
+        UomhError: it holds a run of another configuration or of other data.
+    """
+    before = found.asked
     if "threads" not in config.model_fields_set:
         config = config.model_copy(update={"threads": before.threads})
     old = before.model_dump(mode="json")  # with settings new since then
@@ -84,7 +109,7 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
     grown = [key for key, have, to in changed if key.endswith("train.max_epochs") and to > have]  # type: ignore[operator]
     changed = [difference for difference in changed if difference[0] not in grown]
     changed += differences(
-        {"data": {"fingerprint": there.data.fingerprint}},
+        {"data": {"fingerprint": found.data.fingerprint}},
         {"data": {"fingerprint": data.fingerprint}},
     )
     if changed:
@@ -93,18 +118,9 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
             f"{str(folder)!r} holds a run of another configuration: {listed}; "
             "choose another --run-dir, or repeat its settings to go on with it"
         )
-    content = dict(there.content)
-    devices = content.get("devices", [])
-    another = device not in devices
-    if another:
-        content["devices"] = [*devices, device]
-    if grown:
-        if any(folder.glob("checkpoints/**/density/**/last.pt")):
-            model_class(config.model).check_growth(before.model, config.model)
-        content |= {"asked": config.model_dump(mode="json"), "config": None}
-    if grown or another:
-        write_json(folder / "config.json", content)
-    return config
+    if grown and any(folder.glob("checkpoints/**/density/**/last.pt")):
+        model_class(config.model).check_growth(before.model, config.model)
+    return config, bool(grown)
 
 
 def settle(folder: Path | None, config: RunConfig, data: Data) -> RunConfig:
@@ -119,7 +135,9 @@ def settle(folder: Path | None, config: RunConfig, data: Data) -> RunConfig:
         return record.config.model_copy(update=where)
     config = decided(config, data)
     if folder is not None:
-        keep_decided(folder, config, data)
+        assert record is not None
+        kept = {"device": record.asked.device, "data": record.asked.data}
+        keep_decided(folder, config.model_copy(update=kept), data)
     return config
 
 
@@ -207,6 +225,19 @@ def measured(run_dir: Path, weights: str, setup: str) -> dict[str, Value]:
     return found
 
 
+def joined(before: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Value]:
+    """Values with those of before that are of other metrics.
+
+    A metric yields several numbers, and where it fails this time, or yields others, those of before
+    are of other settings: of more samples, say.
+    """
+    again = {value.metric for value in values.values()}
+    kept = {
+        name: value for name, value in before.items() if name in values or value.metric not in again
+    }
+    return kept | dict(values)
+
+
 def save_measured(run_dir: Path, values: Mapping[str, Value]) -> dict[str, Value]:
     """Add values of the same weights to the run's ``metrics.json``, dropping those of others.
 
@@ -216,7 +247,7 @@ def save_measured(run_dir: Path, values: Mapping[str, Value]) -> dict[str, Value
     first = next(iter(values.values()))
     assert first.weights is not None
     assert first.setup is not None
-    whole = {**measured(run_dir, first.weights, first.setup), **values}
+    whole = joined(measured(run_dir, first.weights, first.setup), values)
     write_json(run_dir / "metrics.json", {name: value.to_dict() for name, value in whole.items()})
     return dict(values)
 

@@ -22,7 +22,7 @@ from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
 from uomh.settings import ComponentSettings
 from uomh.training import budget
-from uomh.training.folder import measured, save_measured, setup_of
+from uomh.training.folder import joined, measured, save_measured, setup_of
 from uomh.training.lock import writing
 from uomh.training.resolve import ROOT
 
@@ -169,4 +169,4 @@ def complete_measures(
             )
             or _may_change(metric)
         ]
-        return found | measure(model, data, config, missing, run_dir) if missing else found
+        return joined(found, measure(model, data, config, missing, run_dir)) if missing else found

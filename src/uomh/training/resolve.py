@@ -19,7 +19,8 @@ from uomh.data import DataConfig, load_data
 from uomh.data.core import Data, DataSpec
 from uomh.devices import checked_device
 from uomh.errors import UomhError
-from uomh.models.core import Build, Generative, Model, ModelConfig, build_model, model_class
+from uomh.models.core import Build, Generative, ModelConfig, build_model, model_class
+from uomh.models.leaf import Model
 from uomh.seeds import seeded
 from uomh.settings import (
     Nested,
@@ -69,6 +70,7 @@ def resolve(
             place(typed, key.strip().split("."), parse_value(value.strip()))
     named = components_named(RunConfig, merged(given, typed))
     chosen = merged(named, parse_overrides(RunConfig, overrides, component_names(RunConfig, named)))
+    chosen = components_named(RunConfig, chosen)  # an override may have put a value over settings
     checked_device(chosen.get("device"))
     source = DataConfig.of(_member(chosen, "data"), "data")
     data = load_data(source)
@@ -107,7 +109,7 @@ def _check_metrics(config: RunConfig) -> None:
 
 
 def _member(values: Nested, key: str) -> Nested:
-    member = values.get(key) or {}
+    member = {} if values.get(key) is None else values[key]
     if not isinstance(member, dict):
         raise UomhError(f"setting {key} should be a mapping of settings, not {member!r}")
     return member

@@ -65,12 +65,21 @@ def train(
         data = grouped(config, data, folder, partial(encoder_of, codes) if codes else None)
         config = settle(folder, config, data)
         model = build_decided(config, data.spec)
-        if parallel and parallel.backend != "serial" and not model.parts():
-            raise UomhError(
-                f"there is one model to train, so the backend {parallel.backend!r} has nothing to "
-                "share out; add --disconnected HOW, or leave it"
-            )
+        check_parallel(parallel, model)
         return _fit(model, data, config, folder, progress, parallel), data
+
+
+def check_parallel(parallel: Parallel | None, model: Generative) -> None:
+    """See that there are parts to share out where that is asked for.
+
+    Raises:
+        UomhError: there is one model.
+    """
+    if parallel and parallel.backend != "serial" and not model.has_parts():
+        raise UomhError(
+            f"there is one model to train, so the backend {parallel.backend!r} has nothing to "
+            "share out; add --disconnected HOW, or leave it"
+        )
 
 
 def fit(

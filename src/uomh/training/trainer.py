@@ -89,12 +89,14 @@ class Trainer(Scope):
             return
         found = load_run(run_dir).model
         for name in self.path.split("/")[1:]:
-            theirs = len(found.parts())
-            if theirs not in (0, self.siblings):
-                raise UomhError(f"{run_dir!r} has {theirs} parts, and this run {self.siblings}")
+            count = len(found.parts())
+            if count not in (0, self.siblings):
+                raise UomhError(f"{run_dir!r} has {count} parts, and this run {self.siblings}")
             found = found.follow(name)
         try:
             model.codec().load_state_dict(found.codec().state_dict())
+        except UomhError as error:
+            raise UomhError(f"autoencoder_run={run_dir}: {error}") from None
         except RuntimeError:
             raise UomhError(
                 f"the autoencoder of {run_dir!r} has other settings than this run's; repeat them"
