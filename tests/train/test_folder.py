@@ -17,6 +17,8 @@ from uomh.cli.train import new_folder
 from uomh.cli.train import run as train_command
 from uomh.clusters.partition import load_partition, save_partition
 from uomh.errors import UomhError
+from uomh.metrics import Value
+from uomh.metrics.core import built
 from uomh.training.measure import complete_measures
 from uomh.training.run import train
 
@@ -132,6 +134,26 @@ def test_what_stands_of_these_weights_is_not_measured_again(run, monkeypatch):
     again = "uomh.training.measure.evaluate_with_groups"
     monkeypatch.setattr(again, lambda *_: pytest.fail("measured again"))
     assert complete_measures(model, data, config, run)["loss"].value == before["loss"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("features", "times"),
+    [({"name": "pixels"}, 1), ({"name": "function", "target": "torch:flatten"}, 2)],
+)
+def test_what_rests_on_other_files_is_measured_again(run, features, times, monkeypatch):
+    asked = {"metrics": ["loss", "fid"], "features": features}
+    config, data = uomh.resolve(values={"evaluate": asked}, overrides=[*BASE, "train.max_epochs=1"])
+    measured = []
+
+    def noted(metrics, evaluation):
+        (metric,) = map(built, metrics)
+        measured.append(metric.name)
+        return {"fid": Value(1.0, name="fid", metric="fid", settings=metric.changed)}
+
+    monkeypatch.setattr("uomh.training.measure.evaluate_with_groups", noted)
+    for _ in range(2):
+        complete_measures(uomh.load_run(run).model, data, config, run)
+    assert measured == ["fid"] * times
 
 
 @pytest.mark.parametrize("change", ["seed", "points", "model"])
