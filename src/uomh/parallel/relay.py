@@ -70,8 +70,8 @@ class FileProgress(Progress):
         """
         events: list[tuple[Any, ...]] = [("advance", *due) for due in self._points.items()]
         events += [("stage", name, *reached) for name, reached in self._stages.items()]
-        # A line break first: the line before may have been torn by a death.
         events += [event] if event else []
+        # A line break first: the line before may have been torn by a death.
         lines = "".join("\n" + json.dumps(line) for line in events)
         try:
             with self.path.open("a", encoding="utf-8") as file:
