@@ -77,7 +77,7 @@ def test_points_of_float64_are_trained_on(kind, data, monkeypatch):
     with simulated(kind, monkeypatch) as device:
         model = build("vae", precise, conditional=False)
         Trainer(TrainConfig(max_epochs=1, batch_size=8), device=kind).fit(model, precise)
-        values = Evaluation(model, precise, precise.train).log_prob
+        values = Evaluation(model, precise, precise.train).log_prob()
         assert model.device == device.device
         assert values.dtype == torch.float64
 
