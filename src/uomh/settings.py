@@ -3,6 +3,8 @@
 A component (a model, a metric, ...) nests its settings as ``Config``, a subclass of `Settings`.
 A field annotated with `Component` holds the settings of whichever component its ``name`` says; they
 are validated by the class that the registry names, so this file knows no component.
+
+The file is long because reading, overriding and describing settings walk the same tree of fields.
 """
 
 from __future__ import annotations

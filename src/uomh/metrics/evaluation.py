@@ -11,6 +11,8 @@ depends on: the hash of the weights and settings of the model, the fingerprint o
 seed, the extractor, the number of points.
 
 Groups of it are evaluations too, whose resources are rows of these: see `uomh.metrics.groups`.
+
+The file is long because each resource stands beside those that it is made of.
 """
 
 from __future__ import annotations

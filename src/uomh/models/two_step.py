@@ -13,6 +13,9 @@ z ~ p2, samples. Three numbers may be meant by its likelihood, and they are diff
       log p2(z) - 1/2 log det J^T J,      z = E(x),  J = dD/dz  (D x d).
 
   It says nothing of the distance from x to the manifold, and so comes with it.
+
+The file is long because the settings, the fitting and the three densities of one model are read
+together.
 """
 
 from __future__ import annotations
