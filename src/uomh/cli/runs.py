@@ -84,7 +84,7 @@ def evaluate(
     if csv is not None and not csv.parent.is_dir():
         raise UomhError(f"there is no folder {str(csv.parent)!r} to write {csv.name!r} to")
     several = len(runs) > 1
-    if len({path.absolute() for path in runs}) < len(runs):
+    if len({path.resolve() for path in runs}) < len(runs):
         raise UomhError("a run is named twice; name each folder once")
 
     def evaluate_run(path: Path) -> None:

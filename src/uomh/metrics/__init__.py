@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from uomh.metrics.kernels import mmd as mmd
     from uomh.metrics.kernels import mmd_estimate as mmd_estimate
     from uomh.metrics.moments import Moments as Moments
+    from uomh.metrics.pairing import PairedDifference as PairedDifference
+    from uomh.metrics.pairing import paired_difference as paired_difference
     from uomh.metrics.separation import Stump as Stump
     from uomh.metrics.separation import aupr as aupr
     from uomh.metrics.separation import auroc as auroc

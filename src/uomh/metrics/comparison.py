@@ -1,17 +1,6 @@
-r"""Runs against each other: their numbers side by side, and the differences with intervals.
+"""Runs against each other: their numbers side by side, and the differences with intervals.
 
-Two models that are measured on the same points vary together: a point that is hard for one is hard
-for the other, and of the real points the Frechet distances of both have the same sample. With a and
-b two numbers, [l, u] their intervals and r the correlation of their influences over the points that
-they share, the interval of a - b is (Zou 2007, "Toward using confidence intervals to compare
-correlations", eq. 15)
-
-    low = a - b - sqrt((a - l_a)^2 + (u_b - b)^2 - 2 r (a - l_a) (u_b - b)),      high likewise.
-
-For means of points it is the interval of the mean of the differences; for other numbers it keeps
-the lean of their own intervals. Where no influences are known r is 0, and the difference is called
-unpaired.
-
+Differences are paired by the points that two runs share (`uomh.metrics.pairing`).
 Everything here is read from the folders of the runs, without torch and without the data.
 """
 
@@ -19,17 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from uomh.errors import UomhError
 from uomh.files import replacing
 from uomh.metrics.measured import MeasuredRun
-from uomh.metrics.pairing import correlation
+from uomh.metrics.pairing import paired_difference
 from uomh.metrics.values import Value
 
 
@@ -169,6 +157,9 @@ class _Number:
         assert self.value.value is not None
         return self.value.value
 
+    def with_influences(self) -> Value:
+        return replace(self.value, influences=self.run.influences.of(self.value))
+
 
 def compare(
     runs: Sequence[str | os.PathLike[str]],
@@ -195,7 +186,7 @@ def compare(
     names = [os.fspath(run) for run in runs]
     if not names:
         raise UomhError("there is no run to compare; name the folder of at least one")
-    if len({Path(name).absolute() for name in names}) < len(names):
+    if len({Path(name).resolve() for name in names}) < len(names):
         raise UomhError("a run is named twice; name each folder once")
     reference = None if to is None else os.fspath(to)
     if reference is not None and reference not in names:
@@ -283,25 +274,11 @@ def _best(numbers: Sequence[_Number], alike: Sequence[_Number]) -> _Number | Non
 
 
 def _difference(one: _Number, other: _Number) -> Difference:
-    """One number less another; see the module's note."""
-    a, b = one.value, other.value
-    names = one.run.name, other.run.name, a.group, a.name
-    apart = one.number - other.number
-    ends = (a.low, a.high, b.low, b.high)
-    if None in ends:
-        return Difference(*names, apart, None, None, False)
-    shared = None
-    if one.run.of_same_points(other.run):
-        shared = correlation(one.run.influences.of(a), other.run.influences.of(b))
-    below_a, above_a = (abs(end - one.number) for end in ends[:2] if end is not None)
-    below_b, above_b = (abs(end - other.number) for end in ends[2:] if end is not None)
-    low = apart - _length(below_a, above_b, shared or 0.0)
-    high = apart + _length(above_a, below_b, shared or 0.0)
-    return Difference(*names, apart, low, high, shared is not None)
-
-
-def _length(a: float, b: float, correlation: float) -> float:
-    return math.sqrt(max(a * a + b * b - 2 * correlation * a * b, 0.0))
+    """One number less another, paired where both runs are of the same points."""
+    paired = one.run.of_same_points(other.run)
+    a, b = (number.with_influences() if paired else number.value for number in (one, other))
+    apart = paired_difference(a, b, paired=paired)
+    return Difference(one.run.name, other.run.name, a.group, a.name, *apart)
 
 
 class _Notes:

@@ -12,6 +12,7 @@ from uomh.data.config import DataConfig
 from uomh.data.core import Data
 from uomh.data.load import load_data
 from uomh.devices import checked_device
+from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Metric, Value, weights_of
 from uomh.metrics.cache import Cache
