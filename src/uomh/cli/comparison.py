@@ -155,6 +155,6 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     metrics: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for (metric, about), of in runs.items():
         metrics.setdefault((tuple(of), about), []).append(metric)
-    for (of, about), names in metrics.items():
-        where = "" if len(of) == len(comparison.runs) else f" of {', '.join(of)}"
+    for (which, about), names in metrics.items():
+        where = "" if len(which) == len(comparison.runs) else f" of {', '.join(which)}"
         yield f"{', '.join(names)}{where}: {about}"

@@ -55,8 +55,8 @@ class Between(Metric):
             )
             of = evaluation.extractor(features).label
             about = f"{of} features; of held-out points {found.held_out.value:.4g}"
-            share = share_value(found.share, len(found.distances), about)
-            yield name, replace(share, basis=evaluation.extractor(features).key)
+            far = share_value(found.share, len(found.distances), about)
+            yield name, replace(far, basis=evaluation.extractor(features).key)
         name = f"{self.name}_unplaced"
         if not hasattr(extractor, "probabilities"):
             reason = f"features of {extractor.label} say no class; take the classifier's"
