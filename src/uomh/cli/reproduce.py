@@ -12,8 +12,6 @@ from uomh.cli.options import DataRoot, Quiet
 from uomh.errors import UomhError
 
 if TYPE_CHECKING:
-    from uomh.experiments.core import Experiment
-    from uomh.experiments.plan import Grid
     from uomh.experiments.result import ExperimentResult
 
 COLUMNS = 3
@@ -38,7 +36,7 @@ def reproduce(
     ] = None,
     arms: Annotated[
         str | None,
-        typer.Option(help="names of arms, or words of them, with commas between (default: all)"),
+        typer.Option(help="arms by name, or by how names begin or end, with commas between"),
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(help="runs of each arm (default: the experiment's)")
