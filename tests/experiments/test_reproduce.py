@@ -1,4 +1,4 @@
-"""A grid is run, resumed, shared and compared; what is wrong with it is said before the first run."""
+"""A grid is run, resumed, shared and compared; its mistakes are said before the first run."""
 
 import errno
 import json

@@ -98,7 +98,13 @@ def reproduce(
 
 def show(result: ExperimentResult) -> None:
     """Print the tables of an experiment, a few metrics side by side."""
-    from uomh.experiments.tables import differences_table, heading, reasons, values_table
+    from uomh.experiments.tables import (
+        differences_table,
+        heading,
+        published_table,
+        reasons,
+        values_table,
+    )
 
     for dataset in result.datasets:
         out.print(heading(result, dataset))
@@ -106,9 +112,11 @@ def show(result: ExperimentResult) -> None:
             columns, rows = values_table(result, dataset, result.metrics[start : start + COLUMNS])
             out.print(rows_table(columns, rows))
             out.print()
-        columns, rows = differences_table(result, dataset)
-        if rows:
-            out.print(rows_table(columns, rows))
+        for build in (published_table, differences_table):
+            columns, rows = build(result, dataset)
+            if rows:
+                out.print(rows_table(columns, rows))
+                out.print()
         for line in reasons(result, dataset):
             say(line)
     for note in result.notes:

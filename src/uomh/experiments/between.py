@@ -77,6 +77,7 @@ def forms(model: Model) -> Iterator[Arm]:
 class Between(Experiment):
     """Which models put mass between the manifolds: vanilla, conditional, disconnected."""
 
+    seeds = 1
     base = (
         "evaluate.metrics=[fid,precision_recall_density_coverage,bits_per_dim,between,"
         "clustered_id,memorisation]",

@@ -53,6 +53,7 @@ class Experiment:
             processors; epochs in them are scaled as well.
         arms: what is compared.
         metrics: names of the values that its table shows, in their order.
+        reference: published values, by (data set, arm, metric).
         notes: what has to stand beside its table.
     """
 
@@ -64,6 +65,7 @@ class Experiment:
     small: tuple[str, ...] = ()
     arms: tuple[Arm, ...] = ()
     metrics: tuple[str, ...] = ()
+    reference: Mapping[tuple[str, str, str], float] = {}
     notes: tuple[str, ...] = ()
 
     @property

@@ -44,7 +44,7 @@ def gather(out: Path, grid: Grid, runs: Sequence[Planned]) -> ExperimentResult:
         seeds=grid.seeds,
         metrics=experiment.metrics,
         arms=arms,
-        cells=cells_of(grid.datasets, arms, experiment.metrics, found),
+        cells=cells_of(grid.datasets, arms, experiment.metrics, found, experiment.reference),
         runs=found,
         notes=(*experiment.notes, *shared(runs)),
     )

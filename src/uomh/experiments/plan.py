@@ -129,7 +129,7 @@ def _chosen(arms: tuple[Arm, ...], wanted: Sequence[str] | None) -> tuple[Arm, .
             if name == word or name.startswith(f"{word} ") or name.endswith(f" {word}")
         ]
         if not found:
-            raise unknown("arm", word, by_name)
+            raise unknown("arm", word, {*by_name, *(name.split()[0] for name in by_name)})
         kept.update(found)
     kept.update(by_name[name].against for name in list(kept))  # nothing to compare with otherwise
     return tuple(arm for arm in arms if arm.name in kept)
