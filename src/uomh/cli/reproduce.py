@@ -12,6 +12,9 @@ from uomh.cli.options import DataRoot, Quiet
 from uomh.errors import UomhError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uomh.experiments.plan import Planned
     from uomh.experiments.result import ExperimentResult
 
 COLUMNS = 3
@@ -82,13 +85,17 @@ def reproduce(
     for sentence in shared(runs):
         say(sentence, quiet)
     place = folder.absolute()
+    if status:
+        show_status(place, runs, jobs or 1)
+        return
     with Display(quiet) as display:
         carry_out(place, runs, asked.experiment.work, parallel, display)
     result = gather(place, asked, runs)
     where = save(result, place)
+    draw_dimensions(place, runs, where)
     if not quiet:
         show(result)
-    say(f"{where}/experiment.json, .csv, .md", quiet)
+    say(f"{where}/experiment.json, .csv, .md, .png, .pdf, .svg", quiet)
     failed = [run for run in result.runs if run.state == "failed"]
     for run in failed:
         say(f"failed: {run.dataset}: {run.arm}, seed {run.seed}: {run.error}", quiet)
@@ -121,6 +128,49 @@ def show(result: ExperimentResult) -> None:
             say(line)
     for note in result.notes:
         say(note)
+
+
+def draw_dimensions(folder: Path, runs: Sequence[Planned], where: Path) -> None:
+    """The figure of `uomh verify` for the runs that are estimates of dimension."""
+    from uomh.experiments.plan import RUNS
+
+    places = dict.fromkeys(folder / RUNS / run.key for run in runs if run.key)
+    places = [place for place in places if (place / "dimension.json").is_file()]
+    if not places:
+        return
+    from uomh.dimension.result import DimensionReport
+    from uomh.report.figures import save_dimension_figure
+
+    save_dimension_figure([DimensionReport.load(place) for place in places], where)
+
+
+def show_status(folder: Path, runs: Sequence[Planned], jobs: int) -> None:
+    """Print a line for each run, then how many there are of each state and the time left."""
+    from uomh.experiments.status import status
+
+    found = status(folder, runs, jobs)
+    rows = [
+        [run.label, state.state, f"{state.seconds:.0f} s" if state.seconds else "", run.key]
+        for run, state in zip(runs, found.states, strict=True)
+    ]
+    out.print(rows_table(("run", "state", "took", "folder"), rows))
+    counts = ", ".join(f"{number} {state}" for state, number in sorted(found.counts.items()))
+    left = found.seconds_left
+    say(f"{counts}; time left: {'not known' if left is None else in_words(left)}")
+    for run, state in zip(runs, found.states, strict=True):
+        if state.error:
+            say(f"failed: {run.label}: {state.error}")
+
+
+def in_words(seconds: float) -> str:
+    """A time in its unit.
+
+    >>> in_words(75), in_words(5400), in_words(4)
+    ('1.2 min', '1.5 h', '4 s')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _names(text: str | None) -> list[str] | None:
