@@ -243,15 +243,21 @@ def _difference(
     apart = statistics.paired(*pair)
     low, high = apart.low, apart.high
     if apart.n == 1:
-        ends = [found[seeds[0]].get(end) for found in (values, others) for end in ("low", "high")]
-        if None not in ends:
-            low, high = statistics.between_intervals(pair[0][0], *ends[:2], pair[1][0], *ends[2:])
+        one, other = (_ends(found[seeds[0]]) for found in (values, others))
+        if one and other:
+            low, high = statistics.between_intervals(*one, *other)
     return {
         "difference": apart.value,
         "difference_low": low,
         "difference_high": high,
         "p_value": apart.p_value,
     }
+
+
+def _ends(value: dict[str, Any]) -> tuple[float, float, float] | None:
+    """A value and the ends of its interval, where it has one."""
+    low, high = value.get("low"), value.get("high")
+    return None if low is None or high is None else (value["value"], low, high)
 
 
 def _of_metric(runs: dict[int, RunResult], metric: str) -> dict[int, dict[str, Any]]:

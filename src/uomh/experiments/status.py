@@ -39,7 +39,7 @@ def status(out: Path, runs: Sequence[Planned], jobs: int = 1) -> Status:
     """
     states = tuple(state_of(out, run) for run in runs)
     once = {run.key or run.label: (run, state) for run, state in zip(runs, states, strict=True)}
-    counts = Counter(state.state for _, state in once.values())
+    counts = Counter[str](state.state for _, state in once.values())
     done = [(run, state.seconds) for run, state in once.values() if state.state == "done"]
     if not done:
         return Status(states, dict(counts), None)
