@@ -34,6 +34,11 @@ def run(file, out, *settings, **options):
     reproduce(str(file), list(settings), folder=out, quiet=True, **options)
 
 
+def reproduced(name, out, *settings, **options):
+    """An experiment by its name, quietly."""
+    reproduce(name, list(settings), folder=out, quiet=True, **options)
+
+
 def run_and_die(file, out, seeds, after):
     """The command, killed as its run number ``after + 1`` has saved its first epoch."""
     done = 0

@@ -14,7 +14,8 @@ from uomh.errors import UomhError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from uomh.experiments.plan import Planned
+    from uomh.experiments.core import Estimate
+    from uomh.experiments.plan import Grid, Planned
     from uomh.experiments.result import ExperimentResult
 
 COLUMNS = 3
@@ -85,6 +86,9 @@ def reproduce(
     for sentence in shared(runs):
         say(sentence, quiet)
     place = folder.absolute()
+    if dry_run:
+        show_plan(place, runs, asked, jobs or 1)
+        return
     if status:
         show_status(place, runs, jobs or 1)
         return
@@ -142,6 +146,40 @@ def draw_dimensions(folder: Path, runs: Sequence[Planned], where: Path) -> None:
     from uomh.report.figures import save_dimension_figure
 
     save_dimension_figure([DimensionReport.load(place) for place in places], where)
+
+
+def show_plan(folder: Path, runs: Sequence[Planned], asked: Grid, jobs: int) -> None:
+    """Print each run's command and cost; seeds of one arm cost the same."""
+    from uomh.experiments.running import state_of
+
+    known: dict[str, tuple[float, float]] = {}
+    found: dict[tuple[str, str], Estimate | None] = {}
+    total, unknown_ones, counted = 0.0, 0, set[str]()
+    for run in runs:
+        if run.prepared is None:
+            say(f"{run.label}: {run.error}")
+            continue
+        place = (run.dataset, run.arm)
+        if place not in found:
+            found[place] = asked.work.estimate(run.prepared.settings, known)
+        cost = found[place]
+        done = state_of(folder, run).state == "done"
+        numbers = f"{run.prepared.passes:,} images in all passes"
+        if cost is not None:
+            took = f"training {in_words(cost.training)}, measuring {in_words(cost.measuring)}"
+            numbers = f"{cost.parameters:,} parameters, {numbers}, {took}"
+        say(f"{run.label}: {numbers}{', done' if done else ''}")
+        say(f"  {run.prepared.command}")
+        if run.key not in counted and not done:
+            counted.add(run.key)
+            total += cost.seconds if cost else 0.0
+            unknown_ones += cost is None
+    more = f", and {unknown_ones} of unknown time" if unknown_ones else ""
+    say(
+        f"{len(counted)} runs to make{more}: about {in_words(total)} one after the other with one "
+        f"thread here, {in_words(total / jobs)} {jobs} at a time where each has a processor"
+    )
+    say("nothing was trained and nothing written (--dry-run)")
 
 
 def show_status(folder: Path, runs: Sequence[Planned], jobs: int) -> None:
