@@ -9,15 +9,12 @@ import torch
 import uomh
 from tests.gaussian import Gaussian
 from uomh.clusters.core import relabelled
-from uomh.config import RunConfig
 from uomh.data import Data, Split
 from uomh.data.core import Grouping
-from uomh.errors import UomhError
 from uomh.metrics import Evaluation, evaluate, frechet_distance, kid, prdc
 from uomh.metrics.core import evaluate_with_groups
 from uomh.models.disconnected import Disconnected
 from uomh.settings import ComponentSettings, config_class
-from uomh.training.measure import _source
 
 PIXELS = ComponentSettings(name="pixels")
 QUALITY = ["fid", "fid_infinity", "kid", "mmd", "precision_recall_density_coverage"]
@@ -186,7 +183,7 @@ def test_clusters_are_counted_by_the_classes_of_the_source(data):
     ]
     grouped = relabelled(data, labels, ["0", "1", "2"], Grouping("random"))
     model = Gaussian(Gaussian.Config(), grouped.spec)
-    evaluation = Evaluation(model, grouped, grouped.test, source=lambda: data)
+    evaluation = Evaluation(model, grouped, grouped.test, labelled=lambda: data)
     values = evaluate(["clusters"], evaluation)
     assert values["clusters"].value == 3
     for k in range(3):
@@ -223,14 +220,6 @@ def test_features_are_those_of_the_classes_whatever_the_groups(data):
     defined = {("extractors", name): Classes for name in ("classifier", "pixels")}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("uomh.registry._defined", defined)
-        evaluate(["fid"], Evaluation(model, grouped, grouped.test, source=lambda: data))
+        evaluate(["fid"], Evaluation(model, grouped, grouped.test, labelled=lambda: data))
         evaluate(["fid"], Evaluation(model, grouped, grouped.test))
     assert seen == [("classifier", ("a", "b")), ("pixels", ("all",))]
-
-
-def test_groups_of_other_points_than_the_settings_name_have_no_classes(data):
-    grouped = replace(data, grouping=Grouping("random"))
-    config = RunConfig.of({"model": "vae", "data": {"dataset": "digits", "limit": 100}})
-    with pytest.raises(UomhError, match="the settings of the run name other points"):
-        _source(config, grouped)
-    assert _source(config, data) is data

@@ -25,7 +25,7 @@ class Clusters(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of each group ``train_size``, ``test_size``, ``majority_share``, ``share_of_CLASS``."""
-        data, source = evaluation.data, evaluation.load_source()
+        data, source = evaluation.data, evaluation.labelled()
         train, test = data.train.y, data.test.y
         if train is None or not data.classes:
             raise UomhError(f"{data.name} has no groups")

@@ -12,13 +12,11 @@ from uomh.data.config import DataConfig
 from uomh.data.core import Data
 from uomh.data.load import load_data
 from uomh.devices import checked_device
-from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Metric, Value, weights_of
 from uomh.metrics.cache import Cache
 from uomh.metrics.core import built, evaluate_with_groups
 from uomh.metrics.pairing import has_influences, keep_influences
-from uomh.metrics.sources import hash_of
 from uomh.models.core import Generative
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
@@ -99,7 +97,7 @@ def _measure(
             samples=how.samples,
             extractor=how.features,
             other=partial(_other, config),
-            source=partial(_source, config, data),
+            labelled=partial(_by_source, config, data),
             cache=cache,
             state=f"{weights} {setup}",
         )
@@ -121,25 +119,6 @@ def in_force(metric: Metric, how: EvaluateConfig) -> Metric:
     return type(metric)(metric.config.model_copy(update=left))
 
 
-def _source(config: RunConfig, data: Data) -> Data:
-    """The data with the classes of their source, where their labels are groups made of them.
-
-    Raises:
-        UomhError: these settings name other points.
-    """
-    if data.grouping is None:
-        return data
-    found = load_data(config.data)
-    if any(
-        hash_of(a) != hash_of(b) for a, b in ((found.train, data.train), (found.test, data.test))
-    ):
-        raise UomhError(
-            f"the labels of {data.name} are groups, and the settings of the run name other points, "
-            "so that the classes to learn are not known; choose --features pixels"
-        )
-    return found
-
-
 def _other(config: RunConfig, name: str) -> Data:
     """Another data set, read as the run's own was, and whole."""
     like = config.data
@@ -153,6 +132,17 @@ def _other(config: RunConfig, name: str) -> Data:
             test_limit=like.test_limit,
         )
     )
+
+
+def _by_source(config: RunConfig, data: Data) -> Data:
+    """The data with the labels of their source: features of random groups would compare nothing.
+
+    Data that the settings do not name, made in memory, keep the labels that they have.
+    """
+    if data.grouping is None:
+        return data
+    source = load_data(config.data)
+    return source if data.fingerprint.startswith(f"{source.fingerprint}+") else data
 
 
 def _marked(values: Mapping[str, Value], weights: str, setup: str) -> dict[str, Value]:
