@@ -6,7 +6,9 @@ metric has no direction) with that interval; a star marks the best where the int
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.measure import Measurement
@@ -32,11 +34,30 @@ def comparison_tables(
         groups: whether the groups have tables, too.
     """
     named = dict.fromkeys(row.group for row in comparison.rows)
+    folder, comparison = _below_one_folder(comparison)
+    where = f" in {folder}" if folder else ""
     for group in named if groups else [None]:
         cells = _Cells(comparison, group)
-        title = f"{len(comparison.runs)} runs" + ("" if group is None else f", group {group}")
+        title = f"{len(comparison.runs)} runs{where}" + (
+            "" if group is None else f", group {group}"
+        )
         yield from _fitting(cells, console, title)
     yield Text("\n".join(map(shown, _notes(comparison))))
+
+
+def _below_one_folder(comparison: Comparison) -> tuple[str, Comparison]:
+    """The folder that all runs are in, empty where there is none, and the runs by names in it."""
+    above = [os.path.dirname(run) for run in comparison.runs]
+    folder = os.path.commonpath(above) if len({os.path.isabs(run) for run in above}) == 1 else ""
+    if not folder:
+        return folder, comparison
+    names = {run: os.path.relpath(run, folder) for run in comparison.runs}
+    rows = [replace(row, run=names[row.run]) for row in comparison.rows]
+    differences = [
+        replace(found, run=names[found.run], to=names[found.to]) for found in comparison.differences
+    ]
+    runs = tuple(names.values())
+    return folder, replace(comparison, runs=runs, rows=tuple(rows), differences=tuple(differences))
 
 
 class _Cells:

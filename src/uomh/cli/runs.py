@@ -20,6 +20,7 @@ from uomh.cli.console import (
 from uomh.cli.options import DataRoot, Device, Quiet, Seed, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
+from uomh.text import counted
 
 if TYPE_CHECKING:
     from uomh.metrics import Value
@@ -128,7 +129,7 @@ def evaluate(
             out.print(table)
     if csv is not None:
         comparison.save_csv(csv)
-        say(f"{len(comparison.rows)} numbers: {csv}", quiet)
+        say(f"{counted(len(comparison.rows), 'number')}: {csv}", quiet)
 
 
 def show_values(values: Iterable[Value], title: str) -> None:
@@ -194,7 +195,7 @@ def sample(
             np.savez_compressed(target, x=points.numpy())
         else:
             np.savez_compressed(target, x=points.numpy(), y=y.cpu().numpy())
-    say(f"{n} samples: {target}", quiet)
+    say(f"{counted(n, 'sample')}: {target}", quiet)
 
 
 def named_metrics(text: str) -> list[object]:
