@@ -52,7 +52,7 @@ def compared(runs, tmp_path_factory):
 def test_runs_stand_in_one_table_of_80_columns(compared, runs):
     lines = [line.rstrip() for line in compared.output.splitlines()]
     assert max(map(len, compared.output.split("measuring")[-1].splitlines())) <= 80
-    flat = compared.output.replace("\n", "")
+    flat = " ".join(compared.output.split())
     assert f"2 runs in {runs[0].parent}" in flat
     assert f"2 runs in {runs[0].parent}, group 3" in flat
     assert [line.split()[0] for line in lines if line.startswith(("one", "two"))] != []
