@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from pydantic import Field
@@ -57,14 +57,19 @@ class ForeignMetric(Metric):
         x, x_test, y, y_test = (self.score(evaluation, source).numpy() for source in sources)
         n, about = len(x_test) + len(y_test), f"against {evaluation.other(other).name}"
         prefix = self.name.replace("_acc", "")
-        found = (
-            (self.name, decision_stump(x, x_test, y, y_test).accuracy, True),
-            (f"{prefix}_auroc", auroc(x_test, y_test), True),
-            (f"{prefix}_aupr", in_logits(aupr(x_test, y_test), len(x_test)), True),
-            (f"{prefix}_fpr95", fpr_at_95(x_test, y_test), False),
+        separations: tuple[tuple[str, Callable[[], Estimate], bool], ...] = (
+            (self.name, lambda: decision_stump(x, x_test, y, y_test).accuracy, True),
+            (f"{prefix}_auroc", lambda: auroc(x_test, y_test), True),
+            (f"{prefix}_aupr", lambda: in_logits(aupr(x_test, y_test), len(x_test)), True),
+            (f"{prefix}_fpr95", lambda: fpr_at_95(x_test, y_test), False),
         )
-        for name, estimate, better in found:
-            ends = (estimate.value, estimate.low, estimate.high)
+        for name, separation, better in separations:
+            try:
+                found = separation()
+            except UomhError as error:  # points that are too few for one may do for another
+                yield name, Value(None, reason=str(error), higher_is_better=better)
+                continue
+            ends = (found.value, found.low, found.high)
             kind = "points of both"
             yield name, Value(*ends, n, "estimate", higher_is_better=better, by=kind, about=about)
 
