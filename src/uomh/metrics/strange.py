@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 from pydantic import Field
 
-from uomh.metrics.copies import memorisation
+from uomh.metrics.copies import Memorisation, memorisation
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.intervals import Estimate
@@ -16,6 +17,9 @@ from uomh.metrics.sources import HELD_OUT, TRAIN, Source
 from uomh.metrics.values import Value
 from uomh.registry import register
 from uomh.settings import ComponentSettings, component
+
+PAIRS = 16
+"""closest pairs of a sample and a training point that are shown"""
 
 
 class BetweenConfig(MetricConfig):
@@ -98,6 +102,7 @@ class MemorisationMetric(Metric):
             *(evaluation.features(source, features) for source in (drawn, TRAIN, HELD_OUT))
         )
         n = len(found.distances)
+        self._show_closest(evaluation, drawn, found)
         verdict = "copies of training points" if found.memorises else "no copies"
         about = f"{verdict}; {evaluation.extractor(features).label} features"
         if found.excess is None:
@@ -112,6 +117,19 @@ class MemorisationMetric(Metric):
         yield "authenticity", replace(authentic, higher_is_better=True)
         score = share_value(found.c_t_estimate, n, about)
         yield "c_t", replace(score, higher_is_better=None)
+
+    @staticmethod
+    def _show_closest(evaluation: Evaluation, drawn: Source, found: Memorisation) -> None:
+        """Leave the closest pairs of sample and training point for a picture."""
+        samples, training = found.closest(PAIRS)
+        evaluation.shown["closest_pairs"] = {
+            "samples": samples,
+            "training": training,
+            "distances": found.distances[samples],
+            "sample_points": evaluation.points(drawn).x[samples].numpy(),
+            "training_points": evaluation.points(TRAIN).x[training].numpy(),
+            "levels": np.array(evaluation.data.levels or 0),
+        }
 
 
 def share_value(estimate: Estimate, n: int, about: str) -> Value:

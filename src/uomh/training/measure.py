@@ -25,6 +25,7 @@ from uomh.training import budget
 from uomh.training.folder import joined, measured, save_measured, setup_of
 from uomh.training.lock import writing
 from uomh.training.resolve import ROOT
+from uomh.training.shown import keep_shown
 
 
 def measure(
@@ -100,6 +101,8 @@ def _measure(
             state=f"{weights} {setup}",
         )
         values = evaluate_with_groups([metric.config for metric in chosen], evaluation)
+    if cache is not None:
+        keep_shown(cache.folder.parent, evaluation.shown, weights, setup)
     return _marked(values, weights, setup)
 
 
