@@ -59,6 +59,9 @@ class Evaluation:
         extractor: of features, where a metric does not say; None: ``classifier``, or ``pixels``
             where the data have no classes to learn.
         other: loads other data by name, to be told apart from these.
+        source: gives the same points with the classes of their source, where the labels are groups
+            that were made of them; what learns classes learns those, so that its features are the
+            same for models of whatever groups.
         cache: keeps resources on disk.
         state: hash of all that the model's numbers depend on, from which the cache takes its keys.
 
@@ -82,6 +85,7 @@ class Evaluation:
         samples: int | None = None,
         extractor: ComponentSettings | None = None,
         other: Callable[[str], Data] | None = None,
+        source: Callable[[], Data] | None = None,
         cache: Cache | None = None,
         state: str = "",
     ) -> None:
@@ -95,6 +99,7 @@ class Evaluation:
         self.default_samples = len(data.train) if samples is None else samples
         self.default_extractor = extractor
         self.load_other = other
+        self.load_source = source or (lambda: data)
         self.cache = cache
         self.state = state
         self._uniform = Cells(dequantize=True).train()
@@ -173,7 +178,7 @@ class Evaluation:
         """
         n = self.default_samples if n is None else n
         if n < 1:
-            raise UomhError(f"{n} samples: at least one is needed")
+            raise UomhError(f"the number of samples is {n}; at least one is needed")
         most: Split | None = self._kept.get(("samples",))
         if most is None or len(most) < n:
             draw = partial(
@@ -219,15 +224,16 @@ class Evaluation:
             UomhError: there is none, or it cannot be had for these data.
         """
         settings = settings or self.default_extractor
-        if settings is None:
-            several = self.data.train.y is not None and len(self.data.classes) > 1
-            settings = ComponentSettings(name="classifier" if several else "pixels")
-        key = ("extractor", settings.model_dump_json())
+        key = ("extractor", settings and settings.model_dump_json())
         if key not in self._kept:
+            data = self.data if settings and settings.name == "pixels" else self.load_source()
+            if settings is None:
+                several = data.train.y is not None and len(data.classes) > 1
+                settings = ComponentSettings(name="classifier" if several else "pixels")
             cls = registry.load("extractors", settings.name)
             if not isinstance(settings, cls.Config):
                 settings = cls.Config(name=settings.name)
-            self._kept[key] = cls(settings, self.data, self.device)
+            self._kept[key] = cls(settings, data, self.device)
         return self._kept[key]
 
     def neighbours(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -83,8 +84,8 @@ class ForeignMetric(Metric):
                 yield name, Value(None, reason=str(error), higher_is_better=better)
                 continue
             ends = (found.value, found.low, found.high)
-            kind = "points of both"
-            yield name, Value(*ends, n, "estimate", higher_is_better=better, by=kind, about=about)
+            value = Value(*ends, n, "estimate", higher_is_better=better, by="points of both")
+            yield name, replace(value, about=about, influences=found.influences)
 
     @abstractmethod
     def score(self, evaluation: Evaluation, source: Source) -> Tensor:

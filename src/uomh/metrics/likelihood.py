@@ -41,7 +41,8 @@ class Loss(Metric):
                 lambda x, y: model.objective(evaluation.dequantized(x) if noisy else x, y),
                 together=model.compared_together,
             )
-        yield self.name, Value.mean(losses, _kind(model))
+        # Objectives of two kinds of models are two quantities.
+        yield self.name, replace(Value.mean(losses, _kind(model)), basis=type(model).__name__)
 
 
 @register("metrics", "log_likelihood")

@@ -8,7 +8,8 @@ distances T_1 <= ... <= T_k,
 with a relative deviation of 1/sqrt(k-1) where the density is constant. One estimate says little,
 and the distribution of many says whether samples have the dimension of the data everywhere: the
 share of samples whose d(x) lies outside the range from the 1% to the 99% quantile of that of
-training points is 2% for fresh data. Both sets are brought to one size, as in `uomh.metrics.geometry`.
+training points is 2% for fresh data. Both sets are brought to one size, as in
+`uomh.metrics.geometry`.
 
 The interval of the share is from random halves of both sets, which know that neighbours share their
 neighbours and that the quantiles are those of a sample: see `uomh.metrics.balls`.

@@ -66,6 +66,8 @@ class SamplesMetric(Metric):
                     higher_is_better=better,
                     by="samples and reference",
                     about=about,
+                    basis=f"{extractor.key}, {len(real)} and {len(drawn)} points",
+                    influences=estimate.influences,
                 ),
             )
 

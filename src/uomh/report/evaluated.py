@@ -22,7 +22,7 @@ from uomh.text import shortened
 BINS = 100
 """of a histogram, as in the paper"""
 SHOWN = 0.99
-"""share of the points of either set that the axis reaches; the others are in the bins at its ends"""
+"""share of either set that the axis reaches; what lies beyond is in the bins at its ends"""
 SCORES = {
     "lowdim_False": ("likelihood", "log-likelihood in nats"),
     "lowdim_True": ("likelihood_low_dim", "log-density of the codes in nats"),

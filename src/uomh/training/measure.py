@@ -12,10 +12,13 @@ from uomh.data.config import DataConfig
 from uomh.data.core import Data
 from uomh.data.load import load_data
 from uomh.devices import checked_device
+from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Metric, Value, weights_of
 from uomh.metrics.cache import Cache
 from uomh.metrics.core import built, evaluate_with_groups
+from uomh.metrics.pairing import has_influences, keep_influences
+from uomh.metrics.sources import hash_of
 from uomh.models.core import Generative
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
@@ -97,13 +100,16 @@ def _measure(
             samples=how.samples,
             extractor=how.features,
             other=partial(_other, config),
+            source=partial(_source, config, data),
             cache=cache,
             state=f"{weights} {setup}",
         )
         values = evaluate_with_groups([metric.config for metric in chosen], evaluation)
+    values = _marked(values, weights, setup)
     if cache is not None:
+        keep_influences(cache, values.values())
         keep_shown(cache.folder.parent, evaluation.shown, weights, setup)
-    return _marked(values, weights, setup)
+    return values
 
 
 def in_force(metric: Metric, how: EvaluateConfig) -> Metric:
@@ -115,6 +121,25 @@ def in_force(metric: Metric, how: EvaluateConfig) -> Metric:
         if value is not None and getattr(metric.config, name, value) is None
     }
     return type(metric)(metric.config.model_copy(update=left))
+
+
+def _source(config: RunConfig, data: Data) -> Data:
+    """The data with the classes of their source, where their labels are groups made of them.
+
+    Raises:
+        UomhError: these settings name other points.
+    """
+    if data.grouping is None:
+        return data
+    found = load_data(config.data)
+    if any(
+        hash_of(a) != hash_of(b) for a, b in ((found.train, data.train), (found.test, data.test))
+    ):
+        raise UomhError(
+            f"the labels of {data.name} are groups, and the settings of the run name other points, "
+            "so that the classes to learn are not known; choose --features pixels"
+        )
+    return found
 
 
 def _other(config: RunConfig, name: str) -> Data:
@@ -145,7 +170,7 @@ def _may_change(metric: Metric) -> bool:
 
 
 def complete_measures(
-    model: Generative, data: Data, config: RunConfig, run_dir: Path
+    model: Generative, data: Data, config: RunConfig, run_dir: Path, *, paired: bool = False
 ) -> dict[str, Value]:
     """What a run's settings ask to be measured; what stands in its folder is not repeated.
 
@@ -156,13 +181,20 @@ def complete_measures(
         data: with the groups as labels.
         config: of the run.
         run_dir: its folder.
+        paired: whether they are to be compared with those of other runs, point by point; what each
+            point contributed is measured anew where the cache has lost it.
 
     Raises:
         UomhError: another process writes to the folder.
     """
     with writing(run_dir):
         found = measured(run_dir, weights_of(model), setup_of(config, data))
-        whole = [value for value in found.values() if value.group is None]
+        cache = Cache(run_dir / "cache")
+        whole = [
+            value
+            for value in found.values()
+            if value.group is None and (not paired or has_influences(cache, value))
+        ]
         asked = [in_force(built(metric), config.evaluate) for metric in config.evaluate.metrics]
         missing = [
             metric.config
