@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-LINEAR_ALGEBRA = (np.linalg.LinAlgError, torch.linalg.LinAlgError)
+LINEAR_ALGEBRA = (np.linalg.LinAlgError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
 """what decompositions of a matrix raise that do not converge; scipy's is numpy's"""
 
 

@@ -56,7 +56,8 @@ class Dimension(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of sets of one size, by maximum likelihood (MacKay & Ghahramani 2005), at each k."""
         sources = TRAIN, Source("samples", self.config.samples)
-        real, drawn = of_one_size(*map(evaluation.points, sources), self.config.points)
+        splits = [evaluation.points(source) for source in sources]
+        real, drawn = of_one_size(splits[0], splits[1], self.config.points)
         most = max(self.config.k)
         of_train, of_samples = (
             lists_of(evaluation, source, points, most)

@@ -18,7 +18,7 @@ neighbours and that the quantiles are those of a sample: see `uomh.metrics.balls
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,15 +27,15 @@ from torch import Tensor
 
 from uomh.dimension.thinning import thinned
 from uomh.errors import UomhError
+from uomh.metrics.cache import Arrays
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.geometry import lists_of, of_one_size
 from uomh.metrics.intervals import Estimate, Floats, wilson
 from uomh.metrics.sources import TRAIN, Source
 from uomh.metrics.values import Value
-from uomh.neighbours import Neighbours
+from uomh.neighbours import Neighbours, distinct, nearest_neighbours
 from uomh.registry import register
-from uomh.settings import ComponentSettings
 
 LEVELS = (0.01, 0.99)
 """quantiles of the data between which a pointwise dimension is usual"""
@@ -70,7 +70,8 @@ class PointwiseDimension(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Three shares; the dimensions themselves are left for pictures."""
         k, sources = self.config.k, (TRAIN, Source("samples", self.config.samples))
-        both = of_one_size(*map(evaluation.points, sources), self.config.points)
+        splits = [evaluation.points(source) for source in sources]
+        both = of_one_size(splits[0], splits[1], self.config.points)
         real, drawn = (
             lists_of(evaluation, source, points, k)
             for source, points in zip(sources, both, strict=True)
@@ -79,7 +80,9 @@ class PointwiseDimension(Metric):
         low, high = found.limits
         evaluation.shown[self.name] = {
             "samples": found.samples,
+            "sample_rows": drawn.rows,
             "training": found.training,
+            "training_rows": real.rows,
             "limits": np.array(found.limits),
             "k": np.array(k),
         }
@@ -185,30 +188,43 @@ def dimension_at(evaluation: Evaluation, source: Source, k: int) -> Tensor:
     Args:
         evaluation: which keeps the neighbours that are searched.
         source: whose points; a training point is no neighbour of its own.
-        k: number of neighbours, copies of the point left out.
+        k: number of neighbours among the distinct training points, copies of the point left out.
 
     Raises:
-        UomhError: there are no k other training points.
+        UomhError: there are too few distinct training points.
     """
-    n, width = len(evaluation.points(TRAIN)), k + 1
-    while True:  # of a set with many copies more are needed
-        width = min(width, n)
-        lists = evaluation.neighbours(TRAIN, source, width, ComponentSettings(name="pixels"))
-        enough = (lists.distances > 0).sum(axis=1) >= k
-        if enough.all():
-            return torch.from_numpy(dimensions(inverse_at(lists, k)))
-        if width == n:
-            raise UomhError(
-                f"{n} training points have no {k} neighbours that are no copies; lower k"
-            )
-        width *= 2
+    train, x = (evaluation.points(of).x.flatten(1) for of in (TRAIN, source))
+    number = len(distinct(train.numpy()))
+    if number <= k:
+        raise UomhError(
+            f"{number} distinct training points are too few for a pointwise dimension at k = {k}; "
+            "lower k"
+        )
+
+    def search() -> Arrays:
+        # Of distinct points one at most is at distance zero, a copy of the point itself.
+        found = nearest_neighbours(train, k + 1, x, duplicates="drop", device=evaluation.device)
+        return {"distances": found.distances}
+
+    source = evaluation._canonical(source)
+    key = ("around", source, k)
+    if key not in evaluation._kept:
+        identity = (*evaluation._identity(TRAIN), *evaluation._identity(source), k)
+        evaluation._kept[key] = evaluation._stored("around", identity, search)["distances"]
+    distances: Any = evaluation._kept[key]
+    return torch.from_numpy(dimensions(inverse_of(distances, k)))
 
 
 def inverse_at(lists: Neighbours, k: int) -> Floats:
+    """See `inverse_of`."""
+    return inverse_of(lists.distances, k)
+
+
+def inverse_of(distances: Floats, k: int) -> Floats:
     """The inverse of the dimension at each point, finite; 0 where all neighbours are as far."""
     from uomh.dimension.mle import inverse_dimension  # brings scikit-learn
 
-    return inverse_dimension(lists.distances, k)
+    return inverse_dimension(distances, k)
 
 
 def dimensions(inverse: Floats) -> Floats:

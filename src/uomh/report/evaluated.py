@@ -66,15 +66,15 @@ def _pictures(folder: Path, run_dir: Path) -> Iterator[tuple[Path, list[Path], D
         yield run_dir / "closest_pairs.png", sources, pairs_figure
     for other in sorted(folder.glob("ood_*")):
         for key, (score, label) in SCORES.items():
-            names = (f"is_test_{key}", f"oos_test_{key}", f"threshold_{key}")
-            sources = [other / f"{name}.npy" for name in names]
+            scores = (f"is_test_{key}", f"oos_test_{key}", f"threshold_{key}")
+            sources = [other / f"{name}.npy" for name in scores]
             if not all(source.exists() for source in sources):
                 continue
             title = shortened(other.name.removeprefix("ood_"), 40)
 
             def figure(
                 arrays: Arrays,
-                names: tuple[str, str, str] = names,
+                names: tuple[str, str, str] = scores,
                 label: str = label,
                 title: str = title,
             ) -> Figure:
