@@ -26,6 +26,7 @@ from uomh.training import budget
 from uomh.training.folder import joined, measured, save_measured, setup_of
 from uomh.training.lock import writing
 from uomh.training.resolve import ROOT
+from uomh.training.shown import keep_shown
 
 
 def measure(
@@ -105,6 +106,7 @@ def _measure(
     values = _marked(values, weights, setup)
     if cache is not None:
         keep_influences(cache, values.values())
+        keep_shown(cache.folder.parent, evaluation.shown, weights, setup)
     return values
 
 

@@ -73,10 +73,10 @@ def measure_other_data(run_dir: Path, dataset: str, two_step: bool, root: str | 
             f"use `uomh evaluate {run_dir} --metrics likelihood_ood_acc --ood DATASET`"
         )
         return
-    from uomh.cli.runs import evaluate
+    from uomh.cli.runs import evaluate, metrics_of_other_data
 
-    names = "likelihood_ood_acc" + (",likelihood_ood_acc_low_dim" if two_step else "")
-    evaluate([run_dir], names, ood=PAIRS[dataset], data_root=root)
+    names = [name for name in metrics_of_other_data() if two_step or "low_dim" not in name]
+    evaluate([run_dir], ",".join(names), ood=PAIRS[dataset], data_root=root)
 
 
 def early_stopping(name: Any) -> Said:
