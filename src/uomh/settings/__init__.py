@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uomh.settings.core import Settings as Settings
     from uomh.settings.core import all_settings as all_settings
     from uomh.settings.core import below as below
+    from uomh.settings.core import existing as existing
     from uomh.settings.fields import component as component
     from uomh.settings.fields import component_names as component_names
     from uomh.settings.fields import components as components

@@ -38,13 +38,13 @@ def below(key: str) -> Iterator[str]:
         _above.reset(token)
 
 
-def _absolute(path: str) -> str:
+def existing(path: str) -> str:
     """A path as it is found from any folder; one where nothing stands as typed, for the error."""
     found = bool(path) and Path(path).expanduser().exists()
     return str(Path(path).expanduser().absolute()) if found else path
 
 
-ExistingPath = Annotated[str, AfterValidator(_absolute)]
+ExistingPath = Annotated[str, AfterValidator(existing)]
 """of a file or folder; workers and later commands find it from any folder"""
 
 
