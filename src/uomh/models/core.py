@@ -52,8 +52,8 @@ class TrainerLike(Protocol):
     def keep(self, model: Generative) -> None:
         """Save the leaves of a model as they are, or load them from where they were saved."""
 
-    def begin_from(self, run_dir: str, model: Generative, unless: str) -> None:
-        """Give its autoencoder the weights of another run's, unless a state so called is saved."""
+    def begin_from(self, run_dir: str, model: Generative, frozen: bool) -> None:
+        """Give its autoencoder the weights of another run's, unless its training has begun."""
 
     def map(self, parts: Mapping[str, tuple[Generative, Data]]) -> None:
         """Fit independent parts, each in the scope of its name, wherever they are trained."""
@@ -231,6 +231,16 @@ class Generative(Computing, ABC):
         Raises:
             UomhError: what one of its models was trained on would change.
         """
+
+    @classmethod
+    def outgrown(cls, old: Any, new: Any) -> tuple[str, ...]:
+        """Models below that are trained anew under new settings, which have more epochs.
+
+        Returns:
+            Their paths below this one; ``*`` stands for any part.
+        """
+        del old, new
+        return ()
 
     @classmethod
     def measures(cls, config: Any) -> tuple[str, ...]:
