@@ -160,7 +160,7 @@ def page(before: str, results: dict[str, dict[str, Any]], root: str | None) -> s
         "",
         HEADING,
         "",
-        "By `python benchmarks/paper_commands.py --data-root DIR --limit 1000`: one epoch each, on"
+        "By `python benchmarks/paper_commands.py --data-root DIR --limit 500`: one epoch each, on"
         " few points of the real data, so the numbers say that a command works, not what its model"
         " can do. Seconds with imports and measuring, one thread of an AMD EPYC, on a machine busy"
         " with other work. bits/dim and reconstruction error are of the whole model on the test"

@@ -392,8 +392,19 @@ class OnManifold(NamedTuple):
     distance: Tensor
 
 
+NO_CODES = {
+    "fit_latent_dim": "the model has no codes, whose size the dimension of the data could decide; "
+    "ae, vae, avb, wae and bigan have them",
+    "latent_dim": "the model has no codes; ae, vae, avb, wae and bigan have them",
+    "latent_k": "the model has no codes, whose size the dimension of the data could decide",
+}
+"""what to say of settings of codes, where a model has none"""
+
+
 class ModelConfig(ModelSettings, TransformSettings):
     """Settings that every leaf has."""
+
+    moved: ClassVar[Mapping[str, str]] = NO_CODES
 
     conditional: bool = False
     """condition every network on the label"""

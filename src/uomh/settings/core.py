@@ -55,7 +55,7 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
     moved: ClassVar[Mapping[str, str]] = {}
-    """what to say of keys that older versions knew, where one is typed"""
+    """what to say of keys that are looked for here in vain, such as those of older versions"""
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "") -> Self:
@@ -102,13 +102,24 @@ def all_settings(settings: Settings) -> Iterator[Settings]:
                 yield from all_settings(inner)
 
 
-def unknown_setting(cls: type[Settings], key: str, known: Iterable[str]) -> UomhError:
-    """The error for a key that settings do not have: where it is now, or the nearest known one."""
+def unknown_setting(
+    cls: type[Settings], key: str, known: Iterable[str], whole: str | None = None
+) -> UomhError:
+    """The error for a key that settings do not have: where it is now, or the nearest known one.
+
+    Args:
+        cls: the settings.
+        key: as these settings would have it.
+        known: keys that there are.
+        whole: the key as it was typed, where these settings stand below others.
+    """
     for old, sentence in cls.moved.items():
         if re.match(rf"{old}(?![^._])", key):
             rest = key[len(old) :].replace("_", ".", 1) if key[len(old) :] else ""
-            return UomhError(f"unknown setting {key!r}; {sentence.replace('{rest}', rest)}")
-    return unknown("setting", key, known)
+            return UomhError(
+                f"unknown setting {whole or key!r}; {sentence.replace('{rest}', rest)}"
+            )
+    return unknown("setting", whole or key, known)
 
 
 def refusal(cls: type[Settings], error: ValidationError, where: str) -> UomhError:
@@ -123,6 +134,8 @@ def refusal(cls: type[Settings], error: ValidationError, where: str) -> UomhErro
     path, owner, expected = _location(cls, [str(part) for part in first["loc"]])
     key = ".".join(part for part in (where, *path) if part)
     if first["type"] == "extra_forbidden":
+        if path[-1] in owner.moved:
+            return unknown_setting(owner, path[-1], (), key)
         prefix = key[: len(key) - len(path[-1])]
         return unknown_setting(owner, key, [prefix + field for field in owner.model_fields])
     value = shortened(json.dumps(first["input"], default=str), 200)

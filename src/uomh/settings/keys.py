@@ -39,8 +39,21 @@ def resolve_key(cls: type[Settings], key: str, names: Mapping[str, str]) -> tupl
     """The path of fields that a dotted key names; see `parse_overrides`."""
     path = _find(cls, key, names, "")
     if path is None:
+        owner, rest = _owner(cls, key, names, "")
+        if rest in owner.moved:
+            raise unknown_setting(owner, rest, (), key)
         raise unknown_setting(cls, key, [entry.key for entry in describe(cls, names)])
     return path
+
+
+def _owner(
+    cls: type[Settings], key: str, names: Mapping[str, str], where: str
+) -> tuple[type[Settings], str]:
+    """The innermost settings that a dotted key leads to, and what is left of the key."""
+    for field, group in _groups(cls, names, where):
+        if group is not None and key.startswith(f"{field}."):
+            return _owner(group, key[len(field) + 1 :], names, f"{where}{field}.")
+    return cls, key
 
 
 def _find(
