@@ -38,7 +38,7 @@ PACKAGES = {
 }
 
 BASES = {
-    "models": "uomh.models.core:Generative",
+    "models": "uomh.models.core:Learner",
     "metrics": "uomh.metrics.core:Metric",
     "extractors": "uomh.features.core:Extractor",
     "estimators": "uomh.dimension.core:Estimator",

@@ -14,13 +14,13 @@ from uomh.errors import UomhError
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Kind, Value
-from uomh.models.core import Generative, Trainable
+from uomh.models.core import Learner, Trainable
 from uomh.models.leaf import Model
 from uomh.nn.ais import LogPartition
 from uomh.registry import register
 
 
-def _kind(model: Generative | Trainable) -> Kind:
+def _kind(model: Learner | Trainable) -> Kind:
     return getattr(model, "likelihood", None) or "exact"
 
 

@@ -17,7 +17,7 @@ from uomh.devices import checked_device, described
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Value
-from uomh.models.core import model_class
+from uomh.models.core import learner_class
 from uomh.settings import Nested
 from uomh.training.resolve import decided
 
@@ -119,7 +119,7 @@ def going_on(folder: Path, found: Record, config: RunConfig, data: Data) -> tupl
             "choose another --run-dir, or repeat its settings to go on with it"
         )
     if grown and any(folder.glob("checkpoints/**/density/**/last.pt")):
-        model_class(config.model).check_growth(before.model, config.model)
+        learner_class(config.model).check_growth(before.model, config.model)
     return config, bool(grown)
 
 

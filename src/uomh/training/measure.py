@@ -16,7 +16,7 @@ from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Metric, Value, weights_of
 from uomh.metrics.cache import Cache
 from uomh.metrics.core import built, evaluate_with_groups
-from uomh.models.core import Generative
+from uomh.models.core import Learner
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
@@ -28,7 +28,7 @@ from uomh.training.resolve import ROOT
 
 
 def measure(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     metrics: Iterable[str | ComponentSettings] | None = None,
@@ -65,7 +65,7 @@ def measure(
 
 
 def _measure(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     chosen: Sequence[Metric],
@@ -142,7 +142,7 @@ def _may_change(metric: Metric) -> bool:
 
 
 def complete_measures(
-    model: Generative, data: Data, config: RunConfig, run_dir: Path
+    model: Learner, data: Data, config: RunConfig, run_dir: Path
 ) -> dict[str, Value]:
     """What a run's settings ask to be measured; what stands in its folder is not repeated.
 

@@ -1,4 +1,4 @@
-"""A scope that trains: what `Generative.fit` is given."""
+"""A scope that trains: what `Learner.fit` is given."""
 
 from __future__ import annotations
 
@@ -88,6 +88,8 @@ class Trainer(Scope):
         if self.child(first).checkpoints().has(unless):
             return
         found = load_run(run_dir).model
+        if not isinstance(found, Generative):
+            raise UomhError(f"autoencoder_run={run_dir}: {type(found).__name__} is no autoencoder")
         for name in self.path.split("/")[1:]:
             count = len(found.parts())
             if count not in (0, self.siblings):
