@@ -96,6 +96,7 @@ def _measure(
             samples=how.samples,
             extractor=how.features,
             other=partial(_other, config),
+            labelled=partial(_by_source, config, data),
             cache=cache,
             state=f"{weights} {setup}",
         )
@@ -127,6 +128,17 @@ def _other(config: RunConfig, name: str) -> Data:
             test_limit=like.test_limit,
         )
     )
+
+
+def _by_source(config: RunConfig, data: Data) -> Data:
+    """The data with the labels of their source: features of random groups would compare nothing.
+
+    Data that the settings do not name, made in memory, keep the labels that they have.
+    """
+    if data.grouping is None:
+        return data
+    source = load_data(config.data)
+    return source if data.fingerprint.startswith(f"{source.fingerprint}+") else data
 
 
 def _marked(values: Mapping[str, Value], weights: str, setup: str) -> dict[str, Value]:
