@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -135,34 +134,43 @@ class DimensionCorrelation(Metric):
         labels = evaluation.split.y
         assert labels is not None
         right = evaluation.logits().softmax(1).gather(1, labels[:, None])[:, 0]
-        for name, points in (
-            (self.name, _found(evaluation).double()),
-            (f"{self.name}_probability", right),
+        k, seed = model.config.dimension_k, evaluation.seed
+        for names, points in (
+            ((self.name, "dimension_pearson"), _found(evaluation).double()),
+            (("probability_correlation", "probability_pearson"), right),
         ):
             known = [
                 (dimension, members)
                 for group, members in _by_class(evaluation, points)
                 if (dimension := dimensions[group].dimension) is not None
             ]
-            yield from self._with_dimension(name, known, evaluation.seed, model.config.dimension_k)
+            yield from _correlations(names, known, seed, k)
 
-    def _with_dimension(
-        self, name: str, classes: list[tuple[float, Tensor]], seed: int, k: int
-    ) -> Iterator[tuple[str, Value]]:
-        """The correlations of dimensions with the means of points of the classes."""
-        d = [dimension for dimension, _ in classes]
-        means = [members.mean().item() for _, members in classes]
-        if len(classes) < 3 or np.ptp(means) == 0:
-            alike = f"every class has the same mean, {means[0]:.3g}" if len(means) > 2 else ""
-            reason = alike or f"{len(classes)} classes have a dimension, and it needs three"
-            yield name, Value(None, reason=reason)
-            return
-        about = f"k = {k}; {_chance([members for _, members in classes])}"
-        hows: tuple[How, ...] = ("spearman", "pearson")
-        for how, end in zip(hows, ("", "_pearson"), strict=True):
-            r = correlation(d, means, how, seed=seed)
-            yield name + end, Value(r.value, r.low, r.high, r.n, by="classes", about=about)
-            yield f"{name}{end}_p", Value(r.p_value, n=r.n, by="classes")
+
+def _correlations(
+    names: tuple[str, str], classes: list[tuple[float, Tensor]], seed: int, k: int
+) -> Iterator[tuple[str, Value]]:
+    """Spearman's and Pearson's correlation of dimensions with the means of points of the classes.
+
+    Args:
+        names: of the two.
+        classes: dimension and numbers of the points of each.
+        seed: of permutations.
+        k: neighbours that the dimensions are of.
+    """
+    d = [dimension for dimension, _ in classes]
+    means = [members.mean().item() for _, members in classes]
+    if len(classes) < 3 or min(means) == max(means) or min(d) == max(d):
+        few = f"{len(classes)} classes have a dimension, and it needs three"
+        alike = f"every class has the same mean, {means[0]:.3g}" if means else few
+        yield names[0], Value(None, reason=few if len(classes) < 3 else alike)
+        return
+    about = f"k = {k}; {_chance([members for _, members in classes])}"
+    hows: tuple[How, ...] = ("spearman", "pearson")
+    for how, name in zip(hows, names, strict=True):
+        r = correlation(d, means, how, seed=seed)
+        yield name, Value(r.value, r.low, r.high, r.n, by="classes", about=about)
+        yield f"{name}_p", Value(r.p_value, n=r.n, by="classes")
 
 
 def _dimension(found: ClassDimension) -> Value:

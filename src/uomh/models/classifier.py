@@ -37,6 +37,8 @@ from uomh.settings import Nested, Settings, Width
 
 PASSES = 60_000
 """images that training looks at, where the bounds of `short_training` do not say otherwise"""
+SMALL_PASS = PASSES // 10
+"""training points whose `short_training`, of ten epochs, the small network has by default"""
 Precision = Literal["float32", "bfloat16", "float16"]
 CIFAR100 = {"mean": (0.5071, 0.4865, 0.4409), "std": (0.2673, 0.2564, 0.2762)}
 """by which the paper's classifier normalises CIFAR-100"""
@@ -151,7 +153,7 @@ class Classifier(LeafLearner):
         network = given.get("network") or ("resnet18" if large else "small")
         train = dict(SCHEDULE)
         if network == "small":
-            train = short_training(1).model_dump(mode="json")
+            train = short_training(SMALL_PASS).model_dump(mode="json")
         return {
             "model": {"network": network},
             "train": {**train, "valid_metrics": list(VALID_METRICS)},
@@ -166,11 +168,13 @@ class Classifier(LeafLearner):
         assert isinstance(config, ClassifierConfig)
         if spec.num_classes < 2:
             return config  # refused where it is built
-        decided: Nested = {"dimensions": class_dimensions(data, config.dimension_k)}
-        if data.name == "cifar100" and spec.shape == (3, 32, 32) and config.mean is config.std:
+        found = config.dimensions or class_dimensions(data, config.dimension_k)
+        decided: Nested = {"dimensions": found}
+        unsaid = config.mean is None and config.std is None
+        if unsaid and data.name == "cifar100" and spec.shape == (3, 32, 32):
             decided |= CIFAR100
         if config.weight_by_dimension:
-            check_dimensions(data, decided["dimensions"])
+            check_dimensions(data, found)
         return config.model_copy(update=decided)
 
     @classmethod

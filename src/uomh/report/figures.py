@@ -61,10 +61,14 @@ def save_dimension_figure(
     reports: Sequence[DimensionReport], directory: str | os.PathLike[str]
 ) -> list[Path]:
     """Write ``dimension.{png,pdf,svg}`` into a folder, each whole or not at all; their paths."""
+    return save_figure(dimension_figure(reports), directory, "dimension")
+
+
+def save_figure(figure: Figure, directory: str | os.PathLike[str], name: str) -> list[Path]:
+    """Write ``NAME.{png,pdf,svg}`` into a folder, each whole or not at all; their paths."""
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    figure = dimension_figure(reports)
-    paths = [folder / f"dimension.{kind}" for kind in FORMATS]
+    paths = [folder / f"{name}.{kind}" for kind in FORMATS]
     for path in paths:
         kind = path.suffix[1:]
         still: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind, {})
