@@ -1,9 +1,11 @@
-"""`uomh classify`: a classifier, its accuracy by class against dimension, weighted against plain."""
+"""`uomh classify`: a classifier, its accuracy by class against dimension, by either loss."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -151,9 +153,7 @@ def from_published(options: list[str]) -> tuple[dict[str, Any], Path | None]:
             case "resume":
                 resume = bool(value)
     if resume and (folder is None or not (folder / "config.json").is_file()):
-        where = (
-            "--config run_name=NAME names none" if folder is None else f"{str(folder)!r} is none"
-        )
+        where = "run_name=NAME names none" if folder is None else f"{str(folder)!r} is none"
         raise UomhError(f"--config resume=1: there is no run to go on with ({where})")
     return values, folder
 
@@ -182,7 +182,8 @@ def _run(config: RunConfig, data: Data, run_dir: Path, seeds: int | None, quiet:
                 raise
             say(f"weighted and plain are not compared: {error}", quiet)
         else:
-            found = compare(config, data, run_dir, asked, lambda arm, seed: Display(quiet=True))
+            with Display(quiet or not out.is_terminal, transient=True) as display:
+                found = compare(config, data, run_dir, asked, partial(_told, display, quiet))
     arms = {arm: class_points(done.values)}
     if found is not None:
         arms = {name: class_points(found.class_means(name)) for name in found.values}
@@ -200,6 +201,12 @@ def _run(config: RunConfig, data: Data, run_dir: Path, seeds: int | None, quiet:
         if (run_dir / file).is_file():
             say(f"{name + ':':13}{run_dir / file}")
     say(f"{'TensorBoard:':13}tensorboard --logdir {run_dir}")
+
+
+def _told(display: Display, quiet: bool, arm: str, seed: int) -> Display:
+    """Say which run begins; its progress."""
+    say(f"comparing: {arm} loss, seed {seed}", quiet)
+    return display
 
 
 def _sentence(values: Mapping[str, Value]) -> str:
@@ -222,12 +229,12 @@ def _classes_table(values: Mapping[str, Value], found: Comparison | None) -> Any
         for arm in found.values:
             points = class_points(found.class_means(arm))
             means[arm] = {point.name: point.accuracy.value for point in points}
-            columns.append(f"{arm}, mean of {len(found.seeds)}")
+            columns.append(f"{arm} x{len(found.seeds)}")
     rows = [
         [
             point.name,
-            _with_interval(point.dimension, 2),
-            _with_interval(point.accuracy, 3),
+            _with_interval(point.dimension, 1),
+            _with_interval(point.accuracy, 2),
             str(point.accuracy.n),
             *(f"{mean.get(point.name) or 0:.3f}" for mean in means.values()),
         ]
@@ -244,23 +251,16 @@ def _with_interval(value: Value, digits: int) -> str:
 
 def _show(found: Comparison) -> None:
     """Weighted less plain, and whether classes of higher dimension gained."""
-    from uomh.experiments.statistics import mean_of
-
     rows = []
     for name, difference in found.differences.items():
-        arms = [
-            mean_of([run[name].value or 0.0 for run in runs]).value
-            for runs in found.values.values()
-        ]
-        known = difference.low is not None and difference.high is not None
-        rows.append([
-            name.replace("_", " "),
-            *(f"{mean:.5g}" for mean in arms),
-            f"{difference.value:.3g}",
-            f"{difference.low:.3g} to {difference.high:.3g}" if known else "one seed has none",
-            "" if difference.p_value is None else f"{difference.p_value:.2g}",
-        ])  # fmt: skip
-    columns = ("", *found.values, "weighted - plain", "95% interval", "p")
+        arms = [fmean(run[name].value or 0.0 for run in runs) for runs in found.values.values()]
+        interval = "one seed has none"
+        if difference.low is not None and difference.high is not None:
+            interval = f"{_short(difference.low)} to {_short(difference.high)}"
+        p = "" if difference.p_value is None else f"{difference.p_value:.2g}"
+        means = [f"{mean:.4g}" for mean in arms]
+        rows.append([name.replace("_", " "), *means, _short(difference.value), interval, p])
+    columns = ("", *found.values, "difference", "95% interval", "p")
     out.print(rows_table(columns, rows))
     for name, r in found.gains.items():
         interval = "" if r.low is None else f" [{r.low:.2f}, {r.high:.2f}]"
@@ -268,3 +268,8 @@ def _show(found: Comparison) -> None:
             f"gain in {name.replace('_', ' ')} by dimension: Spearman {r.value:.2f}{interval}, "
             f"p = {r.p_value:.2g}, over {r.n} classes"
         )
+
+
+def _short(number: float) -> str:
+    """A difference; what rounding leaves of none is none."""
+    return f"{round(number, 12):.2g}"

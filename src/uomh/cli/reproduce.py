@@ -12,8 +12,10 @@ from uomh.cli.options import DataRoot, Quiet
 from uomh.errors import UomhError
 
 if TYPE_CHECKING:
-    from uomh.experiments.core import Experiment
-    from uomh.experiments.plan import Grid
+    from collections.abc import Sequence
+
+    from uomh.experiments.core import Estimate
+    from uomh.experiments.plan import Grid, Planned
     from uomh.experiments.result import ExperimentResult
 
 COLUMNS = 3
@@ -38,7 +40,7 @@ def reproduce(
     ] = None,
     arms: Annotated[
         str | None,
-        typer.Option(help="names of arms, or words of them, with commas between (default: all)"),
+        typer.Option(help="arms by name, or by how names begin or end, with commas between"),
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(help="runs of each arm (default: the experiment's)")
@@ -84,13 +86,20 @@ def reproduce(
     for sentence in shared(runs):
         say(sentence, quiet)
     place = folder.absolute()
+    if dry_run:
+        show_plan(place, runs, asked, jobs or 1)
+        return
+    if status:
+        show_status(place, runs, jobs or 1)
+        return
     with Display(quiet) as display:
         carry_out(place, runs, asked.experiment.work, parallel, display)
     result = gather(place, asked, runs)
     where = save(result, place)
+    draw_dimensions(place, runs, where)
     if not quiet:
         show(result)
-    say(f"{where}/experiment.json, .csv, .md", quiet)
+    say(f"{where}/experiment.json, .csv, .md, .png, .pdf, .svg", quiet)
     failed = [run for run in result.runs if run.state == "failed"]
     for run in failed:
         say(f"failed: {run.dataset}: {run.arm}, seed {run.seed}: {run.error}", quiet)
@@ -100,7 +109,13 @@ def reproduce(
 
 def show(result: ExperimentResult) -> None:
     """Print the tables of an experiment, a few metrics side by side."""
-    from uomh.experiments.tables import differences_table, heading, reasons, values_table
+    from uomh.experiments.tables import (
+        differences_table,
+        heading,
+        published_table,
+        reasons,
+        values_table,
+    )
 
     for dataset in result.datasets:
         out.print(heading(result, dataset))
@@ -108,13 +123,92 @@ def show(result: ExperimentResult) -> None:
             columns, rows = values_table(result, dataset, result.metrics[start : start + COLUMNS])
             out.print(rows_table(columns, rows))
             out.print()
-        columns, rows = differences_table(result, dataset)
-        if rows:
-            out.print(rows_table(columns, rows))
+        for build in (published_table, differences_table):
+            columns, rows = build(result, dataset)
+            if rows:
+                out.print(rows_table(columns, rows))
+                out.print()
         for line in reasons(result, dataset):
             say(line)
     for note in result.notes:
         say(note)
+
+
+def draw_dimensions(folder: Path, runs: Sequence[Planned], where: Path) -> None:
+    """The figure of `uomh verify` for the runs that are estimates of dimension."""
+    from uomh.experiments.plan import RUNS
+
+    places = dict.fromkeys(folder / RUNS / run.key for run in runs if run.key)
+    places = [place for place in places if (place / "dimension.json").is_file()]
+    if not places:
+        return
+    from uomh.dimension.result import DimensionReport
+    from uomh.report.figures import save_dimension_figure
+
+    save_dimension_figure([DimensionReport.load(place) for place in places], where)
+
+
+def show_plan(folder: Path, runs: Sequence[Planned], asked: Grid, jobs: int) -> None:
+    """Print each run's command and cost; seeds of one arm cost the same."""
+    from uomh.experiments.running import state_of
+
+    known: dict[str, tuple[float, float]] = {}
+    found: dict[tuple[str, str], Estimate | None] = {}
+    total, unknown_ones, counted = 0.0, 0, set[str]()
+    for run in runs:
+        if run.prepared is None:
+            say(f"{run.label}: {run.error}")
+            continue
+        place = (run.dataset, run.arm)
+        if place not in found:
+            found[place] = asked.work.estimate(run.prepared.settings, known)
+        cost = found[place]
+        done = state_of(folder, run).state == "done"
+        numbers = f"{run.prepared.passes:,} images in all passes"
+        if cost is not None:
+            took = f"training {in_words(cost.training)}, measuring {in_words(cost.measuring)}"
+            numbers = f"{cost.parameters:,} parameters, {numbers}, {took}"
+        say(f"{run.label}: {numbers}{', done' if done else ''}")
+        say(f"  {run.prepared.command}")
+        if run.key not in counted and not done:
+            counted.add(run.key)
+            total += cost.seconds if cost else 0.0
+            unknown_ones += cost is None
+    more = f", and {unknown_ones} of unknown time" if unknown_ones else ""
+    say(
+        f"{len(counted)} runs to make{more}: about {in_words(total)} one after the other with one "
+        f"thread here, {in_words(total / jobs)} {jobs} at a time where each has a processor"
+    )
+    say("nothing was trained and nothing written (--dry-run)")
+
+
+def show_status(folder: Path, runs: Sequence[Planned], jobs: int) -> None:
+    """Print a line for each run, then how many there are of each state and the time left."""
+    from uomh.experiments.status import status
+
+    found = status(folder, runs, jobs)
+    rows = [
+        [run.label, state.state, f"{state.seconds:.0f} s" if state.seconds else "", run.key]
+        for run, state in zip(runs, found.states, strict=True)
+    ]
+    out.print(rows_table(("run", "state", "took", "folder"), rows))
+    counts = ", ".join(f"{number} {state}" for state, number in sorted(found.counts.items()))
+    left = found.seconds_left
+    say(f"{counts}; time left: {'not known' if left is None else in_words(left)}")
+    for run, state in zip(runs, found.states, strict=True):
+        if state.error:
+            say(f"failed: {run.label}: {state.error}")
+
+
+def in_words(seconds: float) -> str:
+    """A time in its unit.
+
+    >>> in_words(75), in_words(5400), in_words(4)
+    ('1.2 min', '1.5 h', '4 s')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from uomh.experiments.core import Arm, Experiment
+from uomh.experiments.forms import conditional, disconnected, vanilla
 from uomh.registry import register
 
 
@@ -48,7 +49,11 @@ MODELS = (
         ("name=flow",),
         ("num_layers=2", "num_blocks_per_layer=1", "bins=4", "train.max_epochs=108"),
     ),
-    Model("flow_matching", ("name=flow_matching",), ("net=mlp", "train.max_epochs=360")),
+    Model(
+        "flow_matching",
+        ("name=flow_matching",),
+        ("net=mlp", "num_layers=3", "tolerance=1e-3", "train.max_epochs=360"),
+    ),
     two_step("vae"),
     two_step("ae"),
     Model("avb", ("name=avb",), (*MLP, "train.max_epochs=300")),
@@ -60,31 +65,19 @@ MODELS = (
 
 def forms(model: Model) -> Iterator[Arm]:
     """The model alone, told the class, and one for each class or random group."""
-    whole, parts = (
-        [tuple(f"{where}.{text}" for text in texts) for texts in (model.settings, model.small)]
-        for where in ("model", "model.part")
-    )
-    vanilla = f"{model.name}, vanilla"
-    yield Arm(vanilla, *whole)
-    yield Arm(
-        f"{model.name}, conditional class",
-        (*whole[0], "model.conditional=true"),
-        whole[1],
-        vanilla,
-    )
+    name, settings, small = model
+    alone = f"{name} vanilla"
+    yield vanilla(alone, settings, small)
+    yield conditional(f"{name} conditional class", settings, "class", small, alone)
     for how in ("class", "random"):
-        yield Arm(
-            f"{model.name}, disconnected {how}",
-            ("model.name=disconnected", *parts[0], f"clusters.name={how}"),
-            parts[1],
-            vanilla,
-        )
+        yield disconnected(f"{name} disconnected {how}", settings, how, small, alone)
 
 
 @register("experiments", "between")
 class Between(Experiment):
     """Which models put mass between the manifolds: vanilla, conditional, disconnected."""
 
+    seeds = 1
     base = (
         "evaluate.metrics=[fid,precision_recall_density_coverage,bits_per_dim,between,"
         "clustered_id,memorisation]",

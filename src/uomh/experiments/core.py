@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from uomh.metrics.values import Value
@@ -53,6 +53,7 @@ class Experiment:
             processors; epochs in them are scaled as well.
         arms: what is compared.
         metrics: names of the values that its table shows, in their order.
+        reference: published values, by (data set, arm, metric).
         notes: what has to stand beside its table.
     """
 
@@ -64,6 +65,7 @@ class Experiment:
     small: tuple[str, ...] = ()
     arms: tuple[Arm, ...] = ()
     metrics: tuple[str, ...] = ()
+    reference: Mapping[tuple[str, str, str], float] = {}
     notes: tuple[str, ...] = ()
 
     @property
@@ -110,6 +112,25 @@ class Prepared:
     command: str
 
 
+class Estimate(NamedTuple):
+    """What a run would take.
+
+    Attributes:
+        parameters: numbers that are trained.
+        training: seconds of training and validation.
+        measuring: seconds of what is measured.
+    """
+
+    parameters: int
+    training: float
+    measuring: float
+
+    @property
+    def seconds(self) -> float:
+        """In all."""
+        return self.training + self.measuring
+
+
 class Work(ABC):
     """What one run of an experiment is; its class holds nothing."""
 
@@ -126,6 +147,17 @@ class Work(ABC):
         Raises:
             UomhError: an unknown key, a wrong type, what cannot be put together.
         """
+
+    @classmethod
+    def estimate(cls, settings: Nested, known: dict[str, tuple[float, float]]) -> Estimate | None:
+        """What a run would take on this machine, by a few of its steps; None: that is not known.
+
+        Args:
+            settings: of `prepare`.
+            known: what estimates of other runs found out; it is added to.
+        """
+        del settings, known
+        return None
 
     @classmethod
     @abstractmethod

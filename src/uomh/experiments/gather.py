@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from uomh.experiments.figures import save_figure
 from uomh.experiments.plan import RUNS, Grid, Planned, shared
 from uomh.experiments.result import ArmResult, ExperimentResult, cells_of, run_result
 from uomh.experiments.running import state_of
@@ -44,7 +45,7 @@ def gather(out: Path, grid: Grid, runs: Sequence[Planned]) -> ExperimentResult:
         seeds=grid.seeds,
         metrics=experiment.metrics,
         arms=arms,
-        cells=cells_of(grid.datasets, arms, experiment.metrics, found),
+        cells=cells_of(grid.datasets, arms, experiment.metrics, found, experiment.reference),
         runs=found,
         notes=(*experiment.notes, *shared(runs)),
     )
@@ -55,5 +56,6 @@ def save(result: ExperimentResult, out: Path) -> Path:
     folder = out / result.name
     with only_writer(folder):
         save_markdown(result, folder)
-        result.save(folder)
+        figures = save_figure(result, folder)
+        result.model_copy(update={"figures": figures}).save(folder)
     return folder

@@ -99,10 +99,12 @@ def _arms(file: GridFile) -> tuple[Arm, ...]:
     found = dict(file.arms)
     for row in _rows(file):
         texts = tuple(text for item in row for text in ((item,) if isinstance(item, str) else item))
-        if texts or not found:
-            name = ", ".join(texts) or "base"
-            if found.setdefault(name, texts) != texts or list(found).count(name) > 1:
-                raise UomhError(f"two arms are called {name!r}")
+        if not texts and found:  # there are no lists
+            continue
+        name = ", ".join(texts) or "base"
+        if name in found:
+            raise UomhError(f"two arms are called {name!r}; take one away")
+        found[name] = texts
     first = file.against if file.against is not None else next(iter(found))
     if first not in found:
         raise UomhError(f"against={first!r} is no arm; there are {', '.join(map(repr, found))}")

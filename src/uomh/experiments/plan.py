@@ -92,7 +92,7 @@ def grid(
         experiment: which.
         datasets: names; None: all of the experiment's.
         seeds: how many; None: the experiment's.
-        arms: names, or what stands between the commas of names; None: all.
+        arms: names, or the words that names begin or end with; None: all.
         scale: share of images and epochs.
         settings: texts over those of every run.
         data_root: folder where data sets are looked for first.
@@ -123,10 +123,13 @@ def _chosen(arms: tuple[Arm, ...], wanted: Sequence[str] | None) -> tuple[Arm, .
         return arms
     kept: set[str] = set()
     for word in wanted:
-        found = [name for name in by_name if word in (name, *name.split(", "))]
+        found = [
+            name
+            for name in by_name
+            if name == word or name.startswith(f"{word} ") or name.endswith(f" {word}")
+        ]
         if not found:
-            words = {piece for name in by_name for piece in (name, *name.split(", "))}
-            raise unknown("arm", word, words)
+            raise unknown("arm", word, {*by_name, *(name.split()[0] for name in by_name)})
         kept.update(found)
     kept.update(by_name[name].against for name in list(kept))  # nothing to compare with otherwise
     return tuple(arm for arm in arms if arm.name in kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ class Cell(_Plain):
         kind: ``exact``, ``bound`` or ``estimate``.
         higher_is_better: the direction, None: it has none.
         reason: why there is no value.
+        published: value of the paper, None where it has none.
         difference: to the arm that it is compared with, in the mean of pairs of equal seed.
         difference_low: lower end of its 95% interval; of one seed, of independent estimates.
         difference_high: upper end.
@@ -98,6 +99,7 @@ class Cell(_Plain):
     kind: str = "exact"
     higher_is_better: bool | None = None
     reason: str | None = None
+    published: float | None = None
     difference: float | None = None
     difference_low: float | None = None
     difference_high: float | None = None
@@ -176,6 +178,7 @@ def cells_of(
     arms: Sequence[ArmResult],
     metrics: Sequence[str],
     runs: Iterable[RunResult],
+    published: Mapping[tuple[str, str, str], float] | None = None,
 ) -> tuple[Cell, ...]:
     """Every metric of every arm on every data set, compared where an arm says with which."""
     by_place: dict[tuple[str, str], dict[int, RunResult]] = {}
@@ -189,6 +192,11 @@ def cells_of(
         for i, p in zip(tested, corrected, strict=True):
             column[i] = column[i].model_copy(update={"p_holm": p})
         found += column
+    known = published or {}
+    found = [
+        cell.model_copy(update={"published": known.get((cell.dataset, cell.arm, cell.metric))})
+        for cell in found
+    ]
     return tuple(found)
 
 
@@ -235,15 +243,21 @@ def _difference(
     apart = statistics.paired(*pair)
     low, high = apart.low, apart.high
     if apart.n == 1:
-        ends = [found[seeds[0]].get(end) for found in (values, others) for end in ("low", "high")]
-        if None not in ends:
-            low, high = statistics.between_intervals(pair[0][0], *ends[:2], pair[1][0], *ends[2:])
+        one, other = (_ends(found[seeds[0]]) for found in (values, others))
+        if one and other:
+            low, high = statistics.between_intervals(*one, *other)
     return {
         "difference": apart.value,
         "difference_low": low,
         "difference_high": high,
         "p_value": apart.p_value,
     }
+
+
+def _ends(value: dict[str, Any]) -> tuple[float, float, float] | None:
+    """A value and the ends of its interval, where it has one."""
+    low, high = value.get("low"), value.get("high")
+    return None if low is None or high is None else (value["value"], low, high)
 
 
 def _of_metric(runs: dict[int, RunResult], metric: str) -> dict[int, dict[str, Any]]:

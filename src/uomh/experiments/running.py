@@ -8,7 +8,6 @@ from its checkpoints, so repeating the command finishes what is missing and noth
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,6 @@ from uomh.errors import UomhError
 from uomh.experiments.core import Work
 from uomh.experiments.plan import RUNS, Planned, measured_hash
 from uomh.files import write_json
-from uomh.metrics.values import Value
 from uomh.parallel.core import Outcome, Parallel, resumable_map
 from uomh.parallel.progress import Progress
 

@@ -51,6 +51,24 @@ def differences_table(result: ExperimentResult, dataset: str) -> tuple[list[str]
     return columns, rows
 
 
+def published_table(result: ExperimentResult, dataset: str) -> tuple[list[str], Rows]:
+    """Columns and rows of what stands beside a published value, and how far it is from it."""
+    columns = ["arm", "metric", "here", "95% interval", "paper", "deviation"]
+    rows = [
+        [
+            cell.arm,
+            cell.metric.replace("_", " "),
+            number(cell.value),
+            _interval(cell.low, cell.high),
+            number(cell.published),
+            f"{cell.value - cell.published:+.2g}",
+        ]
+        for cell in result.cells
+        if cell.dataset == dataset and cell.published is not None and cell.value is not None
+    ]
+    return columns, rows
+
+
 def reasons(result: ExperimentResult, dataset: str) -> list[str]:
     """A line for each reason why values are missing."""
     found: dict[str, dict[str, None]] = {}
@@ -74,9 +92,13 @@ def markdown(result: ExperimentResult) -> str:
             _markdown(*values_table(result, dataset, result.metrics)),
         ]
         parts += [f"- {line}" for line in reasons(result, dataset)]
-        columns, rows = differences_table(result, dataset)
-        if rows:
-            parts += ["### Differences", _markdown(columns, rows)]
+        for title, build in (
+            ("Beside the paper", published_table),
+            ("Differences", differences_table),
+        ):
+            columns, rows = build(result, dataset)
+            if rows:
+                parts += [f"### {title}", _markdown(columns, rows)]
     parts += [f"- {note}" for note in result.notes]
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -12,7 +12,7 @@ from uomh.config import RunConfig
 from uomh.cost import Costs
 from uomh.data import DataConfig, load_data
 from uomh.errors import UomhError
-from uomh.experiments.core import Prepared, Request, Work
+from uomh.experiments.core import Estimate, Prepared, Request, Work
 from uomh.metrics.values import Value
 from uomh.parallel.progress import Progress
 from uomh.settings import Nested, merged, parse_overrides
@@ -60,6 +60,13 @@ class Training(Work):
             passes=len(data.train) * sum(_epochs(settings["model"])),
             command=_command(request, config),
         )
+
+    @classmethod
+    def estimate(cls, settings: Nested, known: dict[str, tuple[float, float]]) -> Estimate:
+        """See `Work`."""
+        from uomh.experiments.estimate import estimate
+
+        return estimate(settings, known)
 
     @classmethod
     def perform(

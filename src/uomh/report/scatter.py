@@ -11,13 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uomh.metrics.values import Value
-from uomh.report.figures import save_figure
+from uomh.report.style import BLUE, GREY, ORANGE, PAGE, plain, save
 from uomh.text import shortened
 
 NAMED = 24
 """classes whose names stand beside their points; of more, the extreme ones alone"""
-_COLOURS = ("#4c78a8", "#e8a33d")
-_GREY = "#5a5f66"
 
 
 @dataclass(frozen=True)
@@ -58,19 +56,16 @@ def scatter_figure(arms: Mapping[str, Sequence[ClassPoint]], title: str = "") ->
         arms: the classes by the name of what trained the classifier; one or two.
         title: above the figure.
     """
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    figure = Figure(figsize=(PAGE, 0.65 * PAGE), layout="constrained")
     ax = figure.subplots()
-    for (name, points), colour in zip(arms.items(), _COLOURS, strict=False):
+    for (name, points), colour in zip(arms.items(), (BLUE, ORANGE), strict=False):
         _draw(ax, points, name, colour)
     first = next(iter(arms.values()))
     _name(ax, first)
-    ax.set_xlabel("intrinsic dimension of the class", color=_GREY)
-    ax.set_ylabel("accuracy on held-out points", color=_GREY)
+    ax.set_xlabel("intrinsic dimension of the class")
+    ax.set_ylabel("accuracy on held-out points")
     ax.set_title(shortened(title, 90), fontsize=10.5, parse_math=False)
-    ax.grid(color="#e4e6ea", lw=0.8)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(labelsize=9, labelcolor="#2c3036")
+    plain(ax, "both")
     if len(arms) > 1:
         ax.legend(frameon=False, fontsize=9)
     return figure
@@ -82,7 +77,7 @@ def save_scatter(
     title: str = "",
 ) -> list[Path]:
     """Write ``accuracy_by_dimension.{png,pdf,svg}``, each whole or not at all; their paths."""
-    return save_figure(scatter_figure(arms, title), directory, "accuracy_by_dimension")
+    return save(scatter_figure(arms, title), directory, "accuracy_by_dimension")
 
 
 def _draw(ax: Axes, points: Sequence[ClassPoint], name: str, colour: str) -> None:
@@ -129,7 +124,7 @@ def _name(ax: Axes, points: Sequence[ClassPoint]) -> None:
             xytext=(5, 4),
             textcoords="offset points",
             fontsize=7.5,
-            color=_GREY,
+            color=GREY,
             parse_math=False,  # a dollar sign in a name is one
         )
 
