@@ -31,8 +31,9 @@ def _by_class(evaluation: Evaluation, points: Tensor) -> Iterator[tuple[str, Ten
 
 def _found(evaluation: Evaluation) -> Tensor:
     """Whether the classifier puts each held-out point into its class, (n,)."""
-    logits, labels = evaluation.logits(), evaluation.split.y
-    return logits.argmax(1) == labels
+    labels = evaluation.split.y
+    assert labels is not None
+    return evaluation.logits().argmax(1) == labels
 
 
 def _share(found: Tensor) -> Value:
