@@ -9,6 +9,7 @@ import typer
 
 from uomh.cli.console import prepare_process, sentences
 from uomh.cli.listing import list_components
+from uomh.cli.report import report
 from uomh.cli.runs import evaluate, sample
 from uomh.cli.train import TrainCommand, train
 from uomh.cli.verify import verify
@@ -26,6 +27,7 @@ app.command("verify")(verify)
 app.command("train", cls=TrainCommand)(train)
 app.command("evaluate")(evaluate)
 app.command("sample")(sample)
+app.command("report")(report)
 app.command("list")(list_components)
 
 
