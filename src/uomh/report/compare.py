@@ -145,15 +145,25 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> tuple[list[Setting], lis
 
 
 def flattened(nested: Mapping[str, Any], where: str = "") -> dict[str, str]:
-    """Leaves of nested settings by dotted key, as text.
+    """Leaves of nested settings by dotted key, as text; parts are counted, being alike.
 
-    >>> flattened({"a": {"b": 1, "c": None}, "d": {}})
-    {'a.b': '1', 'a.c': 'none', 'd': '{}'}
+    >>> flattened({"a": {"b": 1, "c": None}, "d": {}, "e": [{"name": "loss"}]})
+    {'a.b': '1', 'a.c': 'none', 'd': '{}', 'e': 'loss'}
     """
     found: dict[str, str] = {}
     for key, value in nested.items():
-        if isinstance(value, dict) and value:
+        if key == "parts" and isinstance(value, dict | list):
+            found[f"{where}{key}"] = str(len(value))
+        elif isinstance(value, dict) and value:
             found |= flattened(value, f"{where}{key}.")
         else:
-            found[f"{where}{key}"] = "none" if value is None else str(value)
+            found[f"{where}{key}"] = _text(value)
     return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
+    if isinstance(value, dict) and list(value) == ["name"]:
+        return str(value["name"])
+    return "none" if value is None else str(value)

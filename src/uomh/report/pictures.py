@@ -161,7 +161,8 @@ def strip(cells: Pixels) -> Pixels:
 
 
 def _zoom(cells: Pixels) -> int:
-    return max(1, 40 // cells.shape[2])
+    width: int = cells.shape[2]
+    return max(1, 40 // width)
 
 
 def _range(end: Sequence[Extreme]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from uomh.metrics.values import Value
@@ -23,9 +24,11 @@ def curves(records: Mapping[str, RunRecord]) -> Chart | None:
     states: dict[str, list[State]] = {}
     for i, (name, record) in enumerate(records.items()):
         seen = set()
-        for (path, split, what), rows in record.curves().items():
-            key = f"{split} {what}"
-            several = sum(key == f"{s} {w}" for _, s, w in record.curves()) > 1
+        found = record.curves()
+        names = Counter(quantity(*key) for key in found)
+        for (path, split, what), rows in found.items():
+            key = quantity(path, split, what)
+            several = names[key] > 1
             label = path.removeprefix("model").strip("/")
             states.setdefault(key, []).append(
                 lines(
@@ -65,6 +68,17 @@ def curves(records: Mapping[str, RunRecord]) -> Chart | None:
         420,
         "Losses of different models are not comparable; the metrics above are.",
     )
+
+
+def quantity(path: str, split: str, name: str) -> str:
+    """What a curve shows: a value of a split, of one step where the model has several.
+
+    >>> quantity("model/part3/density", "valid", "loss"), quantity("model", "train", "loss")
+    ('valid loss of density', 'train loss')
+    """
+    last = path.rpartition("/")[2]
+    of = "" if last == path or last.startswith("part") else f" of {last}"
+    return f"{split} {name}{of}"
 
 
 def thinned(rows: Sequence[Row]) -> list[Row]:

@@ -15,12 +15,13 @@ from uomh.dimension.result import FILE as DIMENSION
 from uomh.dimension.result import DimensionReport
 from uomh.errors import UomhError
 from uomh.report.charts import Instrument
-from uomh.report.compare import flattened
 from uomh.report.records import PIECES, RunRecord
 
 EXPERIMENT = "experiment.json"
 COMMAND = "command.txt"
 """of a run: the command that made it"""
+RUNS = "runs"
+"""where experiments keep their runs, beside their own folders"""
 DEPTH = 3
 """how many folders down results are looked for"""
 
@@ -119,7 +120,10 @@ def _results(folder: Path, depth: int) -> Iterator[Path]:
     if names & {DIMENSION, EXPERIMENT, *PIECES}:
         yield folder
     if depth and names.isdisjoint(PIECES):
+        ours = any((entry / EXPERIMENT).is_file() for entry in entries)
         for entry in entries:
+            if ours and entry.name == RUNS:  # of the experiments, which tell of them
+                continue
             if entry.is_dir() and not entry.name.startswith("."):
                 yield from _results(entry, depth - 1)
 
@@ -183,8 +187,21 @@ def _command(folder: Path, record: RunRecord) -> tuple[str, bool]:
         settings = asked if isinstance(asked, dict) else settings
     except (OSError, ValueError, AttributeError, RecursionError):
         pass
-    words = [f"{key}={value}" for key, value in flattened(settings).items() if value != "none"]
+    words = [f"{key}={text}" for key, text in assigned(settings)]
     return shlex.join(["uomh", "train", "--run-dir", str(folder), *words]), False
+
+
+def assigned(nested: dict[str, Any], where: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as ``key=value`` of a command line takes them; those not set are left out.
+
+    >>> list(assigned({"seed": 0, "model": {"name": "ae", "net": None, "dims": [4]}}))
+    [('seed', '0'), ('model.name', 'ae'), ('model.dims', '[4]')]
+    """
+    for key, value in nested.items():
+        if isinstance(value, dict) and value:
+            yield from assigned(value, f"{where}{key}.")
+        elif value is not None:
+            yield f"{where}{key}", value if isinstance(value, str) else json.dumps(value)
 
 
 def _named(runs: Sequence[Run]) -> list[Run]:
