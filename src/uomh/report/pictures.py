@@ -161,8 +161,9 @@ def strip(cells: Pixels) -> Pixels:
 
 
 def _zoom(cells: Pixels) -> int:
+    """How large a cell is shown, so that eight of them fit into half a page."""
     width: int = cells.shape[2]
-    return max(1, 40 // width)
+    return max(1, 64 // (width + 1))
 
 
 def _range(end: Sequence[Extreme]) -> str:

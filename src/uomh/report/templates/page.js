@@ -84,10 +84,14 @@
     Plotly.react(plot, data, {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
-      margin: { l: 46, r: 12, t: 34, b: 44 }, bargap: 0.05, barmode: "overlay",
+      bargap: 0.05, barmode: "overlay",
       hoverlabel: { bgcolor: `rgb(${colours.panel})`, bordercolor: `rgb(${colours.muted})`, font: { color: ink }, align: "left" },
-      legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", font: { size: narrow ? 10 : 12 } },
       hovermode: "closest", ...layout,
+      margin: { l: 46, r: 12, t: 34, b: 44, ...layout.margin },
+      legend: {
+        orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", font: { size: narrow ? 10 : 12 },
+        ...layout.legend,
+      },
       xaxis: axis(layout.xaxis, colours),
       yaxis: axis({ ...layout.yaxis, ...(log && log.checked ? { type: "log" } : {}) }, colours),
     }, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
