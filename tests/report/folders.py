@@ -1,6 +1,7 @@
 """Folders as commands leave them, made without training: for pages of many things."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,13 @@ def verification(folder, names=("flat", "<b>&amp;</b>", SCRIPT), name="clouds", 
     report.save(folder)
     save_sheets(sheets_of(report.details, x, 256), folder)
     return report
+
+
+def multiplied(report, count):
+    """The report with its groups again and again, under other names."""
+    groups = report.groups
+    many = [replace(groups[i % len(groups)], label=f"class {i}") for i in range(count)]
+    return replace(report, groups=tuple(many), details=None)
 
 
 def run(folder, seed=0, model="vae", epochs=30, metrics=None, **more):
