@@ -88,9 +88,8 @@ def title_of(sources: Sources) -> str:
     if sources.verifications:
         names = list(dict.fromkeys(shown(v.report.dataset) for v in sources.verifications))
         parts.append(", ".join(names[:4]) + ", ..." * (len(names) > 4))
-    for what, things in {"run": sources.runs, "experiment": sources.experiments}.items():
-        if things:
-            parts.append(f"{len(things)} {what}{'s' * (len(things) > 1)}")
+    counts = {"run": len(sources.runs), "experiment": len(sources.experiments)}
+    parts += [f"{n} {what}{'s' * (n > 1)}" for what, n in counts.items() if n]
     return " · ".join(parts)
 
 
