@@ -190,6 +190,10 @@ def components_named(cls: type[Settings], values: Mapping[str, Any]) -> Nested:
             if name is not None:
                 inner = config_class(mark.kind, name)
                 named[field] = {**components_named(inner, member), "name": name}
+    for field, group in _plain_groups(cls):
+        if isinstance(values.get(field), Mapping):
+            with below(field):
+                named[field] = components_named(group, values[field])
     return named
 
 
@@ -208,6 +212,9 @@ def component_names(cls: type[Settings], values: Nested, where: str = "") -> dic
             key, name = where + field, member["name"]
             names[key] = name
             names |= component_names(config_class(mark.kind, name), member, f"{key}.")
+    for field, group in _plain_groups(cls):
+        if isinstance(values.get(field), dict):
+            names |= component_names(group, values[field], f"{where}{field}.")
     return names
 
 
@@ -216,6 +223,15 @@ def _component_fields(cls: type[Settings]) -> Iterator[tuple[str, Component]]:
         for mark in info.metadata:
             if isinstance(mark, Component):
                 yield field, mark
+
+
+def _plain_groups(cls: type[Settings]) -> Iterator[tuple[str, type[Settings]]]:
+    """Fields that hold settings of one class, which may hold components."""
+    components = dict(_component_fields(cls))
+    for field, info in cls.model_fields.items():
+        group = _settings_class(info.annotation)
+        if group is not None and field not in components:
+            yield field, group
 
 
 def all_settings(settings: Settings) -> Iterator[Settings]:

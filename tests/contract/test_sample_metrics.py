@@ -8,7 +8,9 @@ import torch
 
 import uomh
 from tests.gaussian import Gaussian
+from uomh.clusters.core import relabelled
 from uomh.data import Data, Split
+from uomh.data.core import Grouping
 from uomh.metrics import Evaluation, evaluate, frechet_distance, kid, prdc
 from uomh.metrics.core import evaluate_with_groups
 from uomh.models.disconnected import Disconnected
@@ -148,3 +150,76 @@ def test_validation_by_fid_chooses_weights(tmp_path):
     uomh.train(config, digits, tmp_path)
     log = (tmp_path / "metrics.jsonl").read_text()
     assert log.count('"name": "fid"') == 2
+
+
+@pytest.mark.parametrize("name", ["gan", "bigan"])
+def test_the_loss_of_a_critic_is_its_mean_score(name, data):
+    config = {"name": name, "critic": {"hidden_dims": [8]}, "latent_dim": 2}
+    cls = uomh.registry.load("models", name)
+    model = cls(cls.Config.of(config), data.spec).eval()
+    with torch.no_grad():
+        for weight in model.critic.parameters():
+            weight.mul_(3)
+    values = evaluate(["loss", "disc_loss"], Evaluation(model, data, data.test))
+    seen = []
+    forward = model.critic.forward
+    model.critic.forward = lambda inputs, y: seen.append(forward(inputs, y)) or seen[-1]
+    again = evaluate(["disc_loss"], Evaluation(model, data, data.test))["disc_loss"]
+    of_points, of_samples = (torch.cat(seen[start::2]).double() for start in (0, 1))
+    assert again.value == pytest.approx((of_samples - of_points).mean().item(), rel=1e-6)
+    assert values["disc_loss"].value == again.value  # on a stream of its own
+    assert values["loss"].value == pytest.approx(of_points.mean().item(), rel=1e-6)
+    assert values["loss"].n == len(data.test)
+    assert values["disc_loss"].higher_is_better is None
+    plain = evaluate(["disc_loss"], evaluation_of(fresh, data))["disc_loss"]
+    assert plain.reason == "Gaussian has no critic of points"
+
+
+def test_clusters_are_counted_by_the_classes_of_the_source(data):
+    generator = torch.Generator().manual_seed(0)
+    labels = [
+        torch.randint(3, (len(split),), generator=generator).numpy()
+        for split in (data.train, data.valid, data.test)
+    ]
+    grouped = relabelled(data, labels, ["0", "1", "2"], Grouping("random"))
+    model = Gaussian(Gaussian.Config(), grouped.spec)
+    evaluation = Evaluation(model, grouped, grouped.test, labelled=lambda: data)
+    values = evaluate(["clusters"], evaluation)
+    assert values["clusters"].value == 3
+    for k in range(3):
+        inside = labels[0] == k
+        share = data.train.y.numpy()[inside].mean()
+        assert values[f"train_size[{k}]"].value == inside.sum()
+        assert values[f"test_size[{k}]"].value == (labels[2] == k).sum()
+        assert values[f"share_of_b[{k}]"].value == pytest.approx(share)
+        assert values[f"majority_share[{k}]"].value == pytest.approx(max(share, 1 - share))
+    plain = evaluate(["clusters"], evaluation_of(fresh, data))
+    assert plain["train_size[a]"].value == 200
+    assert "majority_share[a]" not in plain
+
+
+def test_features_are_those_of_the_classes_whatever_the_groups(data):
+    labels = [np.zeros(len(split), int) for split in (data.train, data.valid, data.test)]
+    grouped = relabelled(data, labels, ["all"], Grouping("saved"))
+    model = Gaussian(Gaussian.Config(), grouped.spec)
+    model.draw = fresh
+    seen = []
+
+    class Classes:
+        """An extractor that says which classes it was built for."""
+
+        name, key, label, about, Config = "pixels", "k", "classes", "", ComponentSettings
+
+        def __init__(self, config, data, device):
+            seen.append((config.name, data.classes))
+
+        def extract(self, x, levels, advance=None):
+            """The points as they are."""
+            return x.flatten(1).float()
+
+    defined = {("extractors", name): Classes for name in ("classifier", "pixels")}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("uomh.registry._defined", defined)
+        evaluate(["fid"], Evaluation(model, grouped, grouped.test, labelled=lambda: data))
+        evaluate(["fid"], Evaluation(model, grouped, grouped.test))
+    assert seen == [("classifier", ("a", "b")), ("pixels", ("all",))]

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from uomh.metrics.balls import PRDCEstimates as PRDCEstimates
     from uomh.metrics.balls import prdc as prdc
     from uomh.metrics.balls import prdc_estimates as prdc_estimates
+    from uomh.metrics.comparison import Comparison as Comparison
+    from uomh.metrics.comparison import Difference as Difference
+    from uomh.metrics.comparison import compare as compare
     from uomh.metrics.copies import Memorisation as Memorisation
     from uomh.metrics.copies import c_t as c_t
     from uomh.metrics.copies import memorisation as memorisation
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from uomh.metrics.kernels import mmd as mmd
     from uomh.metrics.kernels import mmd_estimate as mmd_estimate
     from uomh.metrics.moments import Moments as Moments
+    from uomh.metrics.pairing import PairedDifference as PairedDifference
+    from uomh.metrics.pairing import paired_difference as paired_difference
     from uomh.metrics.separation import Stump as Stump
     from uomh.metrics.separation import aupr as aupr
     from uomh.metrics.separation import auroc as auroc

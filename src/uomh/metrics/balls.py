@@ -25,6 +25,7 @@ from the one pass: a neighbour list of the whole, thinned to a half, has the hal
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ from scipy.stats import t as student
 
 from uomh.errors import UomhError
 from uomh.metrics.inputs import two_sets
-from uomh.metrics.intervals import Estimate, Floats, wilson
+from uomh.metrics.intervals import Estimate, Floats, of_halves, wilson
 from uomh.metrics.values import NORMAL_95
 from uomh.neighbours import nearest_neighbours
 from uomh.neighbours.balls import near_pairs
@@ -143,7 +144,8 @@ def prdc_estimates(
     sizes = (second.n, first.n, None, first.n)
     for values, parts, size in zip(counts.all(), counts.of_halves(), sizes, strict=True):
         variance = float(np.square(parts[0] - parts[1]).mean()) / 4
-        estimates.append(_around(float(values[0]), variance, size))
+        estimate = _around(float(values[0]), variance, size)
+        estimates.append(replace(estimate, influences=of_halves(parts, first.n, second.n, seed)))
     return PRDCEstimates(*estimates)
 
 

@@ -58,6 +58,8 @@ class Evaluation:
         extractor: of features, where a metric does not say; None: ``classifier``, or ``pixels``
             where the data have no classes to learn.
         other: loads other data by name, to be told apart from these.
+        labelled: gives the same data with the labels of their source, which extractors learn from;
+            None: the data as they are.
         cache: keeps resources on disk.
         state: hash of all that the model's numbers depend on, from which the cache takes its keys.
 
@@ -79,6 +81,7 @@ class Evaluation:
         samples: int | None = None,
         extractor: ComponentSettings | None = None,
         other: Callable[[str], Data] | None = None,
+        labelled: Callable[[], Data] | None = None,
         cache: Cache | None = None,
         state: str = "",
     ) -> None:
@@ -92,6 +95,7 @@ class Evaluation:
         self.default_samples = len(data.train) if samples is None else samples
         self.default_extractor = extractor
         self.load_other = other
+        self.labelled = labelled or (lambda: data)
         self.cache = cache
         self.state = state
         self._uniform = Cells(dequantize=True).train()
@@ -169,7 +173,7 @@ class Evaluation:
         """
         n = self.default_samples if n is None else n
         if n < 1:
-            raise UomhError(f"{n} samples: at least one is needed")
+            raise UomhError(f"the number of samples is {n}; at least one is needed")
         most: Split | None = self._kept.get(("samples",))
         if most is None or len(most) < n:
             draw = partial(
@@ -216,14 +220,14 @@ class Evaluation:
         """
         settings = settings or self.default_extractor
         if settings is None:
-            several = self.data.train.y is not None and len(self.data.classes) > 1
+            several = self.data.train.y is not None and len(self.labelled().classes) > 1
             settings = ComponentSettings(name="classifier" if several else "pixels")
         key = ("extractor", settings.model_dump_json())
         if key not in self._kept:
             cls = registry.load("extractors", settings.name)
             if not isinstance(settings, cls.Config):
                 settings = cls.Config(name=settings.name)
-            self._kept[key] = cls(settings, self.data, self.device)
+            self._kept[key] = cls(settings, self.labelled(), self.device)
         return self._kept[key]
 
     def neighbours(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from pydantic import Field
@@ -65,8 +66,8 @@ class ForeignMetric(Metric):
         )
         for name, estimate, better in found:
             ends = (estimate.value, estimate.low, estimate.high)
-            kind = "points of both"
-            yield name, Value(*ends, n, "estimate", higher_is_better=better, by=kind, about=about)
+            value = Value(*ends, n, "estimate", higher_is_better=better, by="points of both")
+            yield name, replace(value, about=about, influences=estimate.influences)
 
     @abstractmethod
     def score(self, evaluation: Evaluation, source: Source) -> Tensor:

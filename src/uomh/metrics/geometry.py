@@ -29,6 +29,7 @@ from uomh.metrics.sources import TRAIN
 from uomh.metrics.values import Value
 from uomh.neighbours import nearest_neighbours
 from uomh.registry import register
+from uomh.text import counted
 
 
 class DimensionConfig(MetricConfig):
@@ -116,8 +117,8 @@ def of_one_size(real: Split, drawn: Split, most: int) -> tuple[Tensor, Tensor]:
     n = min(len(real), len(drawn), most)
     if n < 2:
         raise UomhError(
-            f"{len(drawn)} samples and {len(real)} training points are too few for a dimension; "
-            "draw more samples"
+            f"{counted(len(drawn), 'sample')} and {counted(len(real), 'training point')} are too "
+            "few for a dimension; draw more samples"
         )
     return real.x[:n].flatten(1), drawn.x[:n].flatten(1)
 

@@ -66,6 +66,8 @@ class SamplesMetric(Metric):
                     higher_is_better=better,
                     by="samples and reference",
                     about=about,
+                    basis=f"{extractor.key}, {len(real)} and {len(drawn)} points",
+                    influences=estimate.influences,
                 ),
             )
 
@@ -108,7 +110,7 @@ class FIDInfinity(SamplesMetric):
         """See `uomh.metrics.fid_infinity`."""
         value, plain = fid_infinity(real, drawn, seed=seed), frechet_estimate(real, drawn)
         low, high = value - (plain.value - plain.low), value + (plain.high - plain.value)
-        yield self.name, Estimate(value, low, high), False
+        yield self.name, Estimate(value, low, high, plain.influences), False
 
 
 @register("metrics", "kid")

@@ -55,7 +55,8 @@ class Between(Metric):
             )
             of = evaluation.extractor(features).label
             about = f"{of} features; of held-out points {found.held_out.value:.4g}"
-            yield name, share_value(found.share, len(found.distances), about)
+            far = share_value(found.share, len(found.distances), about)
+            yield name, replace(far, basis=evaluation.extractor(features).key)
         name = f"{self.name}_unplaced"
         if not hasattr(extractor, "probabilities"):
             reason = f"features of {extractor.label} say no class; take the classifier's"
@@ -66,7 +67,8 @@ class Between(Metric):
             for of in (drawn, HELD_OUT)
         )
         share = share_beyond(-top, -known, config.level, seed=evaluation.seed)
-        yield name, share_value(share, len(top), extractor.about)
+        value = share_value(share, len(top), extractor.about)
+        yield name, replace(value, basis=extractor.key)
 
 
 class MemorisationConfig(MetricConfig):
@@ -126,4 +128,5 @@ def share_value(estimate: Estimate, n: int, about: str) -> Value:
         higher_is_better=False,
         by="samples and held-out points",
         about=about,
+        influences=estimate.influences,
     )

@@ -53,7 +53,7 @@ def outlines(model: Generative, config: RunConfig, data: Data) -> list[Outline]:
     found = []
     for name, leaf in model.leaves():
         at = scope.child(name)
-        points = _data_of(model, data, name, leaf)
+        points = data_of(model, data, name, leaf)
         training = Leaf(at, leaf, points).config
         with seeded(at.seed, at.path, "prepare"):
             leaf.prepare(points)
@@ -71,7 +71,7 @@ def outlines(model: Generative, config: RunConfig, data: Data) -> list[Outline]:
     return found
 
 
-def _data_of(model: Generative, data: Data, name: str, leaf: Trainable) -> Data:
+def data_of(model: Generative, data: Data, name: str, leaf: Trainable) -> Data:
     """What a leaf is trained on; noise in place of codes, which are not there before training."""
     for step in name.split("/"):
         if model.parts():
