@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from uomh.data import Data
     from uomh.dimension.result import DimensionReport
+    from uomh.report.sheets import Sheets
 
 
 @sentences
@@ -93,10 +94,11 @@ def verify(
     from uomh.data import load_data
     from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
+    from uomh.report.sheets import sheets_of
 
     silent = quiet or as_json
     say_device(device, silent)
-    reports = []
+    reports, sheets = [], []
     for name in names:
         options = {
             **given(data_root=data_root, resize=resize, skip_broken=skip_broken),
@@ -132,23 +134,29 @@ def verify(
                 progress=display,
             )
         reports.append(report)
+        if output is not None and report.details is not None:
+            sheets.append(sheets_of(report.details, x, data.levels))
         if not silent:
             show(report)
     if output is not None:
         with only_writer(output):
-            save(reports, output)
+            save(reports, output, sheets)
         say(f"{output}/dimension.png, .pdf, .svg, .json, .csv", silent)
     if as_json:
         texts = [report.to_json() for report in reports]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
 
 
-def save(reports: list[DimensionReport], folder: Path) -> None:
-    """Write one report into the folder, or several into folders in it, and one figure."""
+def save(reports: list[DimensionReport], folder: Path, sheets: list[Sheets]) -> None:
+    """Write one report into the folder, or several into folders in it, and one figure.
+
+    The sheets of images of each stand beside it.
+    """
     from uomh.report.figures import save_dimension_figure
+    from uomh.report.sheets import save_sheets
 
     names: set[str] = set()
-    for report in reports:
+    for report, images in zip(reports, sheets, strict=True):
         place = folder
         if len(reports) > 1:
             base = report.dataset.replace("/", "_")
@@ -157,6 +165,7 @@ def save(reports: list[DimensionReport], folder: Path) -> None:
             names.add(name)
             place = folder / name
         report.save(place)
+        save_sheets(images, place)
         if place != folder:
             save_dimension_figure([report], place)
     save_dimension_figure(reports, folder)

@@ -17,9 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from uomh.dimension.behind import extremes, group_details, nearest_pairs, null_spreads
 from uomh.dimension.claims import Claims
 from uomh.dimension.claims.core import Evidence
 from uomh.dimension.claims.dimensions_differ import detectable_difference
+from uomh.dimension.details import Details, GroupDetails
 from uomh.dimension.groups import measured_group
 from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprint_of, prepared
 from uomh.dimension.nearcopies import near_copies
@@ -143,7 +145,7 @@ def verify(
                 partial(progress.stage, "nulls") if progress else None,
             )
         )
-    groups = []
+    groups, ends = [], []
     for i, label in enumerate(names):
         members = np.flatnonzero(labels == i)
         inside = None if points is None else points[members]
@@ -154,6 +156,7 @@ def verify(
         matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
         lost = int(data.duplicates[i])
         groups.append(measured_group(statistic, label, found, inside, lost, matched))
+        ends.append(extremes(found, data.rows[members], max(ks)))
         if progress is not None:
             progress.stage("groups", i + 1, len(names))
     if null is None:
@@ -165,6 +168,10 @@ def verify(
         claims = Claims.decide(
             Evidence(groups, ks, null, shuffles, lists.nearest, tree, why, from_points)
         )
+    behind = group_details(groups, ends, labels, lists.nearest, null)
+    if not groups:
+        odd = extremes(near, data.rows, max(ks))
+        behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
@@ -181,6 +188,15 @@ def verify(
         unlabelled=unlabelled + data.unlabelled,
         near_copies=close.points,
         notes=(*notes, *filter(None, [data.note or close.sentence(), statistic.note])),
+        details=Details(
+            hashed,
+            statistic.name,
+            max(ks),
+            null_spreads(groups, null),
+            behind,
+            nearest_pairs(near, data.rows),
+            float(np.median(near.distances[:, 0])),
+        ),
     )
 
 

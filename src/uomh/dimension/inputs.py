@@ -69,6 +69,7 @@ class Prepared:
 
     Attributes:
         points: (m, D), or None where neighbours stand for them.
+        rows: (m,) where each stands among the points that were given.
         neighbours: given ones, by position among the m points.
         labels: (m,) groups 0 to C-1; zeros where there are none.
         names: of the groups.
@@ -79,6 +80,7 @@ class Prepared:
     """
 
     points: Coordinates | None
+    rows: Ints
     neighbours: Neighbours | None
     labels: Ints
     names: Sequence[str]
@@ -143,7 +145,7 @@ def prepared(
     for label, size, copies in zip(names, sizes.tolist(), dropped.tolist(), strict=False):
         require_size(f"group {label!r}", size, copies, k, fewest)
     searched = None if neighbours is None else renumbered(neighbours, total)
-    return Prepared(points, searched, labels, names, dropped, missing, near, note)
+    return Prepared(points, rows, searched, labels, names, dropped, missing, near, note)
 
 
 def labels_of(
