@@ -58,6 +58,10 @@ def verify(
     tolerance: Annotated[
         float, typer.Option(help="share of the typical nearest distance that is nearly a copy")
     ] = 1e-3,
+    min_group: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="leave smaller groups out; by default below k + 2 points"),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="folder for dimension.{json,csv,png,pdf,svg}"),
@@ -121,6 +125,7 @@ def verify(
                 duplicates=duplicates,  # type: ignore[arg-type]  # checked above
                 near_duplicates=near_duplicates,  # type: ignore[arg-type]  # checked above
                 tolerance=tolerance,
+                min_group=min_group,
                 seed=seed,
                 classes=classes or None,
                 name=data.name,

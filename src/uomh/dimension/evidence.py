@@ -21,7 +21,14 @@ from uomh.dimension.claims import Claims
 from uomh.dimension.claims.core import Evidence
 from uomh.dimension.claims.dimensions_differ import detectable_difference
 from uomh.dimension.groups import measured_group
-from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprint_of, prepared
+from uomh.dimension.inputs import (
+    NearDuplicates,
+    Policy,
+    checked_ks,
+    fingerprint_of,
+    groups_left_out,
+    prepared,
+)
 from uomh.dimension.nearcopies import near_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
@@ -49,6 +56,7 @@ def verify(
     duplicates: Duplicates = "drop",
     near_duplicates: NearDuplicates = "keep",
     tolerance: float = 1e-3,
+    min_group: int | None = None,
     seed: int = 0,
     neighbours: Neighbours | None = None,
     classes: Sequence[str] | None = None,
@@ -77,6 +85,8 @@ def verify(
         near_duplicates: ``"keep"`` points that are nearly copies, and say how many there are, or
             ``"drop"`` all but the first of them (see ``uomh.dimension.nearcopies``).
         tolerance: share of the typical nearest distance below which points are nearly copies.
+        min_group: the fewest points of a group that is measured; by default as many as the largest
+            k needs (k + 2). Smaller groups are left out, with their points, and named.
         seed: of the shuffles and cuts; the answer is the same for any number of threads.
         neighbours: of X within itself, instead of a search (512 each serve ten groups).
         classes: names of the labels 0, 1, ...; y then holds these numbers, or the names.
@@ -94,8 +104,8 @@ def verify(
         The report; ``.save(directory)`` writes it, a notebook shows it as a table.
 
     Raises:
-        UomhError: k < 2, NaN, too few points in a group, all points alike, lists too short, labels
-            that are none or not one a point, missing labels where neighbours are given; an unknown
+        UomhError: k < 2, NaN, no group with enough points, all points alike, lists too short,
+            labels that are none or not one a point, missing ones where neighbours are given; an unknown
             estimator, or one that needs points that were not given.
 
     Examples:
@@ -118,7 +128,7 @@ def verify(
     policy = Policy(duplicates, near_duplicates, tolerance, device)
     statistic = statistic_of(str(estimator), None if k is None else checked_ks(k), seed)
     ks = statistic.ks
-    data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest())
+    data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest(), min_group)
     points, labels, names = data.points, data.labels, data.names
     sizes = np.bincount(labels)
     m = len(labels)
@@ -165,6 +175,7 @@ def verify(
         claims = Claims.decide(
             Evidence(groups, ks, null, shuffles, lists.nearest, tree, why, from_points)
         )
+    small = groups_left_out(data.left_out)
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
@@ -180,7 +191,8 @@ def verify(
         verdict=claims.verdict(name, groups, from_points=from_points),
         unlabelled=unlabelled + data.unlabelled,
         near_copies=close.points,
-        notes=(*notes, *filter(None, [data.note or close.sentence(), statistic.note])),
+        left_out=data.left_out,
+        notes=(*notes, *filter(None, [small, data.note or close.sentence(), statistic.note])),
     )
 
 

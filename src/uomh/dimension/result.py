@@ -12,7 +12,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ class DimensionReport:
         unlabelled: points left out because they have no label.
         near_copies: points that had a neighbour nearer than the tolerance times the typical
             nearest distance, before any were left out.
+        left_out: groups that were too small to be measured, and how many points each had; none of
+            these points is counted or used.
         notes: sentences about the data that a reader of the numbers should know.
     """
 
@@ -66,6 +68,7 @@ class DimensionReport:
     verdict: str
     unlabelled: int = 0
     near_copies: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @classmethod
