@@ -105,7 +105,7 @@ def verify(
 
     Raises:
         UomhError: k < 2, NaN, no group with enough points, all points alike, lists too short,
-            labels that are none or not one a point, missing ones where neighbours are given; an unknown
+            labels that are none or not one a point, missing ones beside given neighbours; no such
             estimator, or one that needs points that were not given.
 
     Examples:
