@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
 from uomh.dimension.values import Floats, Ints
+from uomh.parallel.core import computing_with
 
 Value = TypeVar("Value")
 
@@ -52,7 +54,9 @@ class Shuffles:
             return statistic(np.random.default_rng((self.seed, draw)).permutation(self.labels))
 
         values = []
-        with ThreadPoolExecutor(threads) as pool:
+        # Each of several threads computes by itself: they would wait for each other's parts.
+        alone = computing_with(1) if threads > 1 else nullcontext()
+        with alone, ThreadPoolExecutor(threads) as pool:
             for value in pool.map(shuffled, range(self.draws)):
                 values.append(value)
                 if progress is not None:
