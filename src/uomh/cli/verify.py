@@ -62,6 +62,13 @@ def verify(
         int | None,
         typer.Option(metavar="N", help="leave smaller groups out; by default below k + 2 points"),
     ] = None,
+    backend: Annotated[
+        str, typer.Option(help="where it is computed: serial, processes or ray")
+    ] = "serial",
+    jobs: Annotated[int | None, typer.Option(help="pieces at a time")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto; needs --out")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="folder for dimension.{json,csv,png,pdf,svg}"),
@@ -97,7 +104,9 @@ def verify(
     from uomh.data import load_data
     from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
+    from uomh.parallel import Parallel
 
+    parallel = Parallel(backend, jobs, ray_address)
     silent = quiet or as_json
     say_device(device, silent)
     reports = []
@@ -134,6 +143,8 @@ def verify(
                 unlabelled=data.unlabelled,
                 notes=[note for note in data.notes if note != counted],
                 device=device,
+                parallel=parallel,
+                folder=output,
                 progress=display,
             )
         reports.append(report)

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from uomh.dimension.claims import Claims
@@ -32,13 +31,15 @@ from uomh.dimension.inputs import (
 from uomh.dimension.nearcopies import near_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
+from uomh.dimension.spread import Here, workplace
 from uomh.dimension.statistic import Statistic, statistic_of
 from uomh.dimension.thinning import NeighbourLists, random_parts, restricted, shortened
 from uomh.dimension.values import Ints, Power, Whole
 from uomh.errors import UomhError
-from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
+from uomh.neighbours import Duplicates, Neighbours
 from uomh.neighbours.checks import text, whole_number
 from uomh.neighbours.graph import spanning_tree
+from uomh.parallel.core import Parallel
 from uomh.parallel.progress import Progress
 
 FEWEST_NULLS = 19  # the fewest that allow p = 0.05
@@ -67,6 +68,8 @@ def verify(
     unlabelled: int = 0,
     notes: Sequence[str] = (),
     device: str | None = None,
+    parallel: Parallel | None = None,
+    folder: Path | None = None,
     progress: Progress | None = None,
 ) -> DimensionReport:
     """Estimate the dimension of every group and say what the differences are evidence of.
@@ -98,6 +101,9 @@ def verify(
         unlabelled: how many points without a label were left out of X before, for the report.
         notes: sentences about the data, for the report.
         device: where to search.
+        parallel: where the search and the shuffles are done, by default in this process; the answer
+            is the same to the bit.
+        folder: for the pieces of other workers, which all of them see; by default a temporary one.
         progress: is told of the stages ``neighbours``, ``nulls`` and ``groups``.
 
     Returns:
@@ -130,11 +136,18 @@ def verify(
     ks = statistic.ks
     data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest(), min_group)
     points, labels, names = data.points, data.labels, data.names
+
+    def key() -> str:
+        settings = (*ks, nulls, seed, str(estimator))
+        return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
+
+    work = workplace(parallel, folder, key, device=device, progress=progress)
     sizes = np.bincount(labels)
     m = len(labels)
     if data.neighbours is None:
         width = min(m - 1, max(statistic.list_length(m), _width(sizes, m, statistic.width())))
-        found = _search(points, width, device, progress)
+        assert points is not None
+        found = work.search(points, width)
     else:
         found = data.neighbours
     lists = statistic.lists(found, points)
@@ -146,21 +159,16 @@ def verify(
     shuffles = Shuffles(labels, nulls, seed)
     null = None
     if len(names) > 1:
-        null = np.array(
-            shuffles(
-                lambda mixed: statistic.parts(lists, mixed, ks),
-                torch.get_num_threads() if statistic.concurrent else 1,
-                partial(progress.stage, "nulls") if progress else None,
-            )
-        )
-    groups = []
+        null = work.null(shuffles, statistic, lists, str(estimator))
+    work.done()
+    groups, here = [], Here(device)
     for i, label in enumerate(names):
         members = np.flatnonzero(labels == i)
         inside = None if points is None else points[members]
         if inside is None:
             found = restricted(near, members)
         else:
-            found = _search(inside, statistic.list_length(len(inside)), device)
+            found = here.search(inside, statistic.list_length(len(inside)))
         matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
         lost = int(data.duplicates[i])
         groups.append(measured_group(statistic, label, found, inside, lost, matched))
@@ -210,11 +218,6 @@ def _width(sizes: Ints, m: int, k: int) -> int:
         return 0
     needed = (k + 5 * math.sqrt(k * (1 - share))) / share
     return min(math.ceil(needed), _WIDEST, _ENTRIES // m)
-
-
-def _search(points: Any, k: int, device: Any, progress: Progress | None = None) -> Neighbours:
-    """Neighbours of the points among themselves; copies were dealt with before."""
-    return nearest_neighbours(points, k, duplicates="keep", device=device, progress=progress)
 
 
 def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:

@@ -326,7 +326,7 @@ def renumbered(neighbours: Neighbours, n: int) -> Neighbours:
 
 
 def fingerprint_of(
-    points: NDArray[Any] | None, found: Neighbours, labels: Ints, names: Sequence[str]
+    points: NDArray[Any] | None, found: Neighbours | None, labels: Ints, names: Sequence[str]
 ) -> str:
     """A hash (SHA-256, 16 digits) of the points, or of the neighbours without them, and labels.
 
@@ -334,6 +334,7 @@ def fingerprint_of(
     """
     digest = hashlib.sha256()
     if points is None:
+        assert found is not None
         digest.update(found.indices.tobytes())
         digest.update(found.distances.tobytes())
     else:

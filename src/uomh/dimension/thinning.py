@@ -42,6 +42,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -90,6 +91,26 @@ class NeighbourLists:
         self._copies = int(copies.sum(axis=1).max())
         if self._copies:
             self.indices[copies] = self.m
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a worker needs of it, by name; `read` is the way back."""
+        arrays = {"indices": self.indices, "values": self.values}
+        arrays["copies"] = np.array(self._copies)
+        return arrays if self.points is None else arrays | {"points": self.points}
+
+    @classmethod
+    def read(cls, folder: Path) -> NeighbourLists:
+        """The lists whose `arrays` stand in a folder as files, mapped into memory."""
+        lists = cls.__new__(cls)
+        lists.indices, lists.values = (
+            np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("indices", "values")
+        )
+        lists.m, lists.width = lists.indices.shape
+        points = folder / "points.npy"
+        lists.points = np.load(points, mmap_mode="r") if points.exists() else None
+        lists._copies = int(np.load(folder / "copies.npy"))
+        lists._parts, lists._lock = None, Lock()
+        return lists
 
     def pieces(
         self, labels: Ints, k: int
