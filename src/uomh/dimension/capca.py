@@ -2,9 +2,9 @@
 
 Points spread evenly in a flat d-dimensional ball of radius r have d eigenvalues r^2 / (d+2) of
 their covariance, and no others. Where the manifold bends, it is to second order the graph of
-quadratic forms over its tangent space: some variance goes into the directions of the bend, and is missing
-from the tangent ones, as the bent piece within distance r covers less of them. On average over
-forms the two go together,
+quadratic forms over its tangent space: some variance goes into the directions of the bend, and is
+missing from the tangent ones, as the bent piece within distance r covers less of them. On average
+over forms the two go together,
 
     lambda_i = r^2 / (d+2) - (3d+4) / (d (d+4)) S_d  for i <= d,     S_d = sum_{j>d} lambda_j,
 
