@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from typer.core import TyperCommand
 
 from uomh import registry
 from uomh.cli import app
@@ -59,5 +60,8 @@ def commands() -> Iterator[str]:
         command = group.get_command(None, name)  # type: ignore[attr-defined]
         context = command.make_context(name, [], resilient_parsing=True, **PLAIN_HELP)
         context.info_name = f"uomh {name}"
+        formatter = context.make_formatter()
+        # Without what `train` prints below its options: every setting has a page of its own.
+        TyperCommand.format_help(command, context, formatter)
         yield f"## uomh {name}\n"
-        yield f"```text\n{command.get_help(context)}\n```\n"
+        yield f"```text\n{formatter.getvalue().rstrip()}\n```\n"

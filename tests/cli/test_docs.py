@@ -1,5 +1,6 @@
 """What the documentation shows is true: its example of a model, its commands, its tutorials."""
 
+import contextlib
 import json
 import re
 import shlex
@@ -65,12 +66,10 @@ SHOWN = [
 @pytest.mark.parametrize("words", SHOWN)
 def test_every_command_shown_is_understood(words):
     group = typer.main.get_command(app)
-    try:
-        with group.make_context("uomh", list(words)) as context:
-            name, command, rest = group.resolve_command(context, words)
-            command.make_context(name, rest, parent=context).close()
-    except click.exceptions.Exit as help_was_asked:
-        assert help_was_asked.exit_code == 0
+    asks_for_help = contextlib.suppress(click.exceptions.Exit)
+    with asks_for_help, group.make_context("uomh", list(words)) as context:
+        name, command, rest = group.resolve_command(context, words)
+        command.make_context(name, rest, parent=context).close()
 
 
 LEFT_OUT = {"mnist", "pets"}  # data that are not there
