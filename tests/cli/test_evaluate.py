@@ -59,7 +59,7 @@ def test_runs_stand_in_one_table_of_80_columns(compared, runs):
     assert compared.output.count("n = 180") == 2  # beside every fid
     assert "*: best; its differences to all others exclude zero" in lines
     assert "last lines: differences to the best run" in compared.output
-    assert "fid, precision, recall, density, coverage: pixels features" in compared.output
+    assert "precision, recall, density, coverage, fid: pixels features" in compared.output
 
 
 def test_a_file_has_every_number_with_its_interval_run_group_and_metric(compared, runs):
