@@ -25,7 +25,7 @@ from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprin
 from uomh.dimension.nearcopies import near_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
-from uomh.dimension.statistic import Statistic, statistic_of
+from uomh.dimension.statistic import Statistic, seen_sentence, statistic_of
 from uomh.dimension.thinning import NeighbourLists, random_parts, restricted, shortened
 from uomh.dimension.values import Ints, Power, Whole
 from uomh.errors import UomhError
@@ -143,7 +143,7 @@ def verify(
                 partial(progress.stage, "nulls") if progress else None,
             )
         )
-    groups = []
+    groups, seen = [], {"all points": statistic.seen(near)}
     for i, label in enumerate(names):
         members = np.flatnonzero(labels == i)
         inside = None if points is None else points[members]
@@ -153,6 +153,7 @@ def verify(
             found = _search(inside, statistic.list_length(len(inside)), device)
         matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
         lost = int(data.duplicates[i])
+        seen[f"group {label!r}"] = statistic.seen(found)
         groups.append(measured_group(statistic, label, found, inside, lost, matched))
         if progress is not None:
             progress.stage("groups", i + 1, len(names))
@@ -165,6 +166,7 @@ def verify(
         claims = Claims.decide(
             Evidence(groups, ks, null, shuffles, lists.nearest, tree, why, from_points)
         )
+    remarks = [data.note or close.sentence(), statistic.note, seen_sentence(statistic.name, seen)]
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
@@ -180,7 +182,7 @@ def verify(
         verdict=claims.verdict(name, groups, from_points=from_points),
         unlabelled=unlabelled + data.unlabelled,
         near_copies=close.points,
-        notes=(*notes, *filter(None, [data.note or close.sentence(), statistic.note])),
+        notes=(*notes, *filter(None, remarks)),
     )
 
 
