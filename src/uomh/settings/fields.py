@@ -22,7 +22,7 @@ from pydantic import (
 from uomh import registry
 from uomh.errors import UomhError
 from uomh.settings.annotations import Component
-from uomh.settings.core import ComponentSettings, Nested, Settings, below, refusal
+from uomh.settings.core import ComponentSettings, Nested, Settings, below, refusal, settings_class
 
 
 def component(kind: str, default: str | None = None) -> Any:
@@ -100,6 +100,10 @@ def components_named(cls: type[Settings], values: Mapping[str, Any]) -> Nested:
             if name is not None:
                 inner = config_class(mark.kind, name)
                 named[field] = {**components_named(inner, member), "name": name}
+    for field, group in _plain_groups(cls):
+        if isinstance(values.get(field), Mapping):
+            with below(field):
+                named[field] = components_named(group, values[field])
     return named
 
 
@@ -118,6 +122,9 @@ def component_names(cls: type[Settings], values: Nested, where: str = "") -> dic
             key, name = where + field, member["name"]
             names[key] = name
             names |= component_names(config_class(mark.kind, name), member, f"{key}.")
+    for field, group in _plain_groups(cls):
+        if isinstance(values.get(field), dict):
+            names |= component_names(group, values[field], f"{where}{field}.")
     return names
 
 
@@ -126,6 +133,15 @@ def _component_fields(cls: type[Settings]) -> Iterator[tuple[str, Component]]:
         for mark in info.metadata:
             if isinstance(mark, Component):
                 yield field, mark
+
+
+def _plain_groups(cls: type[Settings]) -> Iterator[tuple[str, type[Settings]]]:
+    """Fields that hold settings of one class, which may hold components."""
+    components = dict(_component_fields(cls))
+    for field, info in cls.model_fields.items():
+        group = settings_class(info.annotation)
+        if group is not None and field not in components:
+            yield field, group
 
 
 def config_class(kind: str, name: str) -> type[ComponentSettings]:
