@@ -142,7 +142,8 @@ def draw_dimensions(folder: Path, runs: Sequence[Planned], where: Path) -> None:
     """The figure of `uomh verify` for the runs that are estimates of dimension."""
     from uomh.experiments.plan import RUNS
 
-    places = dict.fromkeys(folder / RUNS / run.key for run in runs if run.key)
+    keys = dict.fromkeys(run.key for run in runs if run.key)
+    places = [folder / RUNS / key for key in keys]
     places = [place for place in places if (place / "dimension.json").is_file()]
     if not places:
         return
