@@ -40,7 +40,7 @@ PACKAGES = {
 KINDS = tuple(PACKAGES)
 
 BASES = {
-    "models": "uomh.models.core:Generative",
+    "models": "uomh.models.core:Learner",
     "metrics": "uomh.metrics.core:Metric",
     "extractors": "uomh.features.core:Extractor",
     "estimators": "uomh.dimension.core:Estimator",

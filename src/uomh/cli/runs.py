@@ -170,6 +170,7 @@ def sample(
     import torch
 
     from uomh.data.images import image_grid, save_png
+    from uomh.models.core import Generative
     from uomh.seeds import seeded
     from uomh.training.budget import for_sampling
     from uomh.training.load import load_run
@@ -183,6 +184,8 @@ def sample(
     loaded = load_run(run)
     levels = loaded.spec.levels
     asked = device or loaded.config.device
+    if not isinstance(loaded.model, Generative):
+        raise UomhError(f"{str(run)!r} holds a classifier, which draws nothing; sample another run")
     model = loaded.model.to(checked_device(asked))
     if target.suffix == ".png" and levels is None:
         raise UomhError("the model makes vectors, not images; give --out FILE.npz")

@@ -25,6 +25,7 @@ from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.failures import LINEAR_ALGEBRA, reason_of
 from uomh.metrics.groups import groups_of
 from uomh.metrics.values import Value
+from uomh.models.core import Learner
 from uomh.seeds import seeded
 from uomh.settings import ComponentSettings
 
@@ -124,7 +125,8 @@ def evaluate_with_groups(
     """
     chosen = tuple(metrics)
     values = evaluate(chosen, evaluation)
-    named = ("parts", "classes") if evaluation.generative.parts() else ("classes",)
+    model = evaluation.model
+    named = ("parts", "classes") if isinstance(model, Learner) and model.parts() else ("classes",)
     by_group = [metric for metric in chosen if built(metric).groups in named]
     for group in groups_of(evaluation) if by_group else ():
         values |= evaluate(by_group, group)

@@ -17,7 +17,7 @@ from uomh.metrics import Evaluation, Metric, Value, weights_of
 from uomh.metrics.cache import Cache
 from uomh.metrics.core import built, evaluate_with_groups
 from uomh.metrics.pairing import has_influences, keep_influences
-from uomh.models.core import Generative
+from uomh.models.core import Learner
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
@@ -30,7 +30,7 @@ from uomh.training.shown import keep_shown
 
 
 def measure(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     metrics: Iterable[str | ComponentSettings] | None = None,
@@ -67,7 +67,7 @@ def measure(
 
 
 def _measure(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     chosen: Sequence[Metric],
@@ -160,7 +160,7 @@ def _may_change(metric: Metric) -> bool:
 
 
 def complete_measures(
-    model: Generative, data: Data, config: RunConfig, run_dir: Path, *, paired: bool = False
+    model: Learner, data: Data, config: RunConfig, run_dir: Path, *, paired: bool = False
 ) -> dict[str, Value]:
     """What a run's settings ask to be measured; what stands in its folder is not repeated.
 

@@ -56,6 +56,8 @@ def begin(run_dir: str, model: Generative, path: str, data: Data | None, frozen:
         UomhError: that run has no such autoencoder.
     """
     found = load_run(run_dir).model
+    if not isinstance(found, Generative):
+        raise UomhError(f"autoencoder_run={run_dir}: {type(found).__name__} is no autoencoder")
     for name in path.split("/")[1:]:
         if name.startswith(PART) and found.parts():
             name = f"{PART}{partners(run_dir, data)[int(name.removeprefix(PART))]}"

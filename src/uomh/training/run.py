@@ -18,7 +18,7 @@ from uomh.data import load_data
 from uomh.data.core import Data
 from uomh.devices import checked_device
 from uomh.errors import UomhError
-from uomh.models.core import Generative, build_model, model_class
+from uomh.models.core import Learner, learner_class
 from uomh.parallel.core import Outcome, Parallel, computing_with, resumable_map
 from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
@@ -27,11 +27,11 @@ from uomh.training.load import encoder_of
 from uomh.training.lock import writing
 from uomh.training.pretrained import check_sources
 from uomh.training.resolve import ROOT, build_decided, decided, first_weights, grouped
-from uomh.training.samples import save_reconstructions, save_samples
+from uomh.training.samples import Sampler, save_reconstructions, save_samples
 from uomh.training.trainer import Trainer
 
 
-def build(config: RunConfig, data: Data) -> Generative:
+def build(config: RunConfig, data: Data) -> Learner:
     """The untrained model of a configuration for grouped data; weights from the seed."""
     return build_decided(decided(config, data), data.spec)
 
@@ -42,7 +42,7 @@ def train(
     run_dir: str | Path | None = None,
     progress: Progress | None = None,
     parallel: Parallel | None = None,
-) -> tuple[Generative, Data]:
+) -> tuple[Learner, Data]:
     """Group the data as the settings say, build the model, and train it, or go on with it.
 
     Args:
@@ -71,7 +71,7 @@ def train(
         return _fit(model, data, config, folder, progress, parallel), data
 
 
-def check_parallel(parallel: Parallel | None, model: Generative) -> None:
+def check_parallel(parallel: Parallel | None, model: Learner) -> None:
     """See that there are parts to share out where that is asked for.
 
     Raises:
@@ -85,12 +85,12 @@ def check_parallel(parallel: Parallel | None, model: Generative) -> None:
 
 
 def fit(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     run_dir: str | Path | None = None,
     progress: Progress | None = None,
-) -> Generative:
+) -> Learner:
     """Train a model; with a folder, go on where it stands and leave everything there.
 
     Args:
@@ -121,13 +121,13 @@ def _claimed(folder: Path | None, config: RunConfig, data: Data) -> Iterator[Run
 
 
 def _fit(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     folder: Path | None,
     progress: Progress | None,
     parallel: Parallel | None = None,
-) -> Generative:
+) -> Learner:
     trainer = _trainer(config, folder, progress or Progress(), data)
     if parallel and parallel.backend != "serial":
         if folder is None:
@@ -139,7 +139,8 @@ def _fit(
         model.eval()
         if folder is not None:
             with seeded(config.seed, ROOT, "pictures"):
-                save_samples(model, folder / "samples.png")
+                if isinstance(model, Sampler):
+                    save_samples(model, folder / "samples.png")
                 save_reconstructions(model, data, folder / "reconstructions.png")
     return model
 
@@ -197,6 +198,6 @@ def train_part(task: Mapping[str, Any], progress: Progress) -> None:
     data = grouped(config, data, folder)
     leaf, trainer = first_weights(config.seed), _trainer(config, folder, progress, data)
     names = task["path"].split("/")[1:]
-    settings, piece = model_class(config.model).descend(config.model, data, names, trainer, leaf)
-    model = build_model(settings, piece.spec, task["path"], leaf)
+    settings, piece = learner_class(config.model).descend(config.model, data, names, trainer, leaf)
+    model = learner_class(settings).assemble(settings, piece.spec, task["path"], leaf)
     model.fit(piece, replace(trainer, path=task["path"]))

@@ -1,4 +1,4 @@
-"""A scope that trains: what `Generative.fit` is given."""
+"""A scope that trains: what `Learner.fit` is given."""
 
 from __future__ import annotations
 

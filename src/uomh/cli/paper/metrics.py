@@ -155,6 +155,7 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
     if not present_metrics(evaluators.elsewhere):
         return
     from uomh.data import load_data
+    from uomh.models.core import Generative
     from uomh.training.load import load_run
     from uomh.training.resolve import grouped
 
@@ -164,6 +165,7 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
         where = where.model_copy(update={"data_root": data_root})
     data = grouped(run.config, load_data(where), run_dir)
     model = run.model.to(checked_device(run.config.device))
+    assert isinstance(model, Generative)  # these commands name no other
     pieces: list[tuple[str | None, Generative, Data]] = [(None, model, data)]
     if parts := model.parts():
         pieces = list(zip(parts, parts.values(), data.parts(), strict=True))
