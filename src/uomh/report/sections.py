@@ -214,7 +214,7 @@ def _listed(end: Sequence[Extreme]) -> str:
 def in_words(value: Any) -> str:
     """Any plain value for a person.
 
-    >>> in_words(True), in_words(None), in_words(0.12345), in_words(12345), in_words((1.5, 2.0))
+    >>> in_words(True), in_words(None), in_words(0.1234), in_words(12345), in_words((1.5, 2.0))
     ('yes', 'n/a', '0.1234', '12,345', '1.5, 2')
     """
     if value is None:
