@@ -24,7 +24,8 @@ from uomh.settings import (
     config_class,
 )
 
-Schedule = Literal["constant", "cosine", "step"]
+Sink = Literal["tensorboard", "wandb"]
+Schedule = Literal["constant", "cosine", "step", "milestones"]
 
 
 class OptimizerConfig(Settings):
@@ -35,11 +36,14 @@ class OptimizerConfig(Settings):
     lr: float = Field(1e-3, gt=0)
     """learning rate at the start"""
     schedule: Schedule = "constant"
-    """constant; cosine: to zero over the run; step: times gamma every lr_step epochs"""
+    """constant; cosine: to zero over the run; step: times gamma every lr_step epochs; milestones:
+    times gamma at each of them"""
     lr_step: int = Field(30, ge=1)
     """step schedule: epochs between two decays"""
+    milestones: tuple[float, ...] = (0.3, 0.6, 0.8)
+    """milestones schedule: when to decay, in shares of the run's epochs"""
     gamma: float = Field(0.1, gt=0)
-    """step schedule: factor of a decay"""
+    """step and milestones schedules: factor of a decay"""
     betas: tuple[float, float] = (0.9, 0.999)
     """adam: decay of the running moments"""
     momentum: float = Field(0.0, ge=0)
@@ -75,6 +79,8 @@ class TrainConfig(OptimizerConfig):
     """mirror every training image with probability one half"""
     sample_every: int | None = Field(None, ge=1)
     """epochs between two grids of samples while training; null: at the end alone"""
+    log: tuple[Sink, ...] = ("tensorboard",)
+    """where training is shown beside metrics.jsonl: tensorboard, wandb (Weights & Biases)"""
 
     @model_validator(mode="after")
     def _groups_are_optimizers(self) -> Self:

@@ -18,7 +18,7 @@ from uomh.cli import app
 from uomh.cli.paper import single_main
 from uomh.cli.paper.options import BY_MODEL, NOT_NEEDED, meanings, paper_values
 from uomh.config import RunConfig
-from uomh.data.names import SUMMARIES
+from uomh.data.names import summaries
 from uomh.errors import UomhError
 from uomh.settings import resolve_key
 
@@ -274,7 +274,7 @@ def test_help_shows_every_setting_with_its_meaning():
 def test_lists():
     assert "vae" in uomh("list", "models").output
     assert "bits_per_dim" in uomh("list", "metrics").output
-    assert all(name in uomh("list", "datasets").output for name in SUMMARIES)
+    assert all(name in uomh("list", "datasets").output for name in summaries())
 
 
 @pytest.mark.parametrize("model", ["ae", "vae", *BY_MODEL])

@@ -132,7 +132,7 @@ def test_classes_and_parts_are_compared_with_their_own_points(data):
 
 def test_what_cannot_be_compared_leaves_the_others(data):
     values = evaluate(["fid", "null_metric"], evaluation_of(fresh, data, samples=1))
-    assert "generated has 1 point" in values["fid"].reason
+    assert "needs at least 4 generated points, and there is 1; give more" in values["fid"].reason
     assert values["null_metric"].value == 0
     infinite = evaluate(
         ["fid", "kid", "loss"], evaluation_of(lambda n, y: torch.full((n, 2), np.nan), data)
@@ -223,3 +223,33 @@ def test_features_are_those_of_the_classes_whatever_the_groups(data):
         evaluate(["fid"], Evaluation(model, grouped, grouped.test, labelled=lambda: data))
         evaluate(["fid"], Evaluation(model, grouped, grouped.test))
     assert seen == [("classifier", ("a", "b")), ("pixels", ("all",))]
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError, torch.linalg.LinAlgError])
+def test_a_decomposition_that_fails_leaves_the_others(data, error, monkeypatch):
+    def fail(*arguments, **options):
+        raise error("linalg.svd: The algorithm failed to converge\nbecause")
+
+    monkeypatch.setattr("uomh.metrics.frechet.torch.linalg.svd", fail)
+    values = evaluate(["fid", "fid_infinity", "kid"], evaluation_of(fresh, data))
+    for name in ("fid", "fid_infinity"):
+        assert values[name].value is None
+        assert "matrix did not converge" in values[name].reason
+    assert values["kid"].value is not None
+
+
+def test_a_rate_that_needs_more_points_leaves_the_areas(data):
+    few = replace(data, test=data.test[:19], fingerprint="few")
+    values = evaluate(
+        [config_class("metrics", "likelihood_ood_acc")(name="likelihood_ood_acc", ood="few")],
+        evaluation_of(fresh, few, other=lambda name: few),
+    )
+    assert "19 reference scores have none beyond 95%" in values["likelihood_ood_fpr95"].reason
+    assert values["likelihood_ood_fpr95"].higher_is_better is False
+    for name in ("acc", "auroc", "aupr"):
+        assert values[f"likelihood_ood_{name}"].value is not None
+
+
+def test_shares_say_of_how_many_held_out_points_they_know_the_limit(data):
+    values = evaluate(["between"], evaluation_of(fresh, replace(data, test=data.test[:150])))
+    assert "of 150 held-out points" in values["between"].about

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from uomh.cli.classify import classify
 from uomh.cli.console import prepare_process, sentences
 from uomh.cli.listing import list_components
 from uomh.cli.report import report
@@ -28,6 +29,7 @@ app.command("verify")(verify)
 app.command("train", cls=TrainCommand)(train)
 app.command("evaluate")(evaluate)
 app.command("sample")(sample)
+app.command("classify")(classify)
 app.command("report")(report)
 app.command("reproduce")(reproduce)
 app.command("list")(list_components)

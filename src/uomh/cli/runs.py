@@ -46,7 +46,11 @@ def evaluate(
         Path | None, typer.Option(help="file of the weights of --features")
     ] = None,
     ood: Annotated[
-        str | None, typer.Option(metavar="D", help="data set to be told apart from the run's")
+        str | None,
+        typer.Option(
+            metavar="D",
+            help="data set to be told apart from the run's; without --metrics, by every score",
+        ),
     ] = None,
     csv: Annotated[
         Path | None,
@@ -68,6 +72,7 @@ def evaluate(
     from uomh.data import load_data
     from uomh.features import extractor_settings
     from uomh.metrics.comparison import compare
+    from uomh.report.evaluated import draw_measured
     from uomh.settings import merged
     from uomh.training.load import load_run
     from uomh.training.lock import writing
@@ -78,6 +83,8 @@ def evaluate(
     how = given(samples=samples, ood=ood)
     if metrics is not None:
         how["metrics"] = named_metrics(metrics)
+    elif ood is not None:
+        how["metrics"] = metrics_of_other_data()
     if features is not None or feature_weights is not None:
         weights = None if feature_weights is None else str(feature_weights)
         how["features"] = extractor_settings(features or "classifier", weights).model_dump()
@@ -107,6 +114,8 @@ def evaluate(
             )
         data = grouped(run.config, data, path)
         values = complete_measures(run.model, data, config, path, paired=several)
+        for picture in draw_measured(path):
+            say(f"picture: {picture}", quiet)
         if not quiet and not several:
             show_values(values.values(), f"{path}: test split of {data.name}")
 
@@ -161,6 +170,7 @@ def sample(
     import torch
 
     from uomh.data.images import image_grid, save_png
+    from uomh.models.core import Generative
     from uomh.seeds import seeded
     from uomh.training.budget import for_sampling
     from uomh.training.load import load_run
@@ -174,6 +184,8 @@ def sample(
     loaded = load_run(run)
     levels = loaded.spec.levels
     asked = device or loaded.config.device
+    if not isinstance(loaded.model, Generative):
+        raise UomhError(f"{str(run)!r} holds a classifier, which draws nothing; sample another run")
     model = loaded.model.to(checked_device(asked))
     if target.suffix == ".png" and levels is None:
         raise UomhError("the model makes vectors, not images; give --out FILE.npz")
@@ -213,6 +225,13 @@ def named_metrics(text: str) -> list[object]:
     if not names:
         raise UomhError("--metrics names none; see `uomh list metrics`, or give all")
     return names
+
+
+def metrics_of_other_data() -> list[str]:
+    """Metrics that tell other data apart from a run's own, one for each score of a point."""
+    from uomh import registry
+
+    return [name for name in registry.entries("metrics") if "_ood_acc" in name]
 
 
 def class_number(label: str, classes: tuple[str, ...]) -> int:

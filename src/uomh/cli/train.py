@@ -250,9 +250,9 @@ def not_measured(config: RunConfig, data: Data) -> list[str]:
 
 def names_of(config: RunConfig) -> list[str]:
     """The models of a run: one, or those of its steps."""
-    from uomh.models.core import ModelConfig
+    from uomh.models.core import LeafConfig
     from uomh.settings import all_settings
 
     model = config.model
     template = getattr(model, "part", model)
-    return [part.name for part in all_settings(template) if isinstance(part, ModelConfig)]
+    return [part.name for part in all_settings(template) if isinstance(part, LeafConfig)]

@@ -59,6 +59,17 @@ def verify(
     tolerance: Annotated[
         float, typer.Option(help="share of the typical nearest distance that is nearly a copy")
     ] = 1e-3,
+    min_group: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="leave smaller groups out; by default below k + 2 points"),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="where it is computed: serial, processes or ray")
+    ] = "serial",
+    jobs: Annotated[int | None, typer.Option(help="pieces at a time")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto; needs --out")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="folder for dimension.{json,csv,png,pdf,svg}"),
@@ -94,8 +105,10 @@ def verify(
     from uomh.data import load_data
     from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
+    from uomh.parallel import Parallel
     from uomh.report.sheets import sheets_of
 
+    parallel = Parallel(backend, jobs, ray_address)
     silent = quiet or as_json
     say_device(device, silent)
     reports, sheets = [], []
@@ -123,6 +136,7 @@ def verify(
                 duplicates=duplicates,  # type: ignore[arg-type]  # checked above
                 near_duplicates=near_duplicates,  # type: ignore[arg-type]  # checked above
                 tolerance=tolerance,
+                min_group=min_group,
                 seed=seed,
                 classes=classes or None,
                 name=data.name,
@@ -131,6 +145,8 @@ def verify(
                 unlabelled=data.unlabelled,
                 notes=[note for note in data.notes if note != counted],
                 device=device,
+                parallel=parallel,
+                folder=output,
                 progress=display,
             )
         reports.append(report)

@@ -51,6 +51,8 @@ class DimensionReport:
         unlabelled: points left out because they have no label.
         near_copies: points that had a neighbour nearer than the tolerance times the typical
             nearest distance, before any were left out.
+        left_out: groups that were too small to be measured, and how many points each had; none of
+            these points is counted or used.
         notes: sentences about the data that a reader of the numbers should know.
         details: what stands behind the numbers, for who draws it; a file of its own, so that a
             report that is read again has none and equals this one.
@@ -69,6 +71,7 @@ class DimensionReport:
     verdict: str
     unlabelled: int = 0
     near_copies: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     details: Annotated[Details | None, Field(exclude=True)] = field(
         default=None, compare=False, repr=False

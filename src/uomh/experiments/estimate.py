@@ -12,7 +12,7 @@ import copy
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -22,8 +22,8 @@ from uomh.data import load_data
 from uomh.data.core import Data
 from uomh.experiments.core import Estimate
 from uomh.metrics import Evaluation
-from uomh.metrics.core import built, evaluate_with_groups
-from uomh.models.core import Generative
+from uomh.metrics.core import built, evaluate, evaluate_with_groups
+from uomh.models.core import Generative, Learner
 from uomh.parallel.core import computing_with
 from uomh.seeds import seeded
 from uomh.settings import ComponentSettings, Nested
@@ -65,12 +65,16 @@ def estimate(settings: Nested, known: dict[str, tuple[float, float]]) -> Estimat
         grouping = time.perf_counter() - start
         model = build_decided(settled, data.spec)
         training = grouping + _training(model, settled, data)
-        measuring = _measuring(model.eval(), settled, data, source, known)
+        model.eval()
+        if isinstance(model, Generative):
+            measuring = _measuring(model, settled, data, source, known)
+        else:
+            measuring = _scoring(model, settled, data)
     size = sum(parameter.numel() for parameter in model.parameters())
     return Estimate(size, training, measuring)
 
 
-def _training(model: Generative, config: RunConfig, data: Data) -> float:
+def _training(model: Learner, config: RunConfig, data: Data) -> float:
     """Seconds of all epochs of all leaves; leaves of the same networks are timed once."""
     scope = Scope(config.train, config.seed, valid_batch_size=config.evaluate.batch_size)
     seconds = 0.0
@@ -123,6 +127,16 @@ def _validation(leaf: Leaf) -> float:
     return _timed(lambda: leaf.validate(1)) / len(leaf.data.valid)
 
 
+def _scoring(model: Learner, config: RunConfig, data: Data) -> float:
+    """Seconds of what is measured of a model that draws nothing: the same for each point."""
+    few = data.test[: DRAWS[0]]
+    if not len(few):
+        return 0.0
+    evaluation = Evaluation(model, data, few, config.seed, config.evaluate.batch_size)
+    seconds = _timed(lambda: evaluate(config.evaluate.metrics, evaluation))
+    return seconds / len(few) * len(data.test)
+
+
 def _measuring(
     model: Generative,
     config: RunConfig,
@@ -161,7 +175,7 @@ def _of_samples(
     config: RunConfig,
     data: Data,
     source: Data,
-    metrics: list[ComponentSettings],
+    metrics: Sequence[ComponentSettings],
 ) -> tuple[float, float]:
     """Seconds of metrics of samples, drawing apart: fixed, and for each sample."""
     few, many = (min(n, len(data.train)) for n in SAMPLES)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uomh.metrics.core import weights_of as weights_of
     from uomh.metrics.evaluation import Evaluation as Evaluation
     from uomh.metrics.frechet import fid_infinity as fid_infinity
+    from uomh.metrics.frechet import fid_infinity_estimate as fid_infinity_estimate
     from uomh.metrics.frechet import frechet_distance as frechet_distance
     from uomh.metrics.frechet import frechet_estimate as frechet_estimate
     from uomh.metrics.frechet import frechet_from_moments as frechet_from_moments

@@ -12,7 +12,7 @@ from uomh.errors import UomhError
 from uomh.metrics.core import Metric, weights_of
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Value
-from uomh.models.core import Generative, Trainable
+from uomh.models.core import Learner, Trainable
 from uomh.registry import register
 
 
@@ -29,7 +29,7 @@ def scores(evaluation: Evaluation, model: HasCritic) -> Tensor:
     return evaluation.over_points(lambda x, y: model.judged(x, y))
 
 
-def of_critic(values: Tensor, model: Generative | Trainable) -> Value:
+def of_critic(values: Tensor, model: Learner | Trainable) -> Value:
     """The mean (n,) of a critic's scores, in units that are those of this critic alone."""
     return replace(Value.mean(values), basis=weights_of(model))
 

@@ -5,6 +5,7 @@
     features(source)          their features, by an extractor
     neighbours(a, b, k)       the k nearest of a of each point of b, in features
     log_prob(source)          log-densities
+    logits(source)            of a classifier
 
 A resource is kept in memory and, where the evaluation has a `Cache`, on disk under all that it
 depends on: the hash of the weights and settings of the model, the fingerprint of the data, the
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from uomh import registry
@@ -34,7 +36,8 @@ from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
 from uomh.metrics.drawing import draw_samples, taking_draws
 from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
-from uomh.models.core import Generative, Trainable
+from uomh.models.classifier import Classifier
+from uomh.models.core import Generative, Learner, Trainable
 from uomh.models.leaf import log_mixture
 from uomh.neighbours import Neighbours, nearest_neighbours
 from uomh.nn.transforms import Cells
@@ -65,13 +68,15 @@ class Evaluation:
 
     Attributes:
         group: name of the group that it is of; None: the whole.
+        shown: arrays that metrics leave for pictures and for whoever reads the run's folder, by
+            the name of what they show.
     """
 
     group: str | None = None
 
     def __init__(
         self,
-        model: Generative | Trainable,
+        model: Learner | Trainable,
         data: Data,
         split: Split,
         seed: int = 0,
@@ -99,6 +104,7 @@ class Evaluation:
         self.cache = cache
         self.state = state
         self._uniform = Cells(dequantize=True).train()
+        self.shown: dict[str, dict[str, NDArray[Any]]] = {}
         self._kept: dict[tuple[object, ...], Any] = {}
 
     @property
@@ -273,7 +279,7 @@ class Evaluation:
         self._kept = {
             key: value
             for key, value in self._kept.items()
-            if key[0] not in ("samples", "log_prob")
+            if key[0] not in ("samples", "log_prob", "logits")
             and not any(isinstance(part, Source) and part.of == "samples" for part in key)
         }
 
@@ -291,6 +297,21 @@ class Evaluation:
         if not self.generative.parts():
             return log_probs[:, 0]
         return log_mixture(log_probs.unbind(1), self.generative.label_weights.double().cpu())
+
+    def logits(self, source: Source = HELD_OUT) -> Tensor:
+        """Logits of a classifier at the points of a source, float64 (n, K) on the processor.
+
+        Raises:
+            UomhError: the model is none.
+        """
+        model = self.model
+        if not isinstance(model, Classifier):
+            raise UomhError(f"{type(model).__name__} is no classifier")
+        key = ("logits", self._canonical(source))
+        if key not in self._kept:
+            self._kept[key] = self.over_points(lambda x, y: model(x), source=source)
+        found: Tensor = self._kept[key]
+        return found
 
     def given(self, n: int) -> Tensor | None:
         """The labels that n points are scored under; None: they are not known."""

@@ -15,13 +15,13 @@ from uomh.metrics.adversarial import HasCritic, of_critic, scores
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Kind, Value
-from uomh.models.core import Generative, Trainable
+from uomh.models.core import Learner, Trainable
 from uomh.models.leaf import Model
 from uomh.nn.ais import LogPartition
 from uomh.registry import register
 
 
-def _kind(model: Generative | Trainable) -> Kind:
+def _kind(model: Learner | Trainable) -> Kind:
     return getattr(model, "likelihood", None) or "exact"
 
 

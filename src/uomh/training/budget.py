@@ -17,8 +17,8 @@ from uomh.data.core import Data, DataSpec
 from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import free_memory
-from uomh.models.core import Generative, Trainable
-from uomh.models.leaf import Model
+from uomh.models.core import Generative, Learner, Trainable
+from uomh.models.leaf import LeafLearner
 from uomh.sizes import at_once, is_large
 from uomh.text import counted
 from uomh.training.need import (
@@ -82,7 +82,7 @@ def _check(
     )
 
 
-def built(cls: type[Model], settings: Any, spec: DataSpec) -> Model:
+def built(cls: Any, settings: Any, spec: DataSpec) -> LeafLearner:
     """A model, once it is known that its weights have room; its size comes without them.
 
     Raises:
@@ -96,12 +96,13 @@ def built(cls: type[Model], settings: Any, spec: DataSpec) -> Model:
         if is_large(spec.dim):
             try:
                 with torch.random.fork_rng(devices=[]), torch.device("meta"):
-                    outline: Model | None = cls(settings, spec)
+                    outline: LeafLearner | None = cls(settings, spec)
             except Exception:  # a model of a user's own may look at values while it is built
                 outline = None
             if outline is not None:
                 _check_copy(what, outline, free_memory(torch.device("cpu")))
-        return cls(settings, spec)
+        model: LeafLearner = cls(settings, spec)
+        return model
 
 
 @contextmanager
@@ -136,7 +137,7 @@ def for_training(model: Trainable, data: Data, config: TrainConfig, path: str) -
 
 
 @contextmanager
-def for_measuring(model: Generative, data: Data, config: RunConfig) -> Iterator[None]:
+def for_measuring(model: Learner, data: Data, config: RunConfig) -> Iterator[None]:
     """A block that measures a model on its test points, once its memory is known to be there.
 
     Raises:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
@@ -22,7 +24,7 @@ from uomh.data.core import Data, Split
 from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
-from uomh.metrics import Evaluation, evaluate
+from uomh.metrics import Evaluation, Value, evaluate
 from uomh.models.core import Trainable
 from uomh.seeds import preserved, reseed, seeded
 from uomh.settings import ComponentSettings
@@ -75,6 +77,9 @@ class Leaf:
         self.bad_epochs = 0
         self.done = False
         self.average: Average | None = None
+        # Without a need it passes losses and steps on as they are.
+        device = torch.device(scope.device).type
+        self.scaler = GradScaler(device, enabled=model.scales_losses)
 
     def run(self) -> None:
         """Train, or go on where the checkpoint stands; end with the best weights."""
@@ -120,28 +125,29 @@ class Leaf:
         self.model.before_epoch(self.data, epoch)
         self.model.train()
         values = {"train": self.train_epoch(epoch)}
+        for name, label, value in self.model.seen():
+            group = None if label is None else self.data.classes[label]
+            seen = Value(value, name=name, group=group)
+            values["train"][seen.key] = seen
         seconds = time.perf_counter() - start
         self.epoch = epoch
         with self.averaged():
             valid = self.validate(epoch) if self.is_due() else {}
-            if valid:
-                values["valid"] = {
-                    name: value for name, value in valid.items() if value is not None
-                }
-            self.log.epoch(epoch, self.step, values, len(self.data.train) / seconds)
+            values["valid"] = valid
+            self.log.epoch(epoch, self.step, numbers(values), len(self.data.train) / seconds)
             self.show_samples()
             if self.is_better(valid):
                 weights = self.model.state_dict()
                 self.checkpoints.save("best", {"epoch": epoch, "model": weights})
         self.save()
-        self.scope.progress.epoch(self.scope.path, epoch, values, seconds)
+        self.scope.progress.epoch(self.scope.path, epoch, numbers(values, groups=False), seconds)
         return seconds
 
     def averaged(self) -> AbstractContextManager[None]:
         """A block in which the model's weights are their average, where one is kept."""
         return nullcontext() if self.average is None else self.average.applied()
 
-    def train_epoch(self, epoch: int) -> dict[str, float]:
+    def train_epoch(self, epoch: int) -> dict[str, Value]:
         """One pass over the training split; the mean loss of each group."""
         train = self.data.train
         batches = batch_rows(len(train), self.config.batch_size)
@@ -167,7 +173,7 @@ class Leaf:
                 f"{error} at epoch {epoch}, step {error.step} of {self.scope.path!r}; {kept}; "
                 "lower train.lr or train.max_grad_norm, or check the scale of the data"
             ) from None
-        return means
+        return {name: Value(value, name=name) for name, value in means.items()}
 
     def batch(self, split: Split, rows: Tensor) -> tuple[Tensor, Tensor | None]:
         """The points of these rows on the device, and their labels."""
@@ -183,12 +189,14 @@ class Leaf:
         optimizer, settings = self.optimizers[group], self.settings[group]
         parameters = self.groups[group]
         optimizer.zero_grad()
-        loss.backward(inputs=parameters)
+        self.scaler.scale(loss).backward(inputs=parameters)
+        self.scaler.unscale_(optimizer)
         if settings.max_grad_norm is not None:
             clip_grad_norm_(parameters, settings.max_grad_norm)
         for options in optimizer.param_groups:
             options["lr"] = learning_rate(settings, progress, self.config.max_epochs)
-        optimizer.step()
+        self.scaler.step(optimizer)
+        self.scaler.update()
 
     def check_weights(self) -> None:
         """See that no weight left the finite numbers."""
@@ -221,8 +229,8 @@ class Leaf:
         """Whether this epoch is validated."""
         return self.epoch % self.config.valid_every == 0 or self.epoch >= self.config.max_epochs
 
-    def validate(self, epoch: int) -> dict[str, float | None]:
-        """Validation metrics; None where the model has no such thing, or there are no points.
+    def validate(self, epoch: int) -> dict[str, Value]:
+        """Validation metrics, by their keys; without a number where the model has no such thing.
 
         They draw from streams of their own, so that training goes on as if it were not validated.
         """
@@ -241,16 +249,17 @@ class Leaf:
                     f"train.early_stopping_metric={chosen} has no value at epoch {epoch}: "
                     f"{value.reason}"
                 )
-        return {name: value.value for name, value in values.items()}
+        return values
 
-    def is_better(self, valid: dict[str, float | None]) -> bool:
+    def is_better(self, valid: dict[str, Value]) -> bool:
         """Whether these weights are the best so far.
 
         Until there is a finite value to tell by, the last are; from then on an epoch without one,
         such as one that is not validated, is no better than any.
         """
         name = self.config.selection_metric
-        value = valid.get(metric_name(name)) if name is not None else None
+        found = valid.get(metric_name(name)) if name is not None else None
+        value = None if found is None else found.value
         if name is None or value is None or not math.isfinite(value):
             better = self.best is None
             self.bad_epochs += not better
@@ -281,6 +290,7 @@ class Leaf:
                 "done": self.done,
                 "model": self.model.state_dict(),
                 "average": self.average and self.average.values,
+                "scaler": self.scaler.state_dict(),
                 "optimizers": {
                     name: optimizer.state_dict() for name, optimizer in self.optimizers.items()
                 },
@@ -305,6 +315,8 @@ class Leaf:
             self.model.load_state_dict(state["model"])
             if self.average is not None:
                 self.average.load(state["average"])
+            if self.model.scales_losses:
+                self.scaler.load_state_dict(state["scaler"])
             for name, optimizer in self.optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][name])
         except (KeyError, RuntimeError, TypeError, ValueError, AttributeError):
@@ -323,6 +335,21 @@ class Leaf:
             pixels = save_samples(model, folder / "samples.png")
         if pixels is not None:
             self.log.image("samples", pixels, self.step)
+
+
+def numbers(
+    values: Mapping[str, Mapping[str, Value]], *, groups: bool = True
+) -> dict[str, dict[str, float]]:
+    """The numbers that there are, by split and key; with or without those of single groups."""
+    return {
+        split: {
+            key: value.value
+            for key, value in named.items()
+            if value.value is not None and (groups or value.group is None)
+        }
+        for split, named in values.items()
+        if named
+    }
 
 
 def metric_name(setting: str) -> str:

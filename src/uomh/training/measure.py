@@ -17,7 +17,7 @@ from uomh.metrics import Evaluation, Metric, Value, weights_of
 from uomh.metrics.cache import Cache
 from uomh.metrics.core import built, evaluate_with_groups
 from uomh.metrics.pairing import has_influences, keep_influences
-from uomh.models.core import Generative
+from uomh.models.core import Learner
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
@@ -26,10 +26,11 @@ from uomh.training import budget
 from uomh.training.folder import joined, measured, save_measured, setup_of
 from uomh.training.lock import writing
 from uomh.training.resolve import ROOT
+from uomh.training.shown import keep_shown
 
 
 def measure(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     metrics: Iterable[str | ComponentSettings] | None = None,
@@ -66,7 +67,7 @@ def measure(
 
 
 def _measure(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     chosen: Sequence[Metric],
@@ -105,6 +106,7 @@ def _measure(
     values = _marked(values, weights, setup)
     if cache is not None:
         keep_influences(cache, values.values())
+        keep_shown(cache.folder.parent, evaluation.shown, weights, setup)
     return values
 
 
@@ -158,7 +160,7 @@ def _may_change(metric: Metric) -> bool:
 
 
 def complete_measures(
-    model: Generative, data: Data, config: RunConfig, run_dir: Path, *, paired: bool = False
+    model: Learner, data: Data, config: RunConfig, run_dir: Path, *, paired: bool = False
 ) -> dict[str, Value]:
     """What a run's settings ask to be measured; what stands in its folder is not repeated.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from uomh.data.core import Data, DataSpec
 from uomh.data.images import image_grid, save_png, to_levels
 from uomh.devices import moved
-from uomh.models.core import Codec, Generative
+from uomh.models.core import Codec, Learner
 from uomh.sizes import at_once
 from uomh.training import budget
 
@@ -71,7 +71,7 @@ def save_samples(model: Sampler, path: Path) -> NDArray[np.uint8] | None:
     return pixels
 
 
-def save_reconstructions(model: Generative, data: Data, path: Path) -> NDArray[np.uint8] | None:
+def save_reconstructions(model: Learner, data: Data, path: Path) -> NDArray[np.uint8] | None:
     """Write a grid of test images, each above its reconstruction; None where there are none."""
     levels = model.spec.levels
     if levels is None or not isinstance(model, Codec) or not len(data.test):

@@ -34,6 +34,14 @@ PAIRS = {
 }
 """data sets, and those that the paper tells apart from them"""
 
+KWARGS = {
+    "nearest_k": "give it by `uomh evaluate RUN --metrics "
+    "[{name:precision_recall_density_coverage,k:5}]`",
+    "gen_batch_size": "samples are drawn by test_batch_size",
+    "old_fid": "features of Inception are of values between 0 and 1",
+}
+"""settings of metrics that have no effect on a run, and why"""
+
 NULL = "null_metric"
 """the paper's metric that is always 0"""
 
@@ -73,10 +81,10 @@ def measure_other_data(run_dir: Path, dataset: str, two_step: bool, root: str | 
             f"use `uomh evaluate {run_dir} --metrics likelihood_ood_acc --ood DATASET`"
         )
         return
-    from uomh.cli.runs import evaluate
+    from uomh.cli.runs import evaluate, metrics_of_other_data
 
-    names = "likelihood_ood_acc" + (",likelihood_ood_acc_low_dim" if two_step else "")
-    evaluate([run_dir], names, ood=PAIRS[dataset], data_root=root)
+    names = [name for name in metrics_of_other_data() if two_step or "low_dim" not in name]
+    evaluate([run_dir], ",".join(names), ood=PAIRS[dataset], data_root=root)
 
 
 def early_stopping(name: Any) -> Said:
@@ -112,14 +120,18 @@ EVALUATED: dict[str, Meaning] = {"valid_metrics": _valid_metrics, "test_metrics"
 
 
 def metric_settings(settings: Any) -> Said:
-    """Settings of metrics, which are given to another command here."""
-    known = ("nearest_k", "gen_samples", "gen_batch_size", "old_fid")
+    """Settings of metrics: how many samples they draw; others are set by another command here."""
     if not isinstance(settings, dict | None):
-        raise UomhError("metric_kwargs should be a dictionary such as {'nearest_k': 5}")
-    for name in settings or {}:
-        if name not in known:
-            raise unknown("setting of metrics", str(name), known)
-    return "settings of metrics are given to `uomh evaluate --metrics {name:fid,samples:1000}`"
+        raise UomhError("metric_kwargs should be a dictionary such as {'gen_samples': 10000}")
+    settings = settings or {}
+    for name in settings:
+        if name not in ("gen_samples", *KWARGS):
+            raise unknown("setting of metrics", str(name), ["gen_samples", *KWARGS])
+    notes = "; ".join(f"{name}: {why}" for name, why in KWARGS.items() if name in settings)
+    if "gen_samples" not in settings:
+        return notes or "it sets nothing"
+    values: Values = {"evaluate": {"samples": settings["gen_samples"]}}
+    return (values, notes) if notes else values
 
 
 def present_metrics(names: Any) -> tuple[str, ...]:
@@ -143,6 +155,7 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
     if not present_metrics(evaluators.elsewhere):
         return
     from uomh.data import load_data
+    from uomh.models.core import Generative
     from uomh.training.load import load_run
     from uomh.training.resolve import grouped
 
@@ -152,6 +165,7 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
         where = where.model_copy(update={"data_root": data_root})
     data = grouped(run.config, load_data(where), run_dir)
     model = run.model.to(checked_device(run.config.device))
+    assert isinstance(model, Generative)  # these commands name no other
     pieces: list[tuple[str | None, Generative, Data]] = [(None, model, data)]
     if parts := model.parts():
         pieces = list(zip(parts, parts.values(), data.parts(), strict=True))
