@@ -121,7 +121,7 @@ class Classifier(LeafLearner):
     paper = "He, Zhang, Ren & Sun 2016; Simonyan & Zisserman 2015"
 
     config: ClassifierConfig
-    label_weights: Tensor
+    class_weights: Tensor
     counts: Tensor
 
     def __init__(self, config: ClassifierConfig, spec: DataSpec) -> None:

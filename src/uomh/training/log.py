@@ -65,7 +65,11 @@ class Log:
         ]
         with self._locked() as file, file.open("a", encoding="utf-8") as out:
             out.write("".join(json.dumps(row) + "\n" for row in rows))
-        tags = {f"{self.path}/{row['split']}/{row['name']}": row["value"] for row in rows}
+        tags = {
+            f"{self.path}/{split}/{name}": value
+            for split, named in values.items()
+            for name, value in named.items()
+        }
         tags[f"{self.path}/points_per_second"] = speed
         for sink in self._sinks:
             sink.values(tags, step)
