@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uomh.dimension.evidence import verify as verify
     from uomh.dimension.result import DimensionReport as DimensionReport
     from uomh.errors import UomhError as UomhError
+    from uomh.metrics.comparison import compare as compare
     from uomh.neighbours import nearest_neighbours as nearest_neighbours
     from uomh.neighbours.core import Neighbours as Neighbours
     from uomh.registry import register as register

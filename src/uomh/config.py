@@ -64,7 +64,11 @@ class TrainConfig(OptimizerConfig):
     groups: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """optimiser settings of single groups of parameters, such as groups.discriminator.lr"""
     valid_metrics: components("metrics") = Field(("loss",), validate_default=True)  # type: ignore[valid-type]
-    """metrics on the validation split after every epoch: names, or {"name": ..., settings}"""
+    """metrics of validation, on the validation split: names, or {"name": ..., settings}"""
+    valid_every: int = Field(1, ge=1)
+    """epochs between two validations; the last epoch is always validated"""
+    valid_samples: int = Field(1000, ge=1)
+    """samples that validation metrics draw, where their own settings do not say"""
     early_stopping_metric: ComponentName | None = None
     """validation metric that chooses the best weights (default: the first of valid_metrics)"""
     patience: int | None = Field(None, ge=1)

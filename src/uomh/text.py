@@ -37,3 +37,12 @@ def shortened(text: str, width: int) -> str:
     """
     line = shown(text)
     return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things; of one, without the plural's s.
+
+    >>> counted(1, "sample"), counted(2000, "sample")
+    ('1 sample', '2000 samples')
+    """
+    return f"{n} {what}{'s' * (n != 1)}"

@@ -37,6 +37,7 @@ def test_the_names_of_the_library():
         "UomhError",
         "build",
         "cluster",
+        "compare",
         "complete",
         "figures",
         "fit",

@@ -10,6 +10,7 @@ import typer
 from uomh.cli.classify import classify
 from uomh.cli.console import prepare_process, sentences
 from uomh.cli.listing import list_components
+from uomh.cli.report import report
 from uomh.cli.reproduce import reproduce
 from uomh.cli.runs import evaluate, sample
 from uomh.cli.train import TrainCommand, train
@@ -29,6 +30,7 @@ app.command("train", cls=TrainCommand)(train)
 app.command("evaluate")(evaluate)
 app.command("sample")(sample)
 app.command("classify")(classify)
+app.command("report")(report)
 app.command("reproduce")(reproduce)
 app.command("list")(list_components)
 

@@ -213,7 +213,7 @@ COLUMNS = 5
 
 
 def parts_table(values: Iterable[Value]) -> Group | None:
-    """Numbers of groups, a row for each group, in tables of a few; None where there is none.
+    """Numbers of groups, a row for each group, in tables of a few; None where nothing is to say.
 
     Below, why groups have none, where that is not what stands below the whole's.
     """
@@ -231,12 +231,11 @@ def parts_table(values: Iterable[Value]) -> Group | None:
         sizes = tuple(value.n for value in of_name if value is not None and value.value is not None)
         alike.setdefault(sizes, []).append(name)
     columns = [
-        names[i : i + COLUMNS]
-        for names in alike.values() or [[]]
-        for i in range(0, max(len(names), 1), COLUMNS)
+        names[i : i + COLUMNS] for names in alike.values() for i in range(0, len(names), COLUMNS)
     ]
     tables = [_groups_by(names, by_group) for names in columns]
-    return Group(*tables, *map(Text, map(shown, _why_none(values))))
+    below = [Text(shown(line)) for line in _why_none(values)]
+    return Group(*tables, *below) if tables or below else None
 
 
 def _why_none(values: Iterable[Value]) -> list[str]:

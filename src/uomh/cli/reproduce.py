@@ -138,8 +138,8 @@ def draw_dimensions(folder: Path, runs: Sequence[Planned], where: Path) -> None:
     """The figure of `uomh verify` for the runs that are estimates of dimension."""
     from uomh.experiments.plan import RUNS
 
-    places = dict.fromkeys(folder / RUNS / run.key for run in runs if run.key)
-    places = [place for place in places if (place / "dimension.json").is_file()]
+    made = dict.fromkeys(folder / RUNS / run.key for run in runs if run.key)
+    places = [place for place in made if (place / "dimension.json").is_file()]
     if not places:
         return
     from uomh.dimension.result import DimensionReport

@@ -17,7 +17,7 @@ from uomh.neighbours import Neighbours, distinct, nearest_neighbours
 from uomh.neighbours.checks import whole_number
 from uomh.neighbours.core import Points
 
-WHOLE = ("corrint", "danco", "fishers", "knn", "mind")
+WHOLE = ("bracket", "corrint", "danco", "fishers", "knn", "mind")
 """estimators that look at the set as one, or search for themselves"""
 
 

@@ -12,7 +12,7 @@ import copy
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -175,7 +175,7 @@ def _of_samples(
     config: RunConfig,
     data: Data,
     source: Data,
-    metrics: list[ComponentSettings],
+    metrics: Sequence[ComponentSettings],
 ) -> tuple[float, float]:
     """Seconds of metrics of samples, drawing apart: fixed, and for each sample."""
     few, many = (min(n, len(data.train)) for n in SAMPLES)

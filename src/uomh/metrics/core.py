@@ -22,6 +22,7 @@ from torch import nn
 from uomh import registry
 from uomh.errors import UomhError
 from uomh.metrics.evaluation import Evaluation
+from uomh.metrics.failures import LINEAR_ALGEBRA, reason_of
 from uomh.metrics.groups import groups_of
 from uomh.metrics.values import Value
 from uomh.models.core import Learner
@@ -153,6 +154,6 @@ def _measured(metric: Metric, evaluation: Evaluation) -> Iterator[tuple[str, Val
             if value.group is None:
                 given.add(name)
             yield name, value
-    except UomhError as error:
+    except (UomhError, *LINEAR_ALGEBRA) as error:
         if metric.name not in given:
-            yield metric.name, Value(None, reason=str(error))
+            yield metric.name, Value(None, reason=reason_of(error))

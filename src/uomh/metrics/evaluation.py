@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from uomh import registry
@@ -67,6 +68,8 @@ class Evaluation:
 
     Attributes:
         group: name of the group that it is of; None: the whole.
+        shown: arrays that metrics leave for pictures and for whoever reads the run's folder, by
+            the name of what they show.
     """
 
     group: str | None = None
@@ -101,6 +104,7 @@ class Evaluation:
         self.cache = cache
         self.state = state
         self._uniform = Cells(dequantize=True).train()
+        self.shown: dict[str, dict[str, NDArray[Any]]] = {}
         self._kept: dict[tuple[object, ...], Any] = {}
 
     @property
@@ -175,7 +179,7 @@ class Evaluation:
         """
         n = self.default_samples if n is None else n
         if n < 1:
-            raise UomhError(f"{n} samples: at least one is needed")
+            raise UomhError(f"the number of samples is {n}; at least one is needed")
         most: Split | None = self._kept.get(("samples",))
         if most is None or len(most) < n:
             draw = partial(

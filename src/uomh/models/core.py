@@ -53,8 +53,8 @@ class TrainerLike(Protocol):
     def keep(self, model: Generative) -> None:
         """Save the leaves of a model as they are, or load them from where they were saved."""
 
-    def begin_from(self, run_dir: str, model: Generative, unless: str) -> None:
-        """Give its autoencoder the weights of another run's, unless a state so called is saved."""
+    def begin_from(self, run_dir: str, model: Generative, frozen: bool) -> None:
+        """Give its autoencoder the weights of another run's, unless its training has begun."""
 
     def map(self, parts: Mapping[str, tuple[Generative, Data]]) -> None:
         """Fit independent parts, each in the scope of its name, wherever they are trained."""
@@ -236,6 +236,16 @@ class Learner(Computing, ABC):
         """
 
     @classmethod
+    def outgrown(cls, old: Any, new: Any) -> tuple[str, ...]:
+        """Models below that are trained anew under new settings, which have more epochs.
+
+        Returns:
+            Their paths below this one; ``*`` stands for any part.
+        """
+        del old, new
+        return ()
+
+    @classmethod
     def measures(cls, config: Any) -> tuple[str, ...]:
         """The metrics that such a model is measured by where the settings name none."""
         del config
@@ -413,6 +423,15 @@ class OnManifold(NamedTuple):
     distance: Tensor
 
 
+NO_CODES = {
+    "fit_latent_dim": "the model has no codes, whose size the dimension of the data could decide; "
+    "ae, vae, avb, wae and bigan have them",
+    "latent_dim": "the model has no codes; ae, vae, avb, wae and bigan have them",
+    "latent_k": "the model has no codes, whose size the dimension of the data could decide",
+}
+"""what to say of settings of codes, where a model has none"""
+
+
 class LeafConfig(ModelSettings):
     """Settings that every leaf has."""
 
@@ -428,6 +447,8 @@ class LeafConfig(ModelSettings):
 
 class ModelConfig(LeafConfig, TransformSettings):
     """Settings that every generative leaf has."""
+
+    moved: ClassVar[Mapping[str, str]] = NO_CODES
 
     conditional: bool = False
     """condition every network on the label"""

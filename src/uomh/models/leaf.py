@@ -28,6 +28,8 @@ from uomh.models.inputs import checked_codes, checked_labels
 from uomh.nn.transforms import Cells, build_transform
 from uomh.settings import Nested, merged
 
+BY_DIMENSION = "dimension"
+"""the ``latent_dim`` that is short for ``fit_latent_dim=true``, in a model with codes"""
 FARTHEST = 1e9
 """from the origin of a model's space that a coordinate is reckoned with; squares overflow beyond"""
 
@@ -57,6 +59,11 @@ class LeafLearner(Trainable, Learner):
     @classmethod
     def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
         """Its own settings over the defaults; how it is trained, over how the run trains."""
+        if given.get("latent_dim") == BY_DIMENSION and "latent_dim" in cls.Config.model_fields:
+            raise UomhError(
+                f"setting latent_dim={BY_DIMENSION}: {cls.__name__} has no codes, whose size the "
+                "dimension of the data could decide; give a number"
+            )
         by_shape = cls.defaults(given, spec)
         # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
         whole = merged(cls.Config().model_dump(mode="json"), by_shape.get("model", {}))

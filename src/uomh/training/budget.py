@@ -20,6 +20,7 @@ from uomh.memory import free_memory
 from uomh.models.core import Generative, Learner, Trainable
 from uomh.models.leaf import LeafLearner
 from uomh.sizes import at_once, is_large
+from uomh.text import counted
 from uomh.training.need import (
     POINTS,
     Need,
@@ -168,7 +169,7 @@ def for_sampling(model: Generative, n: int, label: int | None, picture: bool) ->
     Raises:
         UomhError: it takes more memory than is free, or memory ran out; what to lower.
     """
-    what, setting = f"drawing {n} samples", "-n"
+    what, setting = f"drawing {counted(n, 'sample')}", "-n"
     with naming_what_to_lower(what, f"lower {setting}"):
         free, dim = free_memory(torch.device("cpu")), model.spec.dim
         coordinate_bytes = 4 if model.spec.levels is None else 16 if picture else 1

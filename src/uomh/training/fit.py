@@ -27,6 +27,7 @@ from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Value, evaluate
 from uomh.models.core import Trainable
 from uomh.seeds import preserved, reseed, seeded
+from uomh.settings import ComponentSettings
 from uomh.training import budget
 from uomh.training.average import Average
 from uomh.training.checkpoints import State
@@ -45,10 +46,6 @@ def train_leaf(scope: Scope, model: Trainable, data: Data) -> None:
         UomhError: a loss is not finite, a checkpoint is damaged, a setting names no group.
     """
     Leaf(scope, model, data).run()
-
-
-VALID_SAMPLES = 1000
-"""samples that metrics draw on the validation split, where their settings do not say"""
 
 
 class Leaf:
@@ -135,7 +132,7 @@ class Leaf:
         seconds = time.perf_counter() - start
         self.epoch = epoch
         with self.averaged():
-            valid = self.validate(epoch)
+            valid = self.validate(epoch) if self.is_due() else {}
             values["valid"] = valid
             self.log.epoch(epoch, self.step, numbers(values), len(self.data.train) / seconds)
             self.show_samples()
@@ -213,23 +210,34 @@ class Leaf:
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """Of the model as it is, on the validation split."""
+        """Of the model as it is, on the validation split.
+
+        Samples that are vectors, such as codes, are compared as they are: a classifier of them
+        would be one of this leaf alone.
+        """
         return Evaluation(
             self.model,
             self.data,
             self.data.valid,
             self.scope.seed,
             self.scope.valid_batch_size,
-            samples=VALID_SAMPLES,
+            samples=self.config.valid_samples,
+            extractor=None if self.data.spec.is_image else ComponentSettings(name="pixels"),
         )
 
+    def is_due(self) -> bool:
+        """Whether this epoch is validated."""
+        return self.epoch % self.config.valid_every == 0 or self.epoch >= self.config.max_epochs
+
     def validate(self, epoch: int) -> dict[str, Value]:
-        """Validation metrics, by their keys; without a number where the model has no such thing."""
-        if not len(self.data.valid):
-            return {}
+        """Validation metrics, by their keys; without a number where the model has no such thing.
+
+        They draw from streams of their own, so that training goes on as if it were not validated.
+        """
         self.evaluation.forget_model()
         values = evaluate(self.config.metrics, self.evaluation)
-        if (chosen := self.config.early_stopping_metric) is not None:
+        chosen = self.config.early_stopping_metric
+        if chosen is not None and len(self.data.valid):
             value = values.get(metric_name(chosen))
             if value is None:
                 raise UomhError(
@@ -246,8 +254,8 @@ class Leaf:
     def is_better(self, valid: dict[str, Value]) -> bool:
         """Whether these weights are the best so far.
 
-        Until there is a finite value to tell by, the last are; from then on an epoch without one is
-        no better than any.
+        Until there is a finite value to tell by, the last are; from then on an epoch without one,
+        such as one that is not validated, is no better than any.
         """
         name = self.config.selection_metric
         found = valid.get(metric_name(name)) if name is not None else None
@@ -267,7 +275,7 @@ class Leaf:
         """Whether all epochs are behind it, or its patience is at an end."""
         patience = self.config.patience
         out_of_patience = patience is not None and self.bad_epochs >= patience
-        return self.epoch >= self.config.max_epochs or out_of_patience
+        return self.epoch >= self.config.max_epochs or (out_of_patience and self.is_due())
 
     def save(self) -> None:
         """Write the checkpoint of the state, after that of the best weights."""

@@ -68,8 +68,11 @@ def resolve(
         key, _, value = text.partition("=")
         if key.strip().endswith(".name"):
             place(typed, key.strip().split("."), parse_value(value.strip()))
-    named = components_named(RunConfig, merged(given, typed))
-    chosen = merged(named, parse_overrides(RunConfig, overrides, component_names(RunConfig, named)))
+    given = merged(given, typed)
+    named = components_named(RunConfig, given)
+    over = parse_overrides(RunConfig, overrides, component_names(RunConfig, named))
+    _check_not_taken_back(given, over, "model")
+    chosen = merged(named, over)
     chosen = components_named(RunConfig, chosen)  # an override may have put a value over settings
     checked_device(chosen.get("device"))
     source = DataConfig.of(_member(chosen, "data"), "data")
@@ -98,6 +101,21 @@ def composed(given: Nested, density: str | None, disconnected: bool) -> Nested:
     if disconnected:
         model = {"name": "disconnected", "part": model}
     return {**given, "model": model}
+
+
+def _check_not_taken_back(given: Nested, over: Nested, field: str, where: str = "") -> None:
+    """See that no model that is named becomes the default one, which null stands for."""
+    if field not in over or not isinstance(below := given.get(field), Mapping):
+        return
+    key, value = f"{where}{field}", over[field]
+    if value is None and below.get("name") is not None:
+        raise UomhError(
+            f"setting {key}=null: the model {below['name']!r} is named there, and null is the "
+            f"default one; leave it out, or name another by {key}.name"
+        )
+    if isinstance(value, Mapping):
+        for name in value:
+            _check_not_taken_back(dict(below), dict(value), name, f"{key}.")
 
 
 def _check_metrics(config: RunConfig) -> None:

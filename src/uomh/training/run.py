@@ -25,6 +25,7 @@ from uomh.seeds import seeded
 from uomh.training.folder import claim, read_record, settle
 from uomh.training.load import encoder_of
 from uomh.training.lock import writing
+from uomh.training.pretrained import check_sources
 from uomh.training.resolve import ROOT, build_decided, decided, first_weights, grouped
 from uomh.training.samples import Sampler, save_reconstructions, save_samples
 from uomh.training.trainer import Trainer
@@ -60,6 +61,7 @@ def train(
     The run's folder is locked meanwhile: it has one writer.
     """
     folder = None if run_dir is None else Path(run_dir)
+    check_sources(config, folder)
     with _claimed(folder, config, data) as config:
         codes = config.cluster_codes
         data = grouped(config, data, folder, partial(encoder_of, codes) if codes else None)
@@ -103,6 +105,7 @@ def fit(
             process, or training failed.
     """
     folder = None if run_dir is None else Path(run_dir)
+    check_sources(config, folder)
     with _claimed(folder, config, data) as config:
         return _fit(model, data, settle(folder, config, data), folder, progress)
 
@@ -125,7 +128,7 @@ def _fit(
     progress: Progress | None,
     parallel: Parallel | None = None,
 ) -> Learner:
-    trainer = _trainer(config, folder, progress or Progress())
+    trainer = _trainer(config, folder, progress or Progress(), data)
     if parallel and parallel.backend != "serial":
         if folder is None:
             raise UomhError(f"backend {parallel.backend!r} needs a run's folder; give run_dir")
@@ -142,8 +145,8 @@ def _fit(
     return model
 
 
-def _trainer(config: RunConfig, folder: Path | None, progress: Progress) -> Trainer:
-    """The trainer of a whole run."""
+def _trainer(config: RunConfig, folder: Path | None, progress: Progress, data: Data) -> Trainer:
+    """The trainer of a whole run, on grouped data."""
     return Trainer(
         config.train,
         config.seed,
@@ -153,6 +156,7 @@ def _trainer(config: RunConfig, folder: Path | None, progress: Progress) -> Trai
         ROOT,
         valid_batch_size=config.evaluate.batch_size,
         part_threads=config.part_threads,
+        grouped=data,
     )
 
 
@@ -165,7 +169,7 @@ def _train_elsewhere(
 ) -> Sequence[Outcome[None]]:
     """Train the parts at these paths in other processes, which see the run's folder."""
     root = str(Path(config.data.data_root).resolve())
-    task = {"run_dir": str(folder), "data_root": root, "siblings": len(paths)}
+    task = {"run_dir": str(folder), "data_root": root}
     return resumable_map(
         train_part,
         [{**task, "path": path} for path in paths],
@@ -182,8 +186,7 @@ def train_part(task: Mapping[str, Any], progress: Progress) -> None:
     """Train one part of a run in its folder, knowing nothing but the folder.
 
     Args:
-        task: ``run_dir``; ``path`` of the part; ``siblings``, how many parts there are;
-            ``data_root``, where this machine has the data.
+        task: ``run_dir``; ``path`` of the part; ``data_root``, where this machine has the data.
         progress: is told how it goes.
     """
     folder = Path(task["run_dir"])
@@ -193,8 +196,8 @@ def train_part(task: Mapping[str, Any], progress: Progress) -> None:
     assert config is not None
     data = load_data(config.data.model_copy(update={"data_root": task["data_root"]}))
     data = grouped(config, data, folder)
-    leaf, trainer = first_weights(config.seed), _trainer(config, folder, progress)
+    leaf, trainer = first_weights(config.seed), _trainer(config, folder, progress, data)
     names = task["path"].split("/")[1:]
     settings, piece = learner_class(config.model).descend(config.model, data, names, trainer, leaf)
     model = learner_class(settings).assemble(settings, piece.spec, task["path"], leaf)
-    model.fit(piece, replace(trainer, path=task["path"], siblings=task["siblings"]))
+    model.fit(piece, replace(trainer, path=task["path"]))
