@@ -34,7 +34,7 @@ from uomh.dimension.nearcopies import near_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
 from uomh.dimension.spread import Here, workplace
-from uomh.dimension.statistic import Statistic, statistic_of
+from uomh.dimension.statistic import Statistic, seen_sentence, statistic_of
 from uomh.dimension.thinning import NeighbourLists, random_parts, restricted, shortened
 from uomh.dimension.values import Ints, Power, Whole
 from uomh.errors import UomhError
@@ -164,6 +164,7 @@ def verify(
         null = work.null(shuffles, statistic, lists, str(estimator))
     work.done()
     groups, ends, here = [], [], Here(device)
+    seen = {"all points": statistic.seen(near)}
     for i, label in enumerate(names):
         members = np.flatnonzero(labels == i)
         inside = None if points is None else points[members]
@@ -173,6 +174,7 @@ def verify(
             found = here.search(inside, statistic.list_length(len(inside)))
         matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
         lost = int(data.duplicates[i])
+        seen[f"group {label!r}"] = statistic.seen(found)
         groups.append(measured_group(statistic, label, found, inside, lost, matched))
         ends.append(extremes(found, data.rows[members], max(ks)))
         if progress is not None:
@@ -191,6 +193,8 @@ def verify(
     if not groups:
         odd = extremes(near, data.rows, max(ks))
         behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
+    remarks = [small, data.note or close.sentence(), statistic.note]
+    remarks.append(seen_sentence(statistic.name, seen))
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
@@ -207,7 +211,7 @@ def verify(
         unlabelled=unlabelled + data.unlabelled,
         near_copies=close.points,
         left_out=data.left_out,
-        notes=(*notes, *filter(None, [small, data.note or close.sentence(), statistic.note])),
+        notes=(*notes, *filter(None, remarks)),
         details=Details(
             hashed,
             statistic.name,

@@ -17,20 +17,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from uomh.files import replacing
+from uomh.report.kept import SCORES
 from uomh.text import shortened
 
 BINS = 100
 """of a histogram, as in the paper"""
 SHOWN = 0.99
 """share of either set that the axis reaches; what lies beyond is in the bins at its ends"""
-SCORES = {
-    "lowdim_False": ("likelihood", "log-likelihood in nats"),
-    "lowdim_True": ("likelihood_low_dim", "log-density of the codes in nats"),
-    "reconstruction": ("reconstruction", "squared distance to the restored point, negative"),
-    "neighbour": ("neighbour", "distance to the nearest sample in features, negative"),
-    "likelihood_id": ("likelihood_id", "lower place of likelihood and pointwise dimension"),
-}
-"""names of scores in files of arrays: those in pictures' names, and what they are"""
 _INSIDE, _OUTSIDE, _BOUNDARY = "#4c78a8", "#e8a33d", "#b3243c"
 
 
