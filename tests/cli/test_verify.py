@@ -96,7 +96,7 @@ def test_a_partition_says_how_it_was_made(sets, tmp_path):
         (["--dataset", "mnits"], "unknown data set"),
         (["--dataset", "{}/mixed.npz", "--k", "1"], "k must be at least 2"),
         (["--dataset", "{}/mixed.npz", "--k", "a"], "--k takes whole numbers"),
-        (["--dataset", "{}/mixed.npz", "--k", "200"], "points, and k = 200 needs at least 202"),
+        (["--dataset", "{}/mixed.npz", "--k", "200"], "no group has the 202 points"),
         (["--dataset", "{}/mixed.npz", "--duplicates", "dorp"], "did you mean 'drop'"),
         (["--dataset", "{}/mixed.npz", "--by", "no.npy"], "no file of labels 'no.npy'"),
         (["--dataset", "{}/mixed.npz", "--by", "kmaens"], "did you mean 'kmeans'"),
@@ -135,3 +135,15 @@ def test_sets_of_one_name_have_folders_of_their_own(sets, tmp_path):
     assert result.exit_code == 0, result.output
     for name in ("mixed.npz", "mixed.npz-2"):
         assert (tmp_path / "out" / name / "dimension.json").is_file()
+
+
+def test_small_groups_are_left_out_and_named(sets, tmp_path):
+    x, y = np.random.default_rng(0).random((90, 3)), np.repeat([0, 1, 2], [40, 45, 5])
+    np.savez(tmp_path / "small.npz", x=x.astype(np.float32), y=y)
+    result = run("--dataset", tmp_path / "small.npz", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "The group 2 (5 points) is too small" in " ".join(result.output.split())
+    report = json.loads(
+        run("--dataset", tmp_path / "small.npz", "--min-group", 41, "--json", *QUICK).stdout
+    )
+    assert report["left_out"] == {"0": 40, "2": 5}

@@ -52,7 +52,7 @@ def test_json_has_the_stable_keys(union):
     assert set(found) == {
         *("dataset", "fingerprint", "estimator", "n", "ambient_dim", "by"),
         *("groups", "whole", "claims", "power", "verdict", "unlabelled", "near_copies"),
-        "notes",
+        *("left_out", "notes"),
     }
     assert (found["n"], found["ambient_dim"], found["by"]) == (len(x), 20, "class")
     group = found["groups"][0]
@@ -184,14 +184,15 @@ WITH_NAN = np.where(np.arange(60)[:, None] == 7, np.nan, GOOD)
         (GOOD, HALVES, {"k": (1,)}, "k must be at least 2"),
         (GOOD, HALVES, {"k": ()}, "k must be at least 2"),
         (GOOD, HALVES, {"k": (2.5,)}, "whole numbers"),
-        (GOOD, HALVES, {"k": (40,)}, "group '0' has 30 points, and k = 40 needs at least 42"),
-        (GOOD, np.arange(60) == 3, {}, "group 'True' has 1 points, and k = 10 needs at least 12"),
+        (GOOD, HALVES, {"k": (40,)}, "no group has the 42 points .* largest, '0', has 30"),
+        (GOOD, HALVES, {"min_group": 5}, "min_group is 5, and k = 10 needs at least 12 points"),
+        (GOOD, HALVES, {"min_group": 31}, "no group has the 31 points .* largest, '0', has 30"),
         (GOOD[:5], None, {}, "the data set has 5 points"),
         (
             np.repeat(GOOD[:13], 5, axis=0),
             np.repeat(np.arange(13) % 2, 5),
             {},
-            "group '0' has 7 points after 28 duplicates were dropped",
+            "largest, '0', has 7 after 28 duplicates were dropped",
         ),
         (GOOD, HALVES[:50], {}, "one label for each of 60 points"),
         (GOOD, np.full(60, np.nan), {}, "no label at all"),

@@ -151,8 +151,8 @@ def test_neighbours_are_enough_for_what_works_from_distances():
         ({"estimator": "twon"}, "did you mean 'twonn'"),
         ({"estimator": "no.py:Mine"}, "there is no file 'no.py'"),
         ({"estimator": "geomle", "k": 3}, "k must be at least 4 for geomle; it is 3"),
-        ({"estimator": "knn", "k": 70}, "has 120 points, and k = 70 needs at least 142"),
-        ({"estimator": "mom", "k": 130}, "has 120 points, and k = 130 needs at least 132"),
+        ({"estimator": "knn", "k": 70}, "no group has the 142 points .* has 120"),
+        ({"estimator": "mom", "k": 130}, "no group has the 132 points .* has 120"),
     ],
 )
 def test_what_an_estimator_cannot_do_is_one_sentence(options, says):

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 import uomh
 from uomh.errors import UomhError
-from uomh.neighbours import bounds, distinct, exact, measure, nearest_neighbours
+from uomh.neighbours import bands, bounds, distinct, exact, measure, nearest_neighbours
 from uomh.neighbours.core import Points
 from uomh.parallel import Progress
 
@@ -205,11 +205,11 @@ def test_guesses_memory_and_caches_do_not_change_the_answer(monkeypatch):
     plain = nearest_neighbours(X, 12)
     assert_exact(plain, *brute(X, 12))
     settings = [
-        (exact, "MISS", 0.9),
-        (exact, "WAITING_PAIRS", 20_000),
+        (bands, "MISS", 0.9),
+        (bands, "WAITING_PAIRS", 20_000),
         (exact, "CACHE_BYTES", 0),
         (measure, "LISTED_PAIRS", 5_000),
-        (exact, "BAND", 300),
+        (bands, "BAND", 300),
         (bounds, "DIMENSIONS", (4, 8)),
     ]
     for module, name, value in settings:

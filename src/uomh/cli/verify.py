@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from uomh.data import Data
     from uomh.dimension.result import DimensionReport
+    from uomh.report.sheets import Sheets
 
 
 @sentences
@@ -58,6 +59,17 @@ def verify(
     tolerance: Annotated[
         float, typer.Option(help="share of the typical nearest distance that is nearly a copy")
     ] = 1e-3,
+    min_group: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="leave smaller groups out; by default below k + 2 points"),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="where it is computed: serial, processes or ray")
+    ] = "serial",
+    jobs: Annotated[int | None, typer.Option(help="pieces at a time")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto; needs --out")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="folder for dimension.{json,csv,png,pdf,svg}"),
@@ -93,10 +105,13 @@ def verify(
     from uomh.data import load_data
     from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
+    from uomh.parallel import Parallel
+    from uomh.report.sheets import sheets_of
 
+    parallel = Parallel(backend, jobs, ray_address)
     silent = quiet or as_json
     say_device(device, silent)
-    reports = []
+    reports, sheets = [], []
     for name in names:
         options = {
             **given(data_root=data_root, resize=resize, skip_broken=skip_broken),
@@ -121,6 +136,7 @@ def verify(
                 duplicates=duplicates,  # type: ignore[arg-type]  # checked above
                 near_duplicates=near_duplicates,  # type: ignore[arg-type]  # checked above
                 tolerance=tolerance,
+                min_group=min_group,
                 seed=seed,
                 classes=classes or None,
                 name=data.name,
@@ -129,26 +145,34 @@ def verify(
                 unlabelled=data.unlabelled,
                 notes=[note for note in data.notes if note != counted],
                 device=device,
+                parallel=parallel,
+                folder=output,
                 progress=display,
             )
         reports.append(report)
+        if output is not None and report.details is not None:
+            sheets.append(sheets_of(report.details, x, data.levels))
         if not silent:
             show(report)
     if output is not None:
         with only_writer(output):
-            save(reports, output)
+            save(reports, output, sheets)
         say(f"{output}/dimension.png, .pdf, .svg, .json, .csv", silent)
     if as_json:
         texts = [report.to_json() for report in reports]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
 
 
-def save(reports: list[DimensionReport], folder: Path) -> None:
-    """Write one report into the folder, or several into folders in it, and one figure."""
+def save(reports: list[DimensionReport], folder: Path, sheets: list[Sheets]) -> None:
+    """Write one report into the folder, or several into folders in it, and one figure.
+
+    The sheets of images of each stand beside it.
+    """
     from uomh.report.figures import save_dimension_figure
+    from uomh.report.sheets import save_sheets
 
     names: set[str] = set()
-    for report in reports:
+    for report, images in zip(reports, sheets, strict=True):
         place = folder
         if len(reports) > 1:
             base = report.dataset.replace("/", "_")
@@ -157,6 +181,7 @@ def save(reports: list[DimensionReport], folder: Path) -> None:
             names.add(name)
             place = folder / name
         report.save(place)
+        save_sheets(images, place)
         if place != folder:
             save_dimension_figure([report], place)
     save_dimension_figure(reports, folder)

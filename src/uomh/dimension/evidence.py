@@ -10,28 +10,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from uomh.dimension.behind import extremes, group_details, nearest_pairs, null_spreads
 from uomh.dimension.claims import Claims
 from uomh.dimension.claims.core import Evidence
 from uomh.dimension.claims.dimensions_differ import detectable_difference
+from uomh.dimension.details import Details, GroupDetails
 from uomh.dimension.groups import measured_group
-from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprint_of, prepared
+from uomh.dimension.inputs import (
+    NearDuplicates,
+    Policy,
+    checked_ks,
+    fingerprint_of,
+    groups_left_out,
+    prepared,
+)
 from uomh.dimension.nearcopies import near_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
-from uomh.dimension.statistic import Statistic, statistic_of
+from uomh.dimension.spread import Here, workplace
+from uomh.dimension.statistic import Statistic, seen_sentence, statistic_of
 from uomh.dimension.thinning import NeighbourLists, random_parts, restricted, shortened
 from uomh.dimension.values import Ints, Power, Whole
 from uomh.errors import UomhError
-from uomh.neighbours import Duplicates, Neighbours, nearest_neighbours
+from uomh.neighbours import Duplicates, Neighbours
 from uomh.neighbours.checks import text, whole_number
 from uomh.neighbours.graph import spanning_tree
+from uomh.parallel.core import Parallel
 from uomh.parallel.progress import Progress
 
 FEWEST_NULLS = 19  # the fewest that allow p = 0.05
@@ -49,6 +59,7 @@ def verify(
     duplicates: Duplicates = "drop",
     near_duplicates: NearDuplicates = "keep",
     tolerance: float = 1e-3,
+    min_group: int | None = None,
     seed: int = 0,
     neighbours: Neighbours | None = None,
     classes: Sequence[str] | None = None,
@@ -59,6 +70,8 @@ def verify(
     unlabelled: int = 0,
     notes: Sequence[str] = (),
     device: str | None = None,
+    parallel: Parallel | None = None,
+    folder: Path | None = None,
     progress: Progress | None = None,
 ) -> DimensionReport:
     """Estimate the dimension of every group and say what the differences are evidence of.
@@ -77,6 +90,8 @@ def verify(
         near_duplicates: ``"keep"`` points that are nearly copies, and say how many there are, or
             ``"drop"`` all but the first of them (see ``uomh.dimension.nearcopies``).
         tolerance: share of the typical nearest distance below which points are nearly copies.
+        min_group: the fewest points of a group that is measured; by default as many as the largest
+            k needs (k + 2). Smaller groups are left out, with their points, and named.
         seed: of the shuffles and cuts; the answer is the same for any number of threads.
         neighbours: of X within itself, instead of a search (512 each serve ten groups).
         classes: names of the labels 0, 1, ...; y then holds these numbers, or the names.
@@ -88,14 +103,17 @@ def verify(
         unlabelled: how many points without a label were left out of X before, for the report.
         notes: sentences about the data, for the report.
         device: where to search.
+        parallel: where the search and the shuffles are done, by default in this process; the answer
+            is the same to the bit.
+        folder: for the pieces of other workers, which all of them see; by default a temporary one.
         progress: is told of the stages ``neighbours``, ``nulls`` and ``groups``.
 
     Returns:
         The report; ``.save(directory)`` writes it, a notebook shows it as a table.
 
     Raises:
-        UomhError: k < 2, NaN, too few points in a group, all points alike, lists too short, labels
-            that are none or not one a point, missing labels where neighbours are given; an unknown
+        UomhError: k < 2, NaN, no group with enough points, all points alike, lists too short,
+            labels that are none or not one a point, missing ones beside given neighbours; no such
             estimator, or one that needs points that were not given.
 
     Examples:
@@ -118,13 +136,20 @@ def verify(
     policy = Policy(duplicates, near_duplicates, tolerance, device)
     statistic = statistic_of(str(estimator), None if k is None else checked_ks(k), seed)
     ks = statistic.ks
-    data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest())
+    data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest(), min_group)
     points, labels, names = data.points, data.labels, data.names
+
+    def key() -> str:
+        settings = (*ks, nulls, seed, str(estimator))
+        return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
+
+    work = workplace(parallel, folder, key, device=device, progress=progress)
     sizes = np.bincount(labels)
     m = len(labels)
     if data.neighbours is None:
         width = min(m - 1, max(statistic.list_length(m), _width(sizes, m, statistic.width())))
-        found = _search(points, width, device, progress)
+        assert points is not None
+        found = work.search(points, width)
     else:
         found = data.neighbours
     lists = statistic.lists(found, points)
@@ -136,24 +161,22 @@ def verify(
     shuffles = Shuffles(labels, nulls, seed)
     null = None
     if len(names) > 1:
-        null = np.array(
-            shuffles(
-                lambda mixed: statistic.parts(lists, mixed, ks),
-                torch.get_num_threads() if statistic.concurrent else 1,
-                partial(progress.stage, "nulls") if progress else None,
-            )
-        )
-    groups = []
+        null = work.null(shuffles, statistic, lists, str(estimator))
+    work.done()
+    groups, ends, here = [], [], Here(device)
+    seen = {"all points": statistic.seen(near)}
     for i, label in enumerate(names):
         members = np.flatnonzero(labels == i)
         inside = None if points is None else points[members]
         if inside is None:
             found = restricted(near, members)
         else:
-            found = _search(inside, statistic.list_length(len(inside)), device)
+            found = here.search(inside, statistic.list_length(len(inside)))
         matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
         lost = int(data.duplicates[i])
+        seen[f"group {label!r}"] = statistic.seen(found)
         groups.append(measured_group(statistic, label, found, inside, lost, matched))
+        ends.append(extremes(found, data.rows[members], max(ks)))
         if progress is not None:
             progress.stage("groups", i + 1, len(names))
     if null is None:
@@ -165,6 +188,13 @@ def verify(
         claims = Claims.decide(
             Evidence(groups, ks, null, shuffles, lists.nearest, tree, why, from_points)
         )
+    small = groups_left_out(data.left_out)
+    behind = group_details(groups, ends, labels, lists.nearest, null)
+    if not groups:
+        odd = extremes(near, data.rows, max(ks))
+        behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
+    remarks = [small, data.note or close.sentence(), statistic.note]
+    remarks.append(seen_sentence(statistic.name, seen))
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
@@ -180,7 +210,17 @@ def verify(
         verdict=claims.verdict(name, groups, from_points=from_points),
         unlabelled=unlabelled + data.unlabelled,
         near_copies=close.points,
-        notes=(*notes, *filter(None, [data.note or close.sentence(), statistic.note])),
+        left_out=data.left_out,
+        notes=(*notes, *filter(None, remarks)),
+        details=Details(
+            hashed,
+            statistic.name,
+            max(ks),
+            null_spreads(groups, null),
+            behind,
+            nearest_pairs(near, data.rows),
+            float(np.median(near.distances[:, 0])),
+        ),
     )
 
 
@@ -198,11 +238,6 @@ def _width(sizes: Ints, m: int, k: int) -> int:
         return 0
     needed = (k + 5 * math.sqrt(k * (1 - share))) / share
     return min(math.ceil(needed), _WIDEST, _ENTRIES // m)
-
-
-def _search(points: Any, k: int, device: Any, progress: Progress | None = None) -> Neighbours:
-    """Neighbours of the points among themselves; copies were dealt with before."""
-    return nearest_neighbours(points, k, duplicates="keep", device=device, progress=progress)
 
 
 def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -15,6 +15,7 @@ from uomh.data.labels import UNLABELLED, Numbering
 from uomh.devices import checked_device
 from uomh.dimension.core import Coordinates
 from uomh.dimension.nearcopies import NearCopies, without_near_copies
+from uomh.dimension.thinning import restricted
 from uomh.dimension.values import Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours, distinct
@@ -22,6 +23,9 @@ from uomh.neighbours.checks import one_of, real_number, whole_number
 from uomh.neighbours.core import BLOCK_BYTES, Points
 
 NearDuplicates = Literal["keep", "drop"]
+
+NAMED = 10
+"""groups left out that a sentence names; the report has them all"""
 
 
 def checked_ks(k: int | Sequence[int]) -> tuple[int, ...]:
@@ -69,6 +73,7 @@ class Prepared:
 
     Attributes:
         points: (m, D), or None where neighbours stand for them.
+        rows: (m,) where each stands among the points that were given.
         neighbours: given ones, by position among the m points.
         labels: (m,) groups 0 to C-1; zeros where there are none.
         names: of the groups.
@@ -76,9 +81,11 @@ class Prepared:
         unlabelled: how many points have no label and were left out.
         near: the near-copies there were, where they were left out.
         note: what was left out as near-copies, as a sentence; or empty.
+        left_out: the groups that were left out as too small, and how many points they had.
     """
 
     points: Coordinates | None
+    rows: Ints
     neighbours: Neighbours | None
     labels: Ints
     names: Sequence[str]
@@ -86,17 +93,34 @@ class Prepared:
     unlabelled: int
     near: NearCopies | None
     note: str
+    left_out: dict[str, int]
 
 
 def prepared(
-    X: Any, y: Any, neighbours: Any, classes: Any, policy: Policy, k: int, fewest: int
+    X: Any,
+    y: Any,
+    neighbours: Any,
+    classes: Any,
+    policy: Policy,
+    k: int,
+    fewest: int,
+    min_group: int | None = None,
 ) -> Prepared:
     """The set and its groups as ``verify`` measures them; see there for the arguments.
 
+    Groups of fewer than ``min_group`` points, by default the ``fewest`` that k neighbours need, are
+    left out, and their points with them.
+
     Raises:
-        UomhError: what is given is no set of points with labels, or a group has fewer than
-            ``fewest`` points, which k neighbours need.
+        UomhError: what is given is no set of points with labels, no group is large enough, or
+            ``min_group`` is smaller than ``fewest``.
     """
+    least = fewest if min_group is None else whole_number(min_group, "min_group", 1)
+    if least < fewest:
+        raise UomhError(
+            f"min_group is {least}, and k = {k} needs at least {fewest} points in a group; "
+            "raise it, or use a smaller k"
+        )
     if not isinstance(neighbours, Neighbours | None):
         raise UomhError(
             "neighbours must be what uomh.nearest_neighbours gives; it is "
@@ -139,11 +163,57 @@ def prepared(
             )
             rows, labels, points = rows[apart], labels[apart], points[apart]
     require_size("the data set", len(rows), len(among) - len(rows), k, fewest)
-    sizes = np.bincount(labels, minlength=len(names))
-    for label, size, copies in zip(names, sizes.tolist(), dropped.tolist(), strict=False):
-        require_size(f"group {label!r}", size, copies, k, fewest)
     searched = None if neighbours is None else renumbered(neighbours, total)
-    return Prepared(points, searched, labels, names, dropped, missing, near, note)
+    large, left_out = large_groups(labels, names, dropped, least)
+    if left_out:
+        members = np.flatnonzero(large[labels])
+        rows = rows[members]
+        points = None if points is None else points[members]
+        searched = None if searched is None else restricted(searched, members)
+        labels, dropped = (np.cumsum(large) - 1)[labels[members]], dropped[large]
+        names = [name for name in names if name not in left_out]
+    return Prepared(points, rows, searched, labels, names, dropped, missing, near, note, left_out)
+
+
+def large_groups(
+    labels: Ints, names: Sequence[str], dropped: Ints, least: int
+) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    """Which groups have so many points (C,), and the sizes of the others by name.
+
+    Raises:
+        UomhError: none has.
+    """
+    sizes = np.bincount(labels, minlength=len(names))
+    large = sizes >= least
+    if names and not large.any():
+        most = int(sizes.argmax())
+        after = f" after {dropped[most]} duplicates were dropped" if dropped[most] else ""
+        raise UomhError(
+            f"no group has the {least} points that can be measured; the largest, {names[most]!r}, "
+            f"has {sizes[most]}{after}; use a smaller k, or larger groups"
+        )
+    pairs = zip(names, sizes.tolist(), strict=False)  # a set without groups has a size all the same
+    return large, {name: size for name, size in pairs if size < least}
+
+
+def groups_left_out(left_out: Mapping[str, int]) -> str:
+    """Which groups were too small, as a sentence for the report; empty where none was.
+
+    >>> groups_left_out({"yeti": 3})
+    'The group yeti (3 points) is too small to be measured and was left out.'
+    """
+    if not left_out:
+        return ""
+    names = [f"{name} ({size:,})" for name, size in left_out.items()]
+    if len(names) == 1:
+        [(name, size)] = left_out.items()
+        points = "point" if size == 1 else "points"
+        return f"The group {name} ({size:,} {points}) is too small to be measured and was left out."
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return (
+        f"{len(names):,} groups with {sum(left_out.values()):,} points in all are too small to be "
+        f"measured and were left out: {', '.join(names[:NAMED])}{more}."
+    )
 
 
 def labels_of(
@@ -259,7 +329,7 @@ def renumbered(neighbours: Neighbours, n: int) -> Neighbours:
 
 
 def fingerprint_of(
-    points: NDArray[Any] | None, found: Neighbours, labels: Ints, names: Sequence[str]
+    points: NDArray[Any] | None, found: Neighbours | None, labels: Ints, names: Sequence[str]
 ) -> str:
     """A hash (SHA-256, 16 digits) of the points, or of the neighbours without them, and labels.
 
@@ -267,6 +337,7 @@ def fingerprint_of(
     """
     digest = hashlib.sha256()
     if points is None:
+        assert found is not None
         digest.update(found.indices.tobytes())
         digest.update(found.distances.tobytes())
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -48,16 +49,24 @@ class Shuffles:
             progress: called with (done, total).
         """
 
-        def shuffled(draw: int) -> Value:
-            return statistic(np.random.default_rng((self.seed, draw)).permutation(self.labels))
+        def of_shuffled(draw: int) -> Value:
+            return statistic(self.shuffled(draw))
 
         values = []
-        with ThreadPoolExecutor(threads) as pool:
-            for value in pool.map(shuffled, range(self.draws)):
+        # Each of several threads computes by itself: they would wait for each other's parts.
+        from uomh.parallel.core import computing_with  # brings torch
+
+        alone = computing_with(1) if threads > 1 else nullcontext()
+        with alone, ThreadPoolExecutor(threads) as pool:
+            for value in pool.map(of_shuffled, range(self.draws)):
                 values.append(value)
                 if progress is not None:
                     progress(len(values), self.draws)
         return values
+
+    def shuffled(self, draw: int) -> Ints:
+        """The labels of one shuffle."""
+        return np.random.default_rng((self.seed, draw)).permutation(self.labels)
 
 
 def p_value(observed: float, null: Floats) -> float:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -112,6 +113,11 @@ class Statistic:
         """The dimension of a set at every k, with its interval, from neighbours within it."""
         apart = without_copies(found)
         return {k: Estimate(*self._refit(apart, points, k, halves=True)) for k in self.ks}
+
+    def seen(self, found: Neighbours) -> dict[int, float]:
+        """By k, the share of a set's points that its estimates rest on."""
+        apart = without_copies(found)
+        return {k: self._at(k).seen(apart) for k in self.ks}
 
     def dimension(self, found: Neighbours, points: Coordinates | None, k: int) -> float:
         """The dimension of a set at any k that the estimator can have."""
@@ -222,6 +228,11 @@ class Harmonic(Statistic):
             result[k] = Estimate(result[k].dimension, *ends)
         return result
 
+    def seen(self, found: Neighbours) -> dict[int, float]:
+        """All of the points, at every k."""
+        del found
+        return dict.fromkeys(self.ks, 1.0)
+
     def dimension(self, found: Neighbours, points: Coordinates | None, k: int) -> float:
         """The dimension of a set at any k from 2."""
         del points
@@ -263,6 +274,29 @@ def statistic_of(estimator: str, ks: Sequence[int] | None = None, seed: int = 0)
     """
     cls = registry.load("estimators", estimator)
     return Harmonic(ks, seed) if cls is MLE else Statistic(cls, ks, seed)
+
+
+def seen_sentence(name: str, seen: Mapping[str, Mapping[int, float]]) -> str:
+    """What is to be said where estimates rest on a part of the points alone; else nothing.
+
+    Args:
+        name: of the estimator.
+        seen: shares by k, by what set they are of.
+
+    >>> print(seen_sentence("shortest_path", {"all points": {3: 1.0}, "group 'a'": {3: 0.5}}))
+    shortest_path rests on a connected part of the points alone: 50% of group 'a' at k = 3; raise k.
+    >>> seen_sentence("mle", {"all points": {3: 1.0}})
+    ''
+    """
+    parts = [
+        f"{math.floor(100 * share)}% of {what} at k = {k}"
+        for what, shares in seen.items()
+        for k, share in shares.items()
+        if share < 1
+    ]
+    if not parts:
+        return ""
+    return f"{name} rests on a connected part of the points alone: {', '.join(parts)}; raise k."
 
 
 def inverse_from_logs(logs: NDArray[np.floating], ks: Sequence[int]) -> Floats:

@@ -6,7 +6,7 @@ the k nearest in P are the first k of them. A list of K neighbours therefore ans
 in which x has k fellows among its K nearest (about k/p of them are needed where P holds a share p),
 exactly and without a distance computed. Partitions are given as labels, so 199 random partitions
 cost 199 gathers of labels by neighbour; the few points that run short are searched inside their
-part.
+part, as are all where the parts are so small that most would run short (`neighbours.parts`).
 
 *Intervals.* Neighbouring points share their neighbours, so their local estimates are not
 independent and a bootstrap over points gives intervals that are too narrow. Two disjoint random
@@ -42,6 +42,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -50,7 +52,8 @@ from scipy.stats import t as student
 
 from uomh.dimension.values import Ints
 from uomh.errors import UomhError
-from uomh.neighbours import Neighbours, nearest_neighbours
+from uomh.neighbours import Neighbours
+from uomh.neighbours.parts import Parts
 
 Interval = tuple[float, float]
 UNKNOWN: Interval = (0.0, math.inf)
@@ -79,6 +82,8 @@ class NeighbourLists:
     ) -> None:
         self.m, self.width = found.distances.shape
         self.points = points
+        self._parts: Parts | None = None
+        self._lock = Lock()
         self.nearest = found.indices[:, 0].copy()
         self.indices = found.indices.astype(np.int32)
         self.values = found.distances if values is None else values
@@ -86,6 +91,26 @@ class NeighbourLists:
         self._copies = int(copies.sum(axis=1).max())
         if self._copies:
             self.indices[copies] = self.m
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a worker needs of it, by name; `read` is the way back."""
+        arrays = {"indices": self.indices, "values": self.values}
+        arrays["copies"] = np.array(self._copies)
+        return arrays if self.points is None else arrays | {"points": self.points}
+
+    @classmethod
+    def read(cls, folder: Path) -> NeighbourLists:
+        """The lists whose `arrays` stand in a folder as files, mapped into memory."""
+        lists = cls.__new__(cls)
+        lists.indices, lists.values = (
+            np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("indices", "values")
+        )
+        lists.m, lists.width = lists.indices.shape
+        points = folder / "points.npy"
+        lists.points = np.load(points, mmap_mode="r") if points.exists() else None
+        lists._copies = int(np.load(folder / "copies.npy"))
+        lists._parts, lists._lock = None, Lock()
+        return lists
 
     def pieces(
         self, labels: Ints, k: int
@@ -117,9 +142,8 @@ class NeighbourLists:
                 yield block[enough], columns
                 short.append(block[~enough])
             rows = np.concatenate(short) if short else rows
-        for part in np.unique(labels[rows]):
-            asked = rows[labels[rows] == part]
-            yield asked, self._searched(np.flatnonzero(labels == part), asked, k)
+        if len(rows):
+            yield rows, self._searched(labels, rows, k)
 
     def within(self, labels: Ints, k: int) -> Neighbours:
         """The k nearest fellows of every point; see `pieces`. Distances must have been kept."""
@@ -142,26 +166,28 @@ class NeighbourLists:
             return []
         return [typical, self.width] if typical < self.width else [self.width]
 
-    def _searched(self, members: NDArray[np.int64], asked: NDArray[np.int64], k: int) -> Neighbours:
-        """The k nearest fellows of a few members of a part, by a search inside it."""
+    def _searched(self, labels: Ints, asked: NDArray[np.int64], k: int) -> Neighbours:
+        """The k nearest fellows of some points, by a search inside their parts."""
         if self.points is None:
             raise UomhError(
-                f"the neighbour lists are too short: {len(asked)} of {len(members)} points of a "
-                f"group have fewer than {k} neighbours of their own group in a list of "
-                f"{self.width}; give longer lists, or the points as well"
+                f"the neighbour lists are too short: {len(asked)} of {self.m} points have fewer "
+                f"than {k} neighbours of their own group in a list of {self.width}; give longer "
+                "lists, or the points as well"
             )
-        inside, wanted = self.points[members], k + self._copies
-        if len(asked) > len(members) // 4:
-            found = nearest_neighbours(inside, min(wanted, len(members) - 1), duplicates="keep")
-            at = np.searchsorted(members, asked)
-            distances, indices = found.distances[at], found.indices[at]
-        else:  # a query that is itself a member comes back first, at distance 0, and is skipped
-            found = nearest_neighbours(
-                inside, min(wanted + 1, len(members)), self.points[asked], duplicates="keep"
-            )
-            distances, indices = found.distances, found.indices
-        near = np.arange(len(asked))[:, None], first_positive(distances, k)
-        return Neighbours(distances[near], members[indices[near]], asked)
+        with self._lock:
+            if self._parts is None:
+                self._parts = Parts(self.points)
+        others = np.bincount(labels[labels >= 0])[labels[asked]] - 1
+        wanted = np.minimum(k + self._copies, others)
+        result = Neighbours(
+            np.empty((len(asked), k)), np.empty((len(asked), k), dtype=np.int64), asked
+        )
+        for width in np.unique(wanted).tolist():  # one, but where copies are kept
+            (at,) = np.nonzero(wanted == width)
+            distances, indices = self._parts.nearest(labels, asked[at], width)
+            near = np.arange(len(at))[:, None], first_positive(distances, k)
+            result.distances[at], result.indices[at] = distances[near], indices[near]
+        return result
 
 
 def first_of(inside: NDArray[np.bool_], k: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from uomh.neighbours.bands import BAND, CACHE_BYTES, Tables
 from uomh.neighbours.bounds import (
     FLOAT_COST,
     LIST_COST,
@@ -30,7 +31,7 @@ from uomh.neighbours.bounds import (
     make_sketch,
 )
 from uomh.neighbours.core import Points
-from uomh.neighbours.exact import BAND, CACHE_BYTES, PLAN, TINY, Tables
+from uomh.neighbours.exact import PLAN, TINY
 from uomh.neighbours.measure import squared_distances
 from uomh.parallel.progress import Progress
 

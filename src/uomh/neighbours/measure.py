@@ -115,7 +115,7 @@ class Candidates:
         self.listed, self.length = [], 0
         # A bound may exceed the distance by 2^-22 of it; see `bounds`.
         below = low * np.float64(self.unit * (1 - 1e-6))
-        early = _place(row, len(self.rows)) < self.k + (self.k + 1) // 2
+        early = place_in_row(row, len(self.rows)) < self.k + (self.k + 1) // 2
         for turn in (early, ~early):
             near = turn & (below <= self.squared[:, -1][row])
             self._measure(row[near], column[near])
@@ -132,7 +132,7 @@ class Candidates:
         squared = np.concatenate([squared, self.squared[old_row, old_place]])
         order = _ordered(row, squared, column)
         row, column, squared = row[order], column[order], squared[order]
-        place = _place(row, len(self.rows))
+        place = place_in_row(row, len(self.rows))
         best = place < self.k
         self.squared[row[best], place[best]] = squared[best]
         self.found[row[best], place[best]] = column[best]
@@ -155,7 +155,7 @@ def _ordered(row: Rows, squared: NDArray[np.float64], column: Rows) -> Rows:
     return order
 
 
-def _place(row: Rows, n: int) -> Rows:
+def place_in_row(row: Rows, n: int) -> Rows:
     """The position of each entry among those of its row; rows ascend."""
     counts = np.bincount(row, minlength=n)
     return np.arange(len(row)) - (counts.cumsum() - counts)[row]

@@ -1,0 +1,44 @@
+"""Neighbours of some of the points of a set among all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from uomh.neighbours.core import Neighbours, Points
+from uomh.neighbours.exact import search
+from uomh.parallel.progress import Progress
+
+
+def neighbours_of(
+    X: Any,
+    rows: NDArray[np.integer[Any]],
+    k: int,
+    *,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> Neighbours:
+    """The k nearest neighbours of the points in these rows, as a search within X finds them.
+
+    Copies count as neighbours, at distance zero.
+
+    Args:
+        X: (n, ...) finite points, more than k.
+        rows: (m,) of X.
+        k: the number of neighbours.
+        device: of the search.
+        progress: is told of the stage `neighbours`.
+
+    Returns:
+        Neighbours of these rows.
+    """
+    points, rows = Points(X), np.asarray(rows, dtype=np.int64)
+    options: Any = {"device": device, "progress": progress}
+    asked = points.only(rows)
+    distances, found = search(points, k + 1, asked, points.largest(), **options)
+    others = found != rows[:, None]
+    kept = others & (np.cumsum(others, axis=1) <= k)
+    return Neighbours(distances[kept].reshape(-1, k), found[kept].reshape(-1, k), rows)
