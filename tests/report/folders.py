@@ -105,3 +105,34 @@ def experiment(folder):
     content = {"name": "table2", "summary": "One model or several.", "cells": cells, "runs": runs}
     (folder / "experiment.json").write_text(json.dumps(content | {"seeds": 3, "scale": 0.5}))
     return folder
+
+
+def arrays(run, seed=0):
+    """What measuring leaves in a run's folder: pairs, odd samples, scores, dimensions."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (10, 1, 8, 8), dtype=np.uint8)
+    content = {
+        "closest_pairs": {
+            "sample_points": images,
+            "training_points": images,
+            "distances": np.arange(10.0),
+            "levels": np.array(256),
+        },
+        "between": {"sample_points": images[:3], "levels": np.array(256)},
+        "pointwise_id": {
+            "samples": rng.normal(5, 1, 200),
+            "training": rng.normal(6, 1, 200),
+            "limits": np.array([4.0, 8.0]),
+            "k": np.array(10),
+        },
+        "ood_svhn": {
+            "is_test_lowdim_False": rng.normal(0, 1, 100),
+            "oos_test_lowdim_False": np.append(rng.normal(3, 1, 100), np.inf),
+            "threshold_lowdim_False": np.array(1.5),
+        },
+    }
+    for name, values in content.items():
+        (run / "arrays" / name).mkdir(parents=True)
+        for key, array in values.items():
+            np.save(run / "arrays" / name / f"{key}.npy", array)
+    return content

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -226,8 +227,6 @@ def test_a_run_with_a_damaged_piece_has_a_page(piece, damage, tmp_path):
 
 
 def test_vectors_and_unlabelled_data_have_a_page(tmp_path):
-    import numpy as np
-
     import uomh
 
     x = np.random.default_rng(0).random((60, 3))
@@ -265,7 +264,6 @@ def test_the_command_writes_a_page_and_refuses_other_files(results, tmp_path):
 
 
 def test_ten_runs_make_a_page_under_15_mb(tmp_path):
-    import numpy as np
     from PIL import Image
 
     noise = np.random.default_rng(0)
@@ -336,3 +334,43 @@ def marks(tmp_path, *values, **more):
 )
 def test_the_best_is_marked_by_its_direction(values, more, expected, tmp_path):
     assert marks(tmp_path, *values, **more) == expected
+
+
+def test_what_measuring_left_is_shown(tmp_path):
+    run = folders.run(tmp_path / "run")
+    content = folders.arrays(run)
+    text = page([run])
+    shown = words(text)
+    assert "Nearest training images" in shown
+    assert "Between the manifolds" in shown
+    samples, training, line = states(text, "run1-ood-ood-svhn-lowdim_False")[""]["data"]
+    assert sum(samples["y"]) == pytest.approx(1)
+    assert sum(training["y"]) == pytest.approx(1)
+    assert line["x"] == [1.5, 1.5]
+    names = [trace.get("name") for trace in states(text, "run1-pointwise")[""]["data"]]
+    assert names[:2] == ["training points", "samples"]
+    middle = float(np.median(content["pointwise_id"]["samples"]))
+    assert f"half of samples are below {middle:.3f}" in shown
+    assert "uomh evaluate --ood D writes them" not in shown
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"[]"])
+@pytest.mark.parametrize("name", ["closest_pairs", "between", "pointwise_id", "ood_svhn"])
+def test_damaged_arrays_are_left_out(name, damage, tmp_path):
+    run = folders.run(tmp_path / "run")
+    folders.arrays(run)
+    for file in (run / "arrays" / name).iterdir():
+        file.write_bytes(damage)
+    assert "Runs" in words(page([run]))
+
+
+def test_images_of_pairs_are_at_full_pixels_each_above_its_like():
+    from uomh.report.kept import _in_rows
+
+    rng = np.random.default_rng(0)
+    above, below = rng.integers(0, 256, (2, 10, 5, 4, 3), dtype=np.uint8)
+    sheet = _in_rows(above, below)
+    assert sheet.shape == (2 * (2 * 6 + 4) - 5, 8 * 5 - 1, 3)
+    assert (sheet[:5, 5:9] == above[1]).all()
+    assert (sheet[6:11, 5:9] == below[1]).all()
+    assert (sheet[16:21, :4] == above[8]).all()

@@ -12,12 +12,15 @@ from uomh.metrics.copies import Memorisation, memorisation
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.intervals import Estimate
+from uomh.metrics.shares import Between as BetweenShares
 from uomh.metrics.shares import between_manifolds, share_beyond
 from uomh.metrics.sources import HELD_OUT, TRAIN, Source
 from uomh.metrics.values import Value
 from uomh.registry import register
 from uomh.settings import ComponentSettings, component
 
+FARTHEST = 32
+"""samples between the manifolds that are shown"""
 PAIRS = 16
 """closest pairs of a sample and a training point that are shown"""
 
@@ -56,6 +59,8 @@ class Between(Metric):
                 evaluation.features(HELD_OUT, features),
                 config.level,
             )
+            if name == self.name:
+                self._show_farthest(evaluation, drawn, found)
             of = evaluation.extractor(features).label
             number = len(evaluation.points(HELD_OUT))
             about = f"{of} features; of {number} held-out points {found.held_out.value:.4g}"
@@ -73,6 +78,19 @@ class Between(Metric):
         share = share_beyond(-top, -known, config.level, seed=evaluation.seed)
         value = share_value(share, len(top), extractor.about)
         yield name, replace(value, basis=extractor.key)
+
+    @staticmethod
+    def _show_farthest(evaluation: Evaluation, drawn: Source, found: BetweenShares) -> None:
+        """Leave the samples beyond the limit for a picture, the farthest first."""
+        far = np.argsort(-found.distances, kind="stable")[:FARTHEST]
+        far = far[found.distances[far] > found.limit]
+        evaluation.shown["between"] = {
+            "samples": far,
+            "distances": found.distances[far],
+            "limit": np.array(found.limit),
+            "sample_points": evaluation.points(drawn).x[far].numpy(),
+            "levels": np.array(evaluation.data.levels or 0),
+        }
 
 
 class MemorisationConfig(MetricConfig):

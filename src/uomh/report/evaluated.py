@@ -10,27 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from uomh.files import replacing
+from uomh.report.kept import SCORES
 from uomh.text import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BINS = 100
 """of a histogram, as in the paper"""
 SHOWN = 0.99
 """share of either set that the axis reaches; what lies beyond is in the bins at its ends"""
-SCORES = {
-    "lowdim_False": ("likelihood", "log-likelihood in nats"),
-    "lowdim_True": ("likelihood_low_dim", "log-density of the codes in nats"),
-    "reconstruction": ("reconstruction", "squared distance to the restored point, negative"),
-    "neighbour": ("neighbour", "distance to the nearest sample in features, negative"),
-    "likelihood_id": ("likelihood_id", "lower place of likelihood and pointwise dimension"),
-}
-"""names of scores in files of arrays: those in pictures' names, and what they are"""
 _INSIDE, _OUTSIDE, _BOUNDARY = "#4c78a8", "#e8a33d", "#b3243c"
 
 
@@ -54,7 +49,7 @@ def draw_measured(run_dir: Path) -> list[Path]:
 
 
 Arrays = Mapping[str, NDArray[Any]]
-Drawing = Callable[[Arrays], Figure | None]
+Drawing: TypeAlias = "Callable[[Arrays], Figure | None]"
 
 
 def _pictures(folder: Path, run_dir: Path) -> Iterator[tuple[Path, list[Path], Drawing]]:
@@ -97,6 +92,8 @@ def pairs_figure(arrays: Arrays) -> Figure | None:
     n = len(both[0])
     columns = min(n, 8)
     bands = -(-n // columns)
+    from matplotlib.figure import Figure  # takes as long as all else, where nothing is new
+
     figure = Figure(figsize=(0.9 * columns + 0.9, 2.1 * bands + 0.3), layout="constrained")
     axes = figure.subplots(2 * bands, columns, squeeze=False)
     for ax in axes.flat:
@@ -132,6 +129,8 @@ def separation_figure(
     if np.isfinite(threshold):
         low, high = min(low, threshold), max(high, threshold)
     edges = np.linspace(low, high, BINS + 1)
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     ax = figure.subplots()
     for scores, colour, name in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Picture:
 KINDS = (
     ("samples", "Samples", "drawn from the model"),
     ("reconstructions", "Reconstructions", "test images, each above its reconstruction"),
-    ("interpolation", "Latent interpolation", "decoded codes on the way between two test images"),
+    ("interpolation", "Latent interpolation", "decoded codes between two test images of a class"),
     ("closest_pairs", "Nearest training images", "samples, each beside the nearest training image"),
     ("between", "Between the manifolds", "samples farther from the training set than nearly all "
      "held-out points"),
@@ -57,7 +57,7 @@ KINDS = (
 SOURCES = {
     "samples": "a model of images that can be sampled has them once it is trained",
     "reconstructions": "a model of images with an encoder has them once it is trained",
-    "interpolation": "uomh evaluate writes it for models with codes",
+    "interpolation": "a model of images with codes has it once it is trained",
     "closest_pairs": "uomh evaluate --metrics memorisation writes it",
     "between": "uomh evaluate --metrics between writes it",
     "ood": "uomh evaluate --ood D writes them",
@@ -71,7 +71,9 @@ class Album:
     def __init__(self, budget: int = BUDGET) -> None:
         self.left = budget
 
-    def png(self, pixels: Pixels, alt: str, caption: str = "", zoom: int = 1) -> Picture:
+    def png(
+        self, pixels: Pixels, alt: str, caption: str = "", zoom: int = 1, title: str = ""
+    ) -> Picture:
         """A picture of pixels (H, W, 3)."""
         stream = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(pixels)).save(stream, format="PNG", optimize=True)
@@ -79,7 +81,7 @@ class Album:
         uri = self._uri(stream.getvalue(), "png")
         if not uri:
             caption = f"{caption} (left out: the page would be too large)".strip()
-        return Picture(uri, width, height, alt, "", caption, zoom)
+        return Picture(uri, width, height, alt, title, caption, zoom)
 
     def file(self, path: Path, title: str, alt: str, caption: str) -> Picture | None:
         """A picture of a file, pixel by pixel; None where it cannot be read."""
@@ -173,10 +175,19 @@ def _range(end: Sequence[Extreme]) -> str:
     return f"{number(first, 1)} to {number(last, 1)}"
 
 
-def pictures_of(record: RunRecord, name: str, album: Album) -> Iterator[Picture]:
-    """The pictures of a run, the known kinds first, with what they show."""
+def pictures_of(
+    record: RunRecord, name: str, album: Album, drawn: Collection[str] = ()
+) -> Iterator[Picture]:
+    """The pictures of a run, the known kinds first, with what they show.
+
+    Args:
+        record: of the run.
+        name: of the run.
+        album: that has room for them.
+        drawn: kinds that the page draws by itself.
+    """
     rank = {kind: i for i, (kind, _, _) in enumerate(KINDS)}
-    kinds = [(path, kind_of(path)) for path in record.pictures]
+    kinds = [(path, kind) for path in record.pictures if (kind := kind_of(path)) not in drawn]
     for path, kind in sorted(kinds, key=lambda pair: (rank.get(pair[1], 99), pair[0].name)):
         words = next(((title, what) for known, title, what in KINDS if known == kind), None)
         rest = path.stem.removeprefix(kind).strip("_-").replace("_", " ")
@@ -201,9 +212,9 @@ def kind_of(path: Path) -> str:
     return stem
 
 
-def absent(record: RunRecord) -> list[str]:
+def absent(record: RunRecord, drawn: Collection[str] = ()) -> list[str]:
     """Sentences on pictures that a run of images does not have; none for vectors."""
     if record.data is not None and record.data.levels is None:
         return []
-    there = {kind_of(path) for path in record.pictures}
+    there = {*map(kind_of, record.pictures), *drawn}
     return [f"{title}: {SOURCES[kind]}." for kind, title, _ in KINDS if kind not in there]

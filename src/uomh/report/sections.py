@@ -13,7 +13,9 @@ from uomh.metrics.values import Value
 from uomh.report import boxes, runcharts, setcharts
 from uomh.report.charts import Chart, Instrument, number
 from uomh.report.compare import Comparison, Setting, compared, differing
+from uomh.report.kept import kept_charts, kept_pictures
 from uomh.report.pictures import (
+    KINDS,
     Album,
     Ends,
     Picture,
@@ -113,6 +115,16 @@ class VerificationSection:
             verification.missing,
         )
 
+    def columns(self) -> list[list[Chart]]:
+        """The charts below the first in two columns of about one height."""
+        found: tuple[list[Chart], list[Chart]] = ([], [])
+        heights = [0, 0]
+        for chart in self.charts[1:]:
+            shorter = heights.index(min(heights))
+            found[shorter].append(chart)
+            heights[shorter] += chart.height + 150
+        return [column for column in found if column]
+
     @property
     def details(self) -> Details | None:
         """What stands behind the first estimator that has it kept, or None."""
@@ -146,7 +158,7 @@ class RunCard:
     run: Run
     pictures: list[Picture]
     missing: list[str]
-    chart: Chart | None
+    charts: list[Chart]
     groups: list[str]
     group_metrics: list[str]
     facts: list[tuple[str, str]]
@@ -195,12 +207,17 @@ def run_card(name: str, run: Run, album: Album) -> RunCard:
     if record.cost.total.epochs:
         facts.append(("Cost", sentence(record.cost.total.sentence())))
     facts.append(("Versions", ", ".join(f"{k} {v}" for k, v in record.versions.items())))
+    pictures = list(kept_pictures(record.folder, run.name, album))
+    drawn = [chart] if (chart := runcharts.real_against_generated(name, record)) else []
+    drawn += kept_charts(record.folder, name)
+    ours = {kind for kind, title, _ in KINDS if title in {picture.title for picture in pictures}}
+    ours |= {"ood"} if any("-ood-" in chart.id for chart in drawn) else set()
     return RunCard(
         name,
         run,
-        list(pictures_of(record, run.name, album)),
-        missing + absent(record),
-        runcharts.real_against_generated(name, record),
+        [*pictures_of(record, run.name, album, ours), *pictures],
+        missing + absent(record, ours),
+        drawn,
         list(dict.fromkeys(v.group for v in by_group if v.group is not None)),
         list(dict.fromkeys(v.name for v in by_group)),
         [(key, value) for key, value in facts if value],
@@ -214,7 +231,7 @@ def _listed(end: Sequence[Extreme]) -> str:
 def in_words(value: Any) -> str:
     """Any plain value for a person.
 
-    >>> in_words(True), in_words(None), in_words(0.12345), in_words(12345), in_words((1.5, 2.0))
+    >>> in_words(True), in_words(None), in_words(0.1234), in_words(12345), in_words((1.5, 2.0))
     ('yes', 'n/a', '0.1234', '12,345', '1.5, 2')
     """
     if value is None:

@@ -27,7 +27,13 @@ from uomh.training.load import encoder_of
 from uomh.training.lock import writing
 from uomh.training.pretrained import check_sources
 from uomh.training.resolve import ROOT, build_decided, decided, first_weights, grouped
-from uomh.training.samples import Sampler, save_reconstructions, save_samples
+from uomh.training.samples import (
+    Sampler,
+    save_by_group,
+    save_interpolation,
+    save_reconstructions,
+    save_samples,
+)
 from uomh.training.trainer import Trainer
 
 
@@ -142,6 +148,9 @@ def _fit(
                 if isinstance(model, Sampler):
                     save_samples(model, folder / "samples.png")
                 save_reconstructions(model, data, folder / "reconstructions.png")
+                save_interpolation(model, data, folder / "interpolation.png")
+                if isinstance(model, Sampler):
+                    save_by_group(model, folder / "samples_by_group.png")
     return model
 
 

@@ -1,6 +1,7 @@
 """Arrays that measuring leaves in a run's folder: what its pictures are drawn from.
 
     RUN/arrays/closest_pairs/{samples,training,distances,...}.npy
+    RUN/arrays/between/{samples,distances,limit,sample_points,levels}.npy
     RUN/arrays/pointwise_id/{samples,sample_rows,training,training_rows,limits,k}.npy
     RUN/arrays/ood_D/{is,oos}_{train,test}_lowdim_{True,False}.npy, as the paper's code names them
 
