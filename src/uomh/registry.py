@@ -240,9 +240,9 @@ def _module(path: Path, version: int) -> ModuleType:
     except Exception as error:
         del sys.modules[spec.name]
         lines = [
-            each.lineno
-            for each in traceback.extract_tb(error.__traceback__)
-            if each.filename == str(path)
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == str(path)
         ]
         line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
         raise UomhError(
