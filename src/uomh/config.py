@@ -24,7 +24,7 @@ from uomh.settings import (
     config_class,
 )
 
-Sink = Literal["tensorboard", "wandb"]
+Shown = Literal["tensorboard", "wandb"]
 Schedule = Literal["constant", "cosine", "step", "milestones"]
 
 
@@ -79,7 +79,7 @@ class TrainConfig(OptimizerConfig):
     """mirror every training image with probability one half"""
     sample_every: int | None = Field(None, ge=1)
     """epochs between two grids of samples while training; null: at the end alone"""
-    log: tuple[Sink, ...] = ("tensorboard",)
+    log: tuple[Shown, ...] = ("tensorboard",)
     """where training is shown beside metrics.jsonl: tensorboard, wandb (Weights & Biases)"""
 
     @model_validator(mode="after")

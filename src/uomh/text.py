@@ -39,10 +39,10 @@ def shortened(text: str, width: int) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
-def counted(n: int, what: str) -> str:
-    """A number of things; of one, without the plural's s.
+def counted(n: int, noun: str) -> str:
+    """A number and its noun.
 
-    >>> counted(1, "sample"), counted(2000, "sample")
-    ('1 sample', '2000 samples')
+    >>> counted(1, "image"), counted(1200, "image")
+    ('1 image', '1,200 images')
     """
-    return f"{n} {what}{'s' * (n != 1)}"
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -52,14 +52,14 @@ def compared(runs, tmp_path_factory):
 def test_runs_stand_in_one_table_of_80_columns(compared, runs):
     lines = [line.rstrip() for line in compared.output.splitlines()]
     assert max(map(len, compared.output.split("measuring")[-1].splitlines())) <= 80
-    flat = compared.output.replace("\n", "")
+    flat = " ".join(compared.output.split())
     assert f"2 runs in {runs[0].parent}" in flat
     assert f"2 runs in {runs[0].parent}, group 3" in flat
     assert [line.split()[0] for line in lines if line.startswith(("one", "two"))] != []
     assert compared.output.count("n = 180") == 2  # beside every fid
     assert "*: best; its differences to all others exclude zero" in lines
     assert "last lines: differences to the best run" in compared.output
-    assert "fid, precision, recall, density, coverage: pixels features" in compared.output
+    assert "precision, recall, density, coverage, fid: pixels features" in compared.output
 
 
 def test_a_file_has_every_number_with_its_interval_run_group_and_metric(compared, runs):

@@ -9,7 +9,7 @@ import pytest
 import uomh
 
 PACKAGES = ("uomh", *(f"uomh.{name}" for name in ("clusters", "data", "metrics", "models")))
-PACKAGES += ("uomh.parallel",)
+PACKAGES += ("uomh.parallel", "uomh.experiments")
 
 
 def run(code):

@@ -38,12 +38,16 @@ def test_two_processes_give_what_serial_gives(x, tmp_path):
     assert not list(tmp_path.iterdir())  # no piece is left
 
 
-def test_pieces_of_many_small_groups_in_one_process_at_a_time():
-    many = {"k": (3,), "nulls": 19}
-    serial = uomh.verify(X, np.arange(1300) % 100, **many)
-    assert text(serial) == text(
-        uomh.verify(X, np.arange(1300) % 100, parallel=Parallel("processes", 1), **many)
-    )
+def test_pieces_of_many_small_groups_and_of_another_estimator(tmp_path, monkeypatch):
+    y = np.arange(1300) % 100
+    options = [{"k": (3,)}, {"k": (4,), "estimator": "mom"}]
+    serial = [text(uomh.verify(X, y, nulls=19, **option)) for option in options]
+    for i, option in enumerate(options):
+        (tmp_path / str(i)).mkdir()
+        in_pieces = spread.Spread(Parallel(), tmp_path / str(i))  # one after the other, here
+        with monkeypatch.context() as patch:
+            patch.setattr("uomh.dimension.evidence.workplace", lambda *_, p=in_pieces, **__: p)
+            assert text(uomh.verify(X, y, nulls=19, **option)) == serial[i]
 
 
 @pytest.mark.parametrize("k", [1, 9])

@@ -43,7 +43,8 @@ def test_dimension_stands_beside_the_papers_values(tmp_path):
     from tests.experiments.grids import reproduced
     from uomh.dimension.result import DimensionReport
 
-    reproduced("dimension", tmp_path, "nulls=19", datasets="digits")
+    settings = ("nulls=19", "data.limit=700")
+    reproduced("dimension", tmp_path, *settings, datasets="digits")
     result = ExperimentResult.read(tmp_path / "dimension")
     (run,) = result.runs
     report = DimensionReport.load(tmp_path / "dimension" / run.folder)

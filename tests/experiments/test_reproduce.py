@@ -3,17 +3,21 @@
 import errno
 import json
 import shlex
+import shutil
 
 import pytest
 
 from tests.experiments import grids
-from tests.experiments.grids import ARMS, grid_file, run
+from tests.experiments.grids import ARMS, BASE, grid_file, run
 from tests.train.test_resume import SERVER
 from uomh.cli import app
+from uomh.cli.reproduce import reproduce
 from uomh.errors import UomhError
 from uomh.experiments import ExperimentResult, running, training
 from uomh.experiments.grid import experiment_of
 from uomh.experiments.plan import grid, plan
+from uomh.experiments.status import status
+from uomh.parallel.progress import Progress
 
 
 def numbers(result):
@@ -53,16 +57,19 @@ def test_every_arm_is_measured_and_compared_with_the_first(whole):
 
 
 def test_the_command_of_a_run_makes_that_run(whole, tmp_path):
-    _, _, result = whole
+    _, out, result = whole
     words = shlex.split(result.runs[0].command)
     assert words[:2] == ["uomh", "train"]
     app([*words[1:], "--run-dir", str(tmp_path / "run"), "--quiet"], standalone_mode=False)
+    kept = out / "small" / result.runs[0].folder / "command.txt"
+    assert kept.read_text() == result.runs[0].command + "\n"
     values = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert values["bits_per_dim"]["value"] == result.runs[0].values["bits_per_dim"]["value"]
 
 
-def test_a_second_call_makes_only_what_is_missing(whole, monkeypatch):
+def test_a_second_call_makes_only_what_is_missing(whole, tmp_path, monkeypatch):
     file, out, result = whole
+    out = shutil.copytree(out, tmp_path / "out")
     made = []
     complete = training.complete
 
@@ -221,3 +228,58 @@ def test_arms_are_chosen_by_name_with_what_they_are_compared_with():
     for wrong in ({"scale": 0.0}, {"scale": 2.0}, {"seeds": 0}, {"datasets": []}):
         with pytest.raises(UomhError):
             grid(experiment, **wrong)
+
+
+def test_a_dry_run_tells_what_runs_would_be_and_writes_nothing(tmp_path, capsys):
+    file = grid_file(tmp_path)
+    reproduce(str(file), folder=tmp_path / "out", dry_run=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert not (tmp_path / "out").exists()
+    commands = [line for line in lines if line.startswith("  uomh train --dataset digits --seed 0")]
+    assert [all(shlex.quote(text) in line for text in BASE) for line in commands] == [True, True]
+    # 180 of 200 points train, in two passes
+    assert sum("360 images in all passes, training" in line for line in lines) == 2
+    assert lines[-2].startswith("2 runs to make: about ")
+
+
+def test_its_numbers_are_those_of_the_run(whole, tmp_path):
+    file, _, result = whole
+    (run, *_) = plan(grid(experiment_of(str(file))))
+    found = training.Training.estimate(run.prepared.settings, {})
+    assert found.parameters == result.runs[0].values["parameters"]["value"]
+    seen = []
+    progress = Progress()
+    progress.advance = lambda path, points: seen.append(points)
+    training.Training.perform(run.prepared.settings, tmp_path / "run", progress)
+    assert sum(seen) == run.prepared.passes
+
+
+def test_status_tells_what_is_done_and_how_long_the_rest_takes(whole, capsys):
+    file, out, result = whole
+    reproduce(str(file), folder=out, seeds=3, status=True)
+    text = capsys.readouterr().out
+    assert "4 done, 2 missing; time left: " in text
+    asked = plan(grid(experiment_of(str(file)), seeds=3))
+    by_arm = {arm: [run.seconds for run in result.runs if run.arm == arm] for arm in ARMS}
+    mean_of_both = sum(sum(seconds) / 2 for seconds in by_arm.values())
+    assert status(out, asked).seconds_left == pytest.approx(mean_of_both)
+    assert status(out, asked, jobs=2).seconds_left == pytest.approx(mean_of_both / 2)
+
+
+def test_an_interrupted_experiment_leaves_the_table_of_what_is_done(whole, tmp_path, monkeypatch):
+    file, _, result = whole
+    complete = training.complete
+
+    def interrupted(config, *more):
+        if config.model.latent_dim == 3:
+            raise KeyboardInterrupt
+        return complete(config, *more)
+
+    monkeypatch.setattr(training, "complete", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        run(file, tmp_path / "out")
+    assert caught.value.code == 130
+    found = ExperimentResult.read(tmp_path / "out" / "small")
+    assert [run.state for run in found.runs] == ["done", "interrupted"]
+    first = result.runs[0].values["bits_per_dim"]["value"]
+    assert found.runs[0].values["bits_per_dim"]["value"] == first

@@ -41,7 +41,9 @@ def comparison_tables(
         title = f"{len(comparison.runs)} runs{where}" + (
             "" if group is None else f", group {group}"
         )
-        yield from _fitting(cells, console, title)
+        if cells.metrics:
+            yield Text(shown(title))
+            yield from _fitting(cells, console)
     yield Text("\n".join(map(shown, _notes(comparison))))
 
 
@@ -105,15 +107,13 @@ def _difference(apart: Difference) -> str:
     return text if apart.paired else f"({text})"
 
 
-def _fitting(cells: _Cells, console: PlainConsole, title: str) -> Iterator[Table]:
+def _fitting(cells: _Cells, console: PlainConsole) -> Iterator[Table]:
     """One table of a row a run; else of a row a metric; else several of a row a run."""
-    if not cells.metrics:
-        return
-    upright = _by_run(cells, cells.metrics, title)
+    upright = _by_run(cells, cells.metrics)
     if _fits(upright, console):
         yield upright
         return
-    turned = _by_metric(cells, title)
+    turned = _by_metric(cells)
     if _fits(turned, console):
         yield turned
         return
@@ -122,10 +122,10 @@ def _fitting(cells: _Cells, console: PlainConsole, title: str) -> Iterator[Table
         size = 1
         while start + size < len(cells.metrics):
             more = cells.metrics[start : start + size + 1]
-            if not _fits(_by_run(cells, more, title), console):
+            if not _fits(_by_run(cells, more), console):
                 break
             size += 1
-        yield _by_run(cells, cells.metrics[start : start + size], title if start == 0 else "")
+        yield _by_run(cells, cells.metrics[start : start + size])
         start += size
 
 
@@ -134,12 +134,12 @@ def _fits(table: Table, console: PlainConsole) -> bool:
     return Measurement.get(console, wide, table).maximum <= console.width
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=None, pad_edge=False, leading=1)
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, leading=1)
 
 
-def _by_run(cells: _Cells, metrics: Sequence[str], title: str) -> Table:
-    table = _table(title)
+def _by_run(cells: _Cells, metrics: Sequence[str]) -> Table:
+    table = _table()
     table.add_column("run", overflow="fold", max_width=24)
     for metric in metrics:
         table.add_column(shown(metric.replace("_", " ")), justify="right")
@@ -148,11 +148,11 @@ def _by_run(cells: _Cells, metrics: Sequence[str], title: str) -> Table:
     return table
 
 
-def _by_metric(cells: _Cells, title: str) -> Table:
-    table = _table(title)
-    table.add_column("metric", overflow="fold", max_width=24)
+def _by_metric(cells: _Cells) -> Table:
+    table = _table()
+    table.add_column("metric", overflow="fold", max_width=20)
     for run in cells.runs:
-        table.add_column(shown(run), justify="right", overflow="fold", max_width=24)
+        table.add_column(shown(run), justify="right", overflow="fold", max_width=28)
     for metric in cells.metrics:
         table.add_row(shown(metric), *(cells.cell(run, metric) for run in cells.runs))
     return table

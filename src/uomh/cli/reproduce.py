@@ -92,8 +92,12 @@ def reproduce(
     if status:
         show_status(place, runs, jobs or 1)
         return
-    with Display(quiet) as display:
-        carry_out(place, runs, asked.experiment.work, parallel, display)
+    try:
+        with Display(quiet) as display:
+            carry_out(place, runs, asked.experiment.work, parallel, display)
+    except KeyboardInterrupt:
+        save(gather(place, asked, runs), place)  # what is done by now
+        raise
     result = gather(place, asked, runs)
     where = save(result, place)
     draw_dimensions(place, runs, where)

@@ -237,7 +237,9 @@ def new_folder(path: Path) -> Path:
 def not_measured(config: RunConfig, data: Data) -> list[str]:
     """What will not be had for want of a split, a sentence each."""
     sentences = []
-    if not len(data.valid):
+    chooses = [m for m in config.train.metrics if m.name == config.train.selection_metric]
+    of_samples = any(hasattr(metric, "reference") for metric in chooses)
+    if not len(data.valid) and not of_samples:
         what = "no early stopping, and the last weights are kept as the best"
         hint = "data.valid_fraction holds points out"
         sentences.append(f"{data.name} has no validation split: {what}; {hint}")

@@ -63,6 +63,10 @@ def verify(
         int | None,
         typer.Option(metavar="N", help="leave smaller groups out; by default below k + 2 points"),
     ] = None,
+    anchors: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="estimate at N points; by default all, if quick enough"),
+    ] = None,
     backend: Annotated[
         str, typer.Option(help="where it is computed: serial, processes or ray")
     ] = "serial",
@@ -137,6 +141,7 @@ def verify(
                 near_duplicates=near_duplicates,  # type: ignore[arg-type]  # checked above
                 tolerance=tolerance,
                 min_group=min_group,
+                anchors=anchors,
                 seed=seed,
                 classes=classes or None,
                 name=data.name,

@@ -16,6 +16,7 @@ from uomh.errors import UomhError
 from uomh.neighbours import Neighbours, distinct, nearest_neighbours
 from uomh.neighbours.checks import whole_number
 from uomh.neighbours.core import Points
+from uomh.neighbours.rows import others
 
 WHOLE = ("bracket", "corrint", "danco", "fishers", "knn", "mind")
 """estimators that look at the set as one, or search for themselves"""
@@ -46,12 +47,7 @@ def anchor_neighbours(X: Any, k: int, anchors: int, *, seed: int = 0) -> Neighbo
         )
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:anchors])
     found = nearest_neighbours(X, k + 1, Points(X).take(rows))
-    others = found.indices != rows[:, None]  # an anchor is its own nearest
-    kept = others & (np.cumsum(others, axis=1) <= k)
-    distances, indices = (
-        values[kept].reshape(-1, k) for values in (found.distances, found.indices)
-    )
-    return Neighbours(distances, indices, rows)
+    return Neighbours(*others(found.distances, found.indices, rows, k), rows)
 
 
 def at_anchors(estimator: Estimator, X: Any, anchors: int) -> Estimator:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uomh.dimension.anchored import Anchors, anchors_of, anchors_sentence
 from uomh.dimension.behind import extremes, group_details, nearest_pairs, null_spreads
 from uomh.dimension.claims import Claims
 from uomh.dimension.claims.core import Evidence
@@ -30,12 +31,13 @@ from uomh.dimension.inputs import (
     groups_left_out,
     prepared,
 )
+from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nearcopies import near_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
 from uomh.dimension.spread import Here, workplace
-from uomh.dimension.statistic import Statistic, statistic_of
-from uomh.dimension.thinning import NeighbourLists, random_parts, restricted, shortened
+from uomh.dimension.statistic import Statistic, seen_sentence, statistic_of
+from uomh.dimension.thinning import random_parts, restricted, shortened
 from uomh.dimension.values import Ints, Power, Whole
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours
@@ -46,6 +48,7 @@ from uomh.parallel.progress import Progress
 
 FEWEST_NULLS = 19  # the fewest that allow p = 0.05
 _WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
+TREE_POINTS = 10_000  # of the spanning tree where estimates are at anchors
 _ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
 
 
@@ -60,6 +63,7 @@ def verify(
     near_duplicates: NearDuplicates = "keep",
     tolerance: float = 1e-3,
     min_group: int | None = None,
+    anchors: int | None = None,
     seed: int = 0,
     neighbours: Neighbours | None = None,
     classes: Sequence[str] | None = None,
@@ -92,6 +96,8 @@ def verify(
         tolerance: share of the typical nearest distance below which points are nearly copies.
         min_group: the fewest points of a group that is measured; by default as many as the largest
             k needs (k + 2). Smaller groups are left out, with their points, and named.
+        anchors: points to estimate at, drawn at random, at least 1,000 (only ``mle``); by default
+            all, where that is quick enough (see ``uomh.dimension.anchored``).
         seed: of the shuffles and cuts; the answer is the same for any number of threads.
         neighbours: of X within itself, instead of a search (512 each serve ten groups).
         classes: names of the labels 0, 1, ...; y then holds these numbers, or the names.
@@ -146,13 +152,16 @@ def verify(
     work = workplace(parallel, folder, key, device=device, progress=progress)
     sizes = np.bincount(labels)
     m = len(labels)
+    dim = None if points is None else points.shape[1]
+    at = anchors_of(m, dim, anchors, seed)
     if data.neighbours is None:
-        width = min(m - 1, max(statistic.list_length(m), _width(sizes, m, statistic.width())))
         assert points is not None
-        found = work.search(points, width)
+        few = statistic.list_length(m), _width(sizes, m, statistic.width())
+        width = min(m - 1, max(*few, 0 if at is None else _WIDEST))
+        found = work.search(points, width, None if at is None else at.whole())
     else:
         found = data.neighbours
-    lists = statistic.lists(found, points)
+    lists = statistic.lists(found, points, at)
     near = found if points is None else shortened(found, statistic.list_length(m))
     close = data.near or near_copies(near, tolerance)
     hashed = fingerprint or fingerprint_of(points, found, labels, names)
@@ -164,16 +173,21 @@ def verify(
         null = work.null(shuffles, statistic, lists, str(estimator))
     work.done()
     groups, ends, here = [], [], Here(device)
+    seen = {"all points": statistic.seen(near)}
     for i, label in enumerate(names):
         members = np.flatnonzero(labels == i)
+        some = None if at is None else at.within(members)
         inside = None if points is None else points[members]
         if inside is None:
             found = restricted(near, members)
         else:
-            found = here.search(inside, statistic.list_length(len(inside)))
+            found = here.search(
+                inside, statistic.list_length(len(inside)), None if some is None else some.whole()
+            )
         matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
         lost = int(data.duplicates[i])
-        groups.append(measured_group(statistic, label, found, inside, lost, matched))
+        seen[f"group {label!r}"] = statistic.seen(found)
+        groups.append(measured_group(statistic, label, found, inside, lost, matched, some))
         ends.append(extremes(found, data.rows[members], max(ks)))
         if progress is not None:
             progress.stage("groups", i + 1, len(names))
@@ -181,23 +195,27 @@ def verify(
         reason = "there is one group" if groups else "the data have no groups"
         claims = Claims.undecided(f"{reason}; a verdict needs at least two")
     else:
-        tree = _tree(shortened(near, max(ks)), points)
+        tree = _tree(shortened(near, max(ks)), points) if at is None else _tree_of(at, points, ks)
         why = statistic.uncalibrated
         claims = Claims.decide(
-            Evidence(groups, ks, null, shuffles, lists.nearest, tree, why, from_points)
+            Evidence(
+                groups, ks, null, shuffles, lists.nearest, tree, why, from_points, lists.rows()
+            )
         )
-    small = groups_left_out(data.left_out)
-    behind = group_details(groups, ends, labels, lists.nearest, null)
+    asked = lists.rows()
+    behind = group_details(groups, ends, labels, lists.nearest, null, asked)
     if not groups:
         odd = extremes(near, data.rows, max(ks))
         behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
+    remarks = [groups_left_out(data.left_out), anchors_sentence(at, m)]
+    remarks += [data.note or close.sentence(), statistic.note, seen_sentence(statistic.name, seen)]
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
         fingerprint=hashed,
         estimator=statistic.name,
         n=m,
-        ambient_dim=None if points is None else points.shape[1],
+        ambient_dim=dim,
         by=by if groups else None,
         groups=tuple(groups),
         whole=whole,
@@ -207,7 +225,8 @@ def verify(
         unlabelled=unlabelled + data.unlabelled,
         near_copies=close.points,
         left_out=data.left_out,
-        notes=(*notes, *filter(None, [small, data.note or close.sentence(), statistic.note])),
+        anchors=None if at is None else at.count,
+        notes=(*notes, *filter(None, remarks)),
         details=Details(
             hashed,
             statistic.name,
@@ -244,6 +263,14 @@ def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:
         if points is None:
             return None
         raise
+
+
+def _tree_of(anchors: Anchors, points: Any, ks: Sequence[int]) -> NDArray[np.int64]:
+    """Edges of the minimum spanning tree of a subsample, as rows of the points."""
+    rows = np.sort(anchors.order[:TREE_POINTS][: anchors.count])
+    some = points[rows]
+    found = Here().search(some, max(ks))
+    return rows[spanning_tree(found, some).edges]
 
 
 def _size_curve(

@@ -13,9 +13,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from uomh.dimension.anchored import Anchors
 from uomh.dimension.core import Coordinates
+from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.statistic import Statistic
-from uomh.dimension.thinning import NeighbourLists, random_parts
+from uomh.dimension.thinning import random_parts
 from uomh.dimension.values import Coarse, Group, GroupAtScale, GroupEstimate, Radius
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
@@ -31,8 +33,9 @@ def measured_group(
     points: Coordinates | None,
     duplicates: int,
     size_matched: Iterable[float],
+    anchors: Anchors | None = None,
 ) -> Group:
-    """A group's numbers from the neighbours of its n points among themselves.
+    """A group's numbers from the neighbours of its n points, or its anchors, among themselves.
 
     Args:
         statistic: the instrument.
@@ -41,15 +44,16 @@ def measured_group(
         points: (n, D) its points, or None.
         duplicates: how many copies were dropped.
         size_matched: by k, the mean estimate on random subsets of the whole of this size.
+        anchors: of the group, whose neighbours these are; None for those of all points.
     """
-    n = len(found)
+    n = len(found) if anchors is None else len(anchors.order)
     estimates = statistic.estimates(found, points)
     by_k = {}
     for (k, e), matched in zip(estimates.items(), size_matched, strict=True):
         band, dispersion = statistic.band(e.dimension, n, k), statistic.dispersion(found, k)
         by_k[k] = GroupEstimate(e.dimension, e.low, e.high, band, float(matched), dispersion)
-    coarse = _thinned(statistic, by_k, statistic.lists(found, points))
-    return Group(label, n, duplicates, by_k, coarse, _ladder(statistic, found, points))
+    coarse = _thinned(statistic, by_k, statistic.lists(found, points, anchors))
+    return Group(label, n, duplicates, by_k, coarse, _ladder(statistic, found, points, n))
 
 
 def _thinned(
@@ -76,9 +80,9 @@ def _thinned(
 
 
 def _ladder(
-    statistic: Statistic, found: Neighbours, points: Coordinates | None
+    statistic: Statistic, found: Neighbours, points: Coordinates | None, n: int
 ) -> tuple[Radius, ...]:
-    reach = min(found.k, len(found) // 4)
+    reach = min(found.k, n // 4)
     ladder = []
     for k in (k for k in _LADDER if k <= reach):
         try:

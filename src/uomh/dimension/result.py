@@ -53,6 +53,7 @@ class DimensionReport:
             nearest distance, before any were left out.
         left_out: groups that were too small to be measured, and how many points each had; none of
             these points is counted or used.
+        anchors: at how many points estimates are; None: at all.
         notes: sentences about the data that a reader of the numbers should know.
         details: what stands behind the numbers, for who draws it; a file of its own, so that a
             report that is read again has none and equals this one.
@@ -72,6 +73,7 @@ class DimensionReport:
     unlabelled: int = 0
     near_copies: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    anchors: int | None = None
     notes: tuple[str, ...] = ()
     details: Annotated[Details | None, Field(exclude=True)] = field(
         default=None, compare=False, repr=False

@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.statistic import Statistic, statistic_of
-from uomh.dimension.thinning import NeighbourLists
 from uomh.dimension.values import Floats, Ints
 from uomh.errors import UomhError
 from uomh.files import replacing

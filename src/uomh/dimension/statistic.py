@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uomh import registry
+from uomh.dimension.anchored import Anchors
 from uomh.dimension.calibration import calibrated_band
 from uomh.dimension.core import Coordinates, Estimator
+from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.mle import MLE, dimension_of, harmonic_dimension, inverse_dimension
 from uomh.dimension.thinning import (
     UNKNOWN,
     Interval,
-    NeighbourLists,
     around,
     list_length,
+    members_of,
     shortened,
     split_variance,
     without_copies,
@@ -95,12 +98,19 @@ class Statistic:
         """Neighbours to search among n points: enough for halves, and most points of quarters."""
         return min(n - 1, max(100, 8 * max(self.ks), list_length(self.width(), n)))
 
-    def lists(self, found: Neighbours, points: Coordinates | None) -> NeighbourLists:
-        """The lists of a set, with what it needs of the distances.
+    def lists(
+        self, found: Neighbours, points: Coordinates | None, anchors: Anchors | None = None
+    ) -> NeighbourLists:
+        """The lists of a set, or of its anchors, with what it needs of the distances.
 
         Raises:
-            UomhError: it needs the points, and there are none.
+            UomhError: it needs the points, and there are none; or it cannot estimate at anchors.
         """
+        if anchors is not None:
+            raise UomhError(
+                f"{self.name} is refitted to all points of a group and cannot estimate at anchors; "
+                "take mle, or as many anchors as there are points"
+            )
         if points is None and self._estimator.uses_points:
             raise UomhError(
                 f"{self.name} looks at the points themselves, not only at distances between them; "
@@ -112,6 +122,11 @@ class Statistic:
         """The dimension of a set at every k, with its interval, from neighbours within it."""
         apart = without_copies(found)
         return {k: Estimate(*self._refit(apart, points, k, halves=True)) for k in self.ks}
+
+    def seen(self, found: Neighbours) -> dict[int, float]:
+        """By k, the share of a set's points that its estimates rest on."""
+        apart = without_copies(found)
+        return {k: self._at(k).seen(apart) for k in self.ks}
 
     def dimension(self, found: Neighbours, points: Coordinates | None, k: int) -> float:
         """The dimension of a set at any k that the estimator can have."""
@@ -142,7 +157,7 @@ class Statistic:
 
     def cuts(self, lists: NeighbourLists, cuts: Sequence[Ints], ks: Sequence[int]) -> Floats:
         """The mean dimension of the equal parts of random partitions, (ks,)."""
-        inverse = np.mean([self.inverse(lists, cut, ks) for cut in cuts], axis=(0, 1))
+        inverse = np.nanmean([self.inverse(lists, cut, ks) for cut in cuts], axis=(0, 1))
         return np.asarray(1 / inverse)
 
     def inverse(self, lists: NeighbourLists, labels: Ints, ks: Sequence[int]) -> Floats:
@@ -192,16 +207,18 @@ class Harmonic(Statistic):
         super().__init__(MLE, KS if ks is None else ks, seed)
         self.uncalibrated = ""
 
-    def lists(self, found: Neighbours, points: Coordinates | None) -> NeighbourLists:
-        """The lists of a set, with the logarithms of the distances."""
+    def lists(
+        self, found: Neighbours, points: Coordinates | None, anchors: Anchors | None = None
+    ) -> NeighbourLists:
+        """The lists of a set, or of its anchors, with the logarithms of the distances."""
         with np.errstate(divide="ignore"):  # of a copy's, which is in no part
             logs = np.log(found.distances, dtype=np.float64).astype(np.float32)
-        return NeighbourLists(found, points, logs)
+        return NeighbourLists(found, points, logs, anchors)
 
     def estimates(self, found: Neighbours, points: Coordinates | None) -> dict[int, Estimate]:
         """The dimension of a set at every k, with its interval, from the same halves."""
         n = len(found)
-        known = [k for k in self.ks if n // 2 > k]
+        known = [k for k in self.ks if len(members_of(found)) // 2 > k]
 
         def logarithms(half: Neighbours) -> Floats:
             # The mean of log(T_k / T_j) over points is a difference of means over points.
@@ -212,7 +229,7 @@ class Harmonic(Statistic):
         result = {k: Estimate(self.dimension(found, points, k), *UNKNOWN) for k in self.ks}
         if not known:
             return result
-        lists, times = shortened(found, list_length(max(self.ks), n)), self.splits
+        lists, times = shortened(found, list_length(max(self.ks), found.k + 1)), self.splits
         try:
             variances = split_variance(logarithms, lists, max(known), seed=self.seed, splits=times)
         except UomhError:  # lists that were given to us may be too short to thin to halves
@@ -221,6 +238,11 @@ class Harmonic(Statistic):
             ends = around(result[k].dimension, variance, n, k, splits=times)
             result[k] = Estimate(result[k].dimension, *ends)
         return result
+
+    def seen(self, found: Neighbours) -> dict[int, float]:
+        """All of the points, at every k."""
+        del found
+        return dict.fromkeys(self.ks, 1.0)
 
     def dimension(self, found: Neighbours, points: Coordinates | None, k: int) -> float:
         """The dimension of a set at any k from 2."""
@@ -232,14 +254,14 @@ class Harmonic(Statistic):
         return 1 / part_means(self.inverse(lists, labels, ks), labels)
 
     def inverse(self, lists: NeighbourLists, labels: Ints, ks: Sequence[int]) -> Floats:
-        """Inverse dimension at every point from its fellows, (m, ks); NaN for points left out."""
+        """Inverse dimension at the points from their fellows, (m, ks); NaN where not estimated."""
         result = np.full((lists.m, len(ks)), np.nan)
         for rows, fellows in lists.pieces(labels, max(ks)):
             if isinstance(fellows, Neighbours):
                 found = [inverse_dimension(fellows.distances, k) for k in ks]
                 result[rows] = np.stack(found, axis=1)
             else:
-                result[rows] = inverse_from_logs(lists.values[rows[:, None], fellows], ks)
+                result[rows] = inverse_from_logs(lists.values[lists.at(rows)[:, None], fellows], ks)
         return result
 
     def band(self, estimate: float, n: int, k: int) -> Interval:
@@ -265,6 +287,29 @@ def statistic_of(estimator: str, ks: Sequence[int] | None = None, seed: int = 0)
     return Harmonic(ks, seed) if cls is MLE else Statistic(cls, ks, seed)
 
 
+def seen_sentence(name: str, seen: Mapping[str, Mapping[int, float]]) -> str:
+    """What is to be said where estimates rest on a part of the points alone; else nothing.
+
+    Args:
+        name: of the estimator.
+        seen: shares by k, by what set they are of.
+
+    >>> print(seen_sentence("shortest_path", {"all points": {3: 1.0}, "group 'a'": {3: 0.5}}))
+    shortest_path rests on a connected part of the points alone: 50% of group 'a' at k = 3; raise k.
+    >>> seen_sentence("mle", {"all points": {3: 1.0}})
+    ''
+    """
+    parts = [
+        f"{math.floor(100 * share)}% of {what} at k = {k}"
+        for what, shares in seen.items()
+        for k, share in shares.items()
+        if share < 1
+    ]
+    if not parts:
+        return ""
+    return f"{name} rests on a connected part of the points alone: {', '.join(parts)}; raise k."
+
+
 def inverse_from_logs(logs: NDArray[np.floating], ks: Sequence[int]) -> Floats:
     """(m, len(ks)) inverse dimensions from (m, >= max k) logarithms of ascending distances."""
     sums = np.cumsum(logs, axis=1, dtype=np.float64)
@@ -273,6 +318,8 @@ def inverse_from_logs(logs: NDArray[np.floating], ks: Sequence[int]) -> Floats:
 
 
 def part_means(values: Floats, labels: Ints) -> Floats:
-    """(parts, columns) means of (m, columns) values over the points of each part."""
+    """(parts, columns) means of (m, columns) values over the points of each part; NaN is none."""
+    there = ~np.isnan(values[:, 0])
+    values, labels = values[there], labels[there]
     sums = [np.bincount(labels, column) for column in values.T]
     return np.stack(sums, axis=1) / np.bincount(labels)[:, None]

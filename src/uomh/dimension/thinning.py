@@ -42,9 +42,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,141 +50,9 @@ from scipy.stats import t as student
 from uomh.dimension.values import Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
-from uomh.neighbours.parts import Parts
 
 Interval = tuple[float, float]
 UNKNOWN: Interval = (0.0, math.inf)
-
-_BLOCK = 2048  # rows at a time: the labels of their neighbours stay in the cache
-
-
-class NeighbourLists:
-    """The neighbour lists of all points of a set, ready to be thinned to its parts.
-
-    Args:
-        found: neighbours of all points of the set, from a search within it; its indices are
-            positions in the set (0 to m-1).
-        points: (m, ...) the points, to search inside a part for those whose lists are too short;
-            None makes that an error.
-        values: (m, width) what to keep of the distances in their place, such as their logarithms.
-
-    Attributes:
-        indices: int32 (m, width) positions of the neighbours; m in place of a copy, which says
-            nothing about the dimension and is in no part.
-        nearest: (m,) position of the nearest neighbour, which may be a copy.
-    """
-
-    def __init__(
-        self, found: Neighbours, points: Any = None, values: NDArray[Any] | None = None
-    ) -> None:
-        self.m, self.width = found.distances.shape
-        self.points = points
-        self._parts: Parts | None = None
-        self._lock = Lock()
-        self.nearest = found.indices[:, 0].copy()
-        self.indices = found.indices.astype(np.int32)
-        self.values = found.distances if values is None else values
-        copies = found.distances <= 0
-        self._copies = int(copies.sum(axis=1).max())
-        if self._copies:
-            self.indices[copies] = self.m
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What a worker needs of it, by name; `read` is the way back."""
-        arrays = {"indices": self.indices, "values": self.values}
-        arrays["copies"] = np.array(self._copies)
-        return arrays if self.points is None else arrays | {"points": self.points}
-
-    @classmethod
-    def read(cls, folder: Path) -> NeighbourLists:
-        """The lists whose `arrays` stand in a folder as files, mapped into memory."""
-        lists = cls.__new__(cls)
-        lists.indices, lists.values = (
-            np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("indices", "values")
-        )
-        lists.m, lists.width = lists.indices.shape
-        points = folder / "points.npy"
-        lists.points = np.load(points, mmap_mode="r") if points.exists() else None
-        lists._copies = int(np.load(folder / "copies.npy"))
-        lists._parts, lists._lock = None, Lock()
-        return lists
-
-    def pieces(
-        self, labels: Ints, k: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64] | Neighbours]]:
-        """Where the k nearest fellows of every point stand, its fellows being those of its part.
-
-        Args:
-            labels: (m,) the part of each point, 0 or more; -1 leaves a point out altogether.
-            k: how many.
-
-        Yields:
-            Points (e,), no point twice; and where their fellows are: columns of the lists (e, k),
-            or, where the lists are too short, neighbours that a search inside the part found.
-
-        Raises:
-            UomhError: a part is too small, or a point runs short and there are no points to
-                search in.
-        """
-        rows = np.flatnonzero(labels >= 0).astype(np.int64)
-        kind: Any = np.int8 if labels.max() < 127 else np.int32  # bytes stay in the cache
-        extended = np.append(labels, -2).astype(kind)
-        for width in self._widths(labels[rows], k):
-            short: list[NDArray[np.int64]] = []
-            for block in _blocks(rows):
-                consecutive = block[-1] - block[0] == len(block) - 1
-                select = slice(block[0], block[-1] + 1) if consecutive else block
-                same = extended[self.indices[select, :width]] == extended[block, None]
-                enough, columns = first_of(same, k)
-                yield block[enough], columns
-                short.append(block[~enough])
-            rows = np.concatenate(short) if short else rows
-        if len(rows):
-            yield rows, self._searched(labels, rows, k)
-
-    def within(self, labels: Ints, k: int) -> Neighbours:
-        """The k nearest fellows of every point; see `pieces`. Distances must have been kept."""
-        distances, indices = np.empty((self.m, k)), np.empty((self.m, k), dtype=np.int64)
-        for rows, found in self.pieces(labels, k):
-            if isinstance(found, Neighbours):
-                distances[rows], indices[rows] = found.distances, found.indices
-            else:
-                at = rows[:, None], found
-                distances[rows], indices[rows] = self.values[at], self.indices[at]
-        return Neighbours(distances, indices, np.arange(self.m))
-
-    def _widths(self, labels: Ints, k: int) -> list[int]:
-        """How many columns to read: enough for most points first, then the whole list."""
-        if not labels.size:
-            return []
-        share = float(np.mean(np.bincount(labels)[labels])) / self.m
-        typical = math.ceil((k + 3 * math.sqrt(k * (1 - share))) / share)
-        if k > share * self.width:  # most would run short: search inside the parts at once
-            return []
-        return [typical, self.width] if typical < self.width else [self.width]
-
-    def _searched(self, labels: Ints, asked: NDArray[np.int64], k: int) -> Neighbours:
-        """The k nearest fellows of some points, by a search inside their parts."""
-        if self.points is None:
-            raise UomhError(
-                f"the neighbour lists are too short: {len(asked)} of {self.m} points have fewer "
-                f"than {k} neighbours of their own group in a list of {self.width}; give longer "
-                "lists, or the points as well"
-            )
-        with self._lock:
-            if self._parts is None:
-                self._parts = Parts(self.points)
-        others = np.bincount(labels[labels >= 0])[labels[asked]] - 1
-        wanted = np.minimum(k + self._copies, others)
-        result = Neighbours(
-            np.empty((len(asked), k)), np.empty((len(asked), k), dtype=np.int64), asked
-        )
-        for width in np.unique(wanted).tolist():  # one, but where copies are kept
-            (at,) = np.nonzero(wanted == width)
-            distances, indices = self._parts.nearest(labels, asked[at], width)
-            near = np.arange(len(at))[:, None], first_positive(distances, k)
-            result.distances[at], result.indices[at] = distances[near], indices[near]
-        return result
 
 
 def first_of(inside: NDArray[np.bool_], k: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -337,16 +202,41 @@ def split_variance(
         UomhError: the lists are too short to thin to halves, or as the statistic.
     """
     rng = np.random.default_rng(seed)
-    n = len(neighbours)
+    everyone = members_of(neighbours)
+    n = len(everyone)
     if neighbours.k < min(2 * k, n - 1):  # half of the points would run short
         raise UomhError(_too_short(neighbours, k))
     in_a = _none_of(neighbours)
     squares = []
     for _ in range(splits):
-        in_a[neighbours.rows] = rng.permutation(n) < n // 2
-        a, b = (statistic(thinned(neighbours, half, k)) for half in (in_a, ~in_a))
+        in_a[everyone] = rng.permutation(n) < n // 2
+        a, b = (statistic(half) for half in _halves(neighbours, in_a, k))
         squares.append((a - b) ** 2)
     return np.asarray(np.mean(squares, axis=0) / 4)
+
+
+def members_of(neighbours: Neighbours) -> NDArray[np.int64]:
+    """All points that lists speak of, ascending: those asked about, or, beside anchors, others."""
+    if len(neighbours) > max(neighbours.rows.max(), neighbours.indices.max()):
+        return neighbours.rows
+    return np.union1d(neighbours.rows, neighbours.indices)
+
+
+def _halves(neighbours: Neighbours, in_a: NDArray[np.bool_], k: int) -> Iterator[Neighbours]:
+    """`thinned` to a subset and to its complement, in one pass over the lists."""
+    mine = in_a[neighbours.rows]
+    inside = in_a[neighbours.indices] == mine[:, None]
+    if (neighbours.distances[:, 0] <= 0).any():
+        inside &= neighbours.distances > 0
+    enough, columns = first_of(inside, k)
+    members = np.flatnonzero(enough)
+    for half in (mine[members], ~mine[members]):
+        if not half.any():
+            raise UomhError(_too_short(neighbours, k))
+        at = members[half, None], columns[half]
+        yield Neighbours(
+            neighbours.distances[at], neighbours.indices[at], neighbours.rows[members[half]]
+        )
 
 
 def list_length(k: int, n: int) -> int:
@@ -365,8 +255,3 @@ def _too_short(neighbours: Neighbours, k: int) -> str:
         f"lists of {neighbours.k} neighbours are too short to find {k} in a random half of "
         f"{n} points; search {list_length(k, n)}"
     )
-
-
-def _blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(rows), _BLOCK):
-        yield rows[start : start + _BLOCK]

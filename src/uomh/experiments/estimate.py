@@ -9,11 +9,13 @@ and is a line in between and beyond.
 from __future__ import annotations
 
 import copy
-import math
 import re
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -34,7 +36,7 @@ from uomh.training.resolve import ROOT, build_decided, decided, grouped
 from uomh.training.scope import Scope
 
 STEPS = 12
-"""training steps that are timed, and half as many before, which warm up"""
+"""training steps that are timed, after one that warms up"""
 SECONDS = 2.0
 """after which no more of them are"""
 DRAWS = (256, 64)
@@ -44,6 +46,14 @@ SAMPLES = (400, 1200)
 DENSITIES = ("loss", "log_likelihood", "bits_per_dim", "l2_reconstruction_error")
 """metrics of points, not of samples"""
 SCORED = ("log_likelihood", "bits_per_dim")
+
+
+class Timed(NamedTuple):
+    """Seconds of a leaf: of a step, of validation for each point, of saving after an epoch."""
+
+    step: float
+    validation: float
+    saving: float
 
 
 def estimate(settings: Nested, known: dict[str, tuple[float, float]]) -> Estimate:
@@ -76,24 +86,28 @@ def estimate(settings: Nested, known: dict[str, tuple[float, float]]) -> Estimat
 
 def _training(model: Learner, config: RunConfig, data: Data) -> float:
     """Seconds of all epochs of all leaves; leaves of the same networks are timed once."""
-    scope = Scope(config.train, config.seed, valid_batch_size=config.evaluate.batch_size)
     seconds = 0.0
-    timed: dict[str, tuple[float, float]] = {}
-    for name, network in model.leaves():
-        points = data_of(model, data, name, network)
-        network.prepare(points)
-        leaf = Leaf(scope.child(name), copy.deepcopy(network), points)
-        size = leaf.config.batch_size
-        steps = math.ceil(len(points.train) / size)
-        full = min(size, len(points.train))
-        shapes = [tuple(p.shape) for group in leaf.groups.values() for p in group]
-        kind = f"{re.sub('part[0-9]+', 'part', name)} {shapes} {full == size}"
-        if kind not in timed:
-            timed[kind] = _step(leaf), _validation(leaf)
-        step, validation = timed[kind]
-        share = len(points.train) / (steps * full)  # the last batch of a pass is a short one
-        per_epoch = steps * step * share + len(points.valid) * validation
-        seconds += leaf.config.max_epochs * per_epoch
+    timed: dict[str, Timed] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        scope = Scope(
+            config.train,
+            config.seed,
+            Path(folder),
+            valid_batch_size=config.evaluate.batch_size,
+        )
+        for name, network in model.leaves():
+            points = data_of(model, data, name, network)
+            network.prepare(points)
+            leaf = Leaf(scope.child(name), copy.deepcopy(network), points)
+            n, size = len(points.train), leaf.config.batch_size
+            shapes = [tuple(p.shape) for group in leaf.groups.values() for p in group]
+            kind = f"{re.sub('part[0-9]+', 'part', name)} {shapes} {n >= size}"
+            if kind not in timed:
+                timed[kind] = Timed(_step(leaf), _validation(leaf), 2 * _timed(leaf.save))
+            cost = timed[kind]
+            steps = n / min(n, size)  # the last batch of a pass is a short one
+            per_epoch = steps * cost.step + len(points.valid) * cost.validation + cost.saving
+            seconds += leaf.config.max_epochs * per_epoch
     return seconds
 
 
@@ -108,14 +122,12 @@ def _step(leaf: Leaf) -> float:
         for group, loss in leaf.model.losses(x, y, i):
             leaf.update(group, loss, 0.0)
 
-    for i in range(STEPS // 2):
-        step(i)
-    start = time.perf_counter()
-    for i in range(STEPS):
-        step(i)
-        if time.perf_counter() - start > SECONDS:
-            break
-    return (time.perf_counter() - start) / (i + 1)
+    step(0)  # which warms up
+    start, done = time.perf_counter(), 0
+    while done < STEPS and time.perf_counter() - start < SECONDS:
+        done += 1
+        step(done)
+    return (time.perf_counter() - start) / done
 
 
 def _validation(leaf: Leaf) -> float:
@@ -154,16 +166,16 @@ def _measuring(
     drawn, points = DRAWS
     with torch.no_grad():
         if model.can_sample and of_samples:
-            model.sample(drawn // 4)
-            seconds += _timed(lambda: model.sample(drawn)) / drawn * n
+            seconds += n * _each(lambda m: model.sample(m), drawn)
         if scored and len(data.test):
             x = data.test.x[:points].float()
-            model.log_prob(x[: points // 4])
-            # Both metrics rest on one score of every point.
-            seconds += _timed(lambda: model.log_prob(x)) / len(x) * len(data.test)
+            # All metrics rest on one score of every point.
+            seconds += len(data.test) * _each(lambda m: model.log_prob(x[:m]), len(x))
     if not of_samples or not model.can_sample:
         return seconds
-    key = f"{source.fingerprint} {[metric.model_dump_json() for metric in of_samples]}"
+    # Metrics of a model that knows groups are measured of these as well.
+    asked = [metric.model_dump_json() for metric in of_samples]
+    key = f"{source.fingerprint} {model.num_classes} {asked}"
     if key not in known:
         known[key] = _of_samples(model, config, data, source, of_samples)
     fixed, slope = known[key]
@@ -196,6 +208,15 @@ def _of_samples(
         times.append(_timed(partial(evaluate_with_groups, metrics, evaluation)))
     slope = (times[1] - times[0]) / (many - few) if many > few else times[1] / many
     return max(0.0, times[0] - slope * few), max(0.0, slope)
+
+
+def _each(work: Callable[[int], object], most: int) -> float:
+    """Seconds of a point of work on many; slow work is tried on few alone."""
+    few = max(1, most // 8)
+    seconds = min(_timed(lambda: work(few)) for _ in range(2))
+    if seconds * most / few > SECONDS:
+        return seconds / few
+    return _timed(lambda: work(most)) / most
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -10,6 +10,7 @@ MODEL = ("name=vae", "latent_dim=20", "train.schedule=cosine", "train.patience=3
 SMALL = (
     *("encoder.net=mlp", "encoder.hidden_dims=[512,512]"),
     *("decoder.net=mlp", "decoder.hidden_dims=[512,512]"),
+    "train.max_epochs=600",
 )
 
 

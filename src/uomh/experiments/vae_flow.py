@@ -10,7 +10,10 @@ from uomh.registry import register
 MODEL = ("name=two_step", "autoencoder.name=vae", "density.name=flow")
 FIXED = (*MODEL, "autoencoder.latent_dim=20")
 FITTED = (*MODEL, "autoencoder.latent_dim=dimension")
-SMALL = ("autoencoder.encoder.net=mlp", "autoencoder.decoder.net=mlp")
+SMALL = (
+    *("autoencoder.encoder.net=mlp", "autoencoder.decoder.net=mlp"),
+    *("autoencoder.train.max_epochs=400", "density.train.max_epochs=400"),
+)
 
 
 @register("experiments", "vae_flow")

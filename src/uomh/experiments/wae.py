@@ -7,7 +7,7 @@ from uomh.experiments.paper import MEASURED, METRICS, NOTES, seven
 from uomh.registry import register
 
 MODEL = ("name=wae", "latent_dim=20")
-SMALL = ("encoder.net=mlp", "decoder.net=mlp")
+SMALL = ("encoder.net=mlp", "decoder.net=mlp", "train.max_epochs=600")
 
 
 @register("experiments", "wae")

@@ -40,8 +40,8 @@ PASSES = 60_000
 SMALL_PASS = PASSES // 10
 """training points whose `short_training`, of ten epochs, the small network has by default"""
 Precision = Literal["float32", "bfloat16", "float16"]
-CIFAR100 = {"mean": (0.5071, 0.4865, 0.4409), "std": (0.2673, 0.2564, 0.2762)}
-"""by which the paper's classifier normalises CIFAR-100"""
+CIFAR100 = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
+"""mean and deviation by which the paper's classifier normalises CIFAR-100"""
 SCHEDULE: Nested = {
     "optimizer": "sgd",
     "lr": 0.1,
@@ -118,11 +118,10 @@ class Classifier(LeafLearner):
 
     Config = ClassifierConfig
     can_sample = False
-    class_weights: Tensor
-    paper = "Brown 2023"
+    paper = "He, Zhang, Ren & Sun 2016; Simonyan & Zisserman 2015"
 
     config: ClassifierConfig
-    label_weights: Tensor
+    class_weights: Tensor
     counts: Tensor
 
     def __init__(self, config: ClassifierConfig, spec: DataSpec) -> None:
@@ -164,19 +163,15 @@ class Classifier(LeafLearner):
     def decide(
         cls, config: Any, data: Data, spec: DataSpec, leaf: Build, *, codes: bool = False
     ) -> ClassifierConfig:
-        """The dimension of every class; how CIFAR-100 is normalised."""
+        """The dimension of every class."""
         del leaf, codes
         assert isinstance(config, ClassifierConfig)
         if spec.num_classes < 2:
             return config  # refused where it is built
         found = config.dimensions or class_dimensions(data, config.dimension_k)
-        decided: Nested = {"dimensions": found}
-        unsaid = config.mean is None and config.std is None
-        if unsaid and data.name == "cifar100" and spec.shape == (3, 32, 32):
-            decided |= CIFAR100
         if config.weight_by_dimension:
             check_dimensions(data, found)
-        return config.model_copy(update=decided)
+        return config.model_copy(update={"dimensions": found})
 
     @classmethod
     def measures(cls, config: Any) -> tuple[str, ...]:
@@ -196,8 +191,10 @@ class Classifier(LeafLearner):
         refuse_narrowing(data)
         mean, std = self.config.mean, self.config.std
         if mean is None and std is None:
-            self.normalise.fit(data.train)
-            return
+            if data.name != "cifar100" or self.spec.shape != (3, 32, 32):
+                self.normalise.fit(data.train)
+                return
+            mean, std = CIFAR100
         channels = self.spec.shape[0] if self.spec.levels is not None else None
         if mean is None or std is None or len(mean) != channels or len(std) != channels:
             there = "these data are vectors" if channels is None else f"there are {channels}"

@@ -259,7 +259,8 @@ class Tables:
 
     def block(self, rows: int, columns: int) -> Tensor:
         """Room for a table, the same at each call."""
-        return self._bounds[: rows * columns].view(rows, columns)
+        room: Tensor = self._bounds[: rows * columns].view(rows, columns)
+        return room
 
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """``left @ right.T``, valid until the next call."""

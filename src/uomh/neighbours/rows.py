@@ -35,10 +35,16 @@ def neighbours_of(
     Returns:
         Neighbours of these rows.
     """
-    points, rows = Points(X), np.asarray(rows, dtype=np.int64)
-    options: Any = {"device": device, "progress": progress}
-    asked = points.only(rows)
-    distances, found = search(points, k + 1, asked, points.largest(), **options)
-    others = found != rows[:, None]
-    kept = others & (np.cumsum(others, axis=1) <= k)
-    return Neighbours(distances[kept].reshape(-1, k), found[kept].reshape(-1, k), rows)
+    points, asked = Points(X), np.asarray(rows, dtype=np.int64)
+    queries, largest = points.only(asked), points.largest()
+    distances, found = search(points, k + 1, queries, largest, device=device, progress=progress)
+    return Neighbours(*others(distances, found, asked, k), asked)
+
+
+def others(
+    distances: NDArray[np.float64], found: NDArray[np.int64], rows: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The first k of k + 1 neighbours that are not the point in question itself."""
+    apart = found != rows[:, None]
+    kept = apart & (np.cumsum(apart, axis=1) <= k)
+    return distances[kept].reshape(-1, k), found[kept].reshape(-1, k)

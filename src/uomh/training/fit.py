@@ -70,7 +70,7 @@ class Leaf:
             for name, parameters in self.groups.items()
         }
         self.checkpoints = scope.checkpoints()
-        self.log = Log(scope.folder, scope.path)
+        self.log = Log(scope.folder, scope.path, self.config.log)
         self.epoch = 0
         self.step = 0
         self.best: float | None = None
@@ -104,8 +104,8 @@ class Leaf:
         if self.done:
             progress.stop(path, "was finished before")
         else:
-            self.log.start(self.epoch, self.step)
             try:
+                self.log.start(self.epoch, self.step)
                 memory = budget.for_training(self.model, self.data, self.config, path)
                 with preserved(), keeping_freed_memory(), memory:
                     folder, size = self.checkpoints.folder, self.config.batch_size

@@ -207,6 +207,7 @@ def setup_of(config: RunConfig, data: Data) -> str:
 def _undecide(model: Nested) -> None:
     """Take from nested settings what the data decided, which follows from the rest."""
     model.pop("parts", None)
+    model.pop("dimensions", None)
     if model.get("fit_latent_dim"):
         model.pop("latent_dim", None)
     for value in model.values():

@@ -14,6 +14,7 @@ from uomh.models.core import Generative
 from uomh.settings import all_settings
 from uomh.training.folder import read_record
 from uomh.training.load import load_run
+from uomh.training.resolve import PARTITION
 
 PART = "part"
 """what the name of a part in a path begins with, before its number"""
@@ -92,7 +93,7 @@ def partners(run_dir: str, data: Data | None) -> tuple[int, ...]:
     """
     record = read_record(Path(run_dir))
     assert record is not None
-    saved = Path(run_dir) / "partition.npz"
+    saved = Path(run_dir) / PARTITION
     theirs = read_partition(saved) if saved.is_file() else None
     clustered = theirs is not None and theirs.grouping is not None
     if data is None or data.train.y is None or (data.grouping is not None) != clustered:
@@ -121,7 +122,7 @@ def _other_groups(run_dir: str, name: str | None) -> UomhError:
     return UomhError(
         f"autoencoder_run={run_dir}: {what} not among that run's, so it is not known which of its "
         "autoencoders to take; group the data as that run does (--disconnected "
-        f"{run_dir}/partition.npz, where it has clusters), or begin from a run of one model"
+        f"{run_dir}/{PARTITION}, where it has clusters), or begin from a run of one model"
     )
 
 

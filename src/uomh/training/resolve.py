@@ -38,6 +38,8 @@ from uomh.training import budget
 
 ROOT = "model"
 """path of a run's model among its checkpoints and in its logs"""
+PARTITION = "partition.npz"
+"""the labels of a run's groups, in its folder"""
 
 
 def resolve(
@@ -152,7 +154,7 @@ def grouped(
     """
     if config.clusters is None:
         return data
-    saved = folder and folder / "partition.npz"
+    saved = folder and folder / PARTITION
     if saved and saved.is_file():
         return load_partition(saved, data)
     cls = registry.load("clusterers", config.clusters.name)

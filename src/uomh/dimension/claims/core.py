@@ -25,11 +25,12 @@ class Evidence:
         ks: numbers of neighbours.
         null: (B, groups, ks) estimates on the groups of every shuffle of the labels.
         shuffles: the shuffles themselves and the labels, for a claim with another statistic.
-        nearest: (m,) the nearest neighbour of every point.
-        tree: (m-1, 2) edges of the minimum spanning tree; None if it takes points that were not
-            given.
+        nearest: (m,) the nearest neighbour of every point, or of those in ``asked``.
+        tree: (m-1, 2) edges of the minimum spanning tree, or of that of a subsample; None if it
+            takes points that were not given.
         uncalibrated: why no true dimensions can be told from these estimates; empty where they can.
         from_points: whether the labels were chosen by looking at the points.
+        asked: the points whose nearest neighbour is known; None: all.
     """
 
     groups: Sequence[Group]
@@ -40,6 +41,7 @@ class Evidence:
     tree: Ints | None
     uncalibrated: str = ""
     from_points: bool = False
+    asked: Ints | None = None
 
 
 class Claim(ABC):

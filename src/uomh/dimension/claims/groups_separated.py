@@ -42,12 +42,18 @@ class GroupsSeparated(Claim):
     @classmethod
     def decide(cls, evidence: Evidence) -> Self:
         """By both kinds of mixing, against the same shuffles."""
-        nearest, tree = evidence.nearest, evidence.tree
-        draws = evidence.shuffles(lambda mixed: (purity(nearest, mixed), crossing(tree, mixed)))
-        return cls.of(nearest, tree, evidence.shuffles.labels, np.array(draws, dtype=np.float64))
+        nearest, tree, asked = evidence.nearest, evidence.tree, evidence.asked
+
+        def mixing(labels: Ints) -> tuple[float, int]:
+            return purity(nearest, labels, asked), crossing(tree, labels)
+
+        draws = np.array(evidence.shuffles(mixing), dtype=np.float64)
+        return cls.of(nearest, tree, evidence.shuffles.labels, draws, asked)
 
     @classmethod
-    def of(cls, nearest: Ints, tree: Ints | None, labels: Ints, null: Floats) -> Self:
+    def of(
+        cls, nearest: Ints, tree: Ints | None, labels: Ints, null: Floats, asked: Ints | None = None
+    ) -> Self:
         """From the points' labels.
 
         Args:
@@ -55,8 +61,9 @@ class GroupsSeparated(Claim):
             tree: (m-1, 2) edges, or None.
             labels: (m,) groups, 0 to C-1.
             null: (B, 2) purity and crossing edges of the shuffles.
+            asked: whose nearest neighbours these are; None: of all points.
         """
-        share, chance = purity(nearest, labels), chance_purity(labels)
+        share, chance = purity(nearest, labels, asked), chance_purity(labels)
         p = p_value(share, null[:, 0])
         half = 1 - share <= (1 - chance) / 2
         edges = expected = None
@@ -87,9 +94,10 @@ class GroupsSeparated(Claim):
         return f"{state} ({share}, {chance})"
 
 
-def purity(nearest: Ints, labels: Ints) -> float:
-    """Share of the points whose nearest neighbour bears their label."""
-    return float(np.mean(labels[nearest] == labels))
+def purity(nearest: Ints, labels: Ints, asked: Ints | None = None) -> float:
+    """Share of the points, or of those asked about, whose nearest neighbour bears their label."""
+    mine = labels if asked is None else labels[asked]
+    return float(np.mean(labels[nearest] == mine))
 
 
 def chance_purity(labels: Ints) -> float:

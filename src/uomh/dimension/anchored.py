@@ -1,0 +1,126 @@
+"""Anchors: the points at which ``verify`` estimates a set that is too large to do so at all.
+
+Every set has anchors: the whole, each group, and each group of shuffled labels. All
+points stand in one random order, and the anchors of a set are the first of its members in it: as
+many as are its share of the number that was asked for, but at least `LEAST` where there are so
+many. So what is measured of a labelling depends on the labels in the same way for the true ones and
+for shuffled ones, and p-values stay exact. The variance of an estimate comes from disjoint halves
+as ever, of the anchors and of the points that are their neighbours: it holds the anchors' part too.
+
+*By default* all points are anchors while a search of all takes less than ten minutes by a nominal
+cost, which is the same on every machine, so that the answer is: of two cores, a nanosecond for each
+pair of points to look at its bound, and one for every 50 coordinates to compute it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uomh.errors import UomhError
+from uomh.neighbours.checks import whole_number
+from uomh.neighbours.measure import place_in_row
+from uomh.neighbours.parts import short_numbers
+
+LEAST = 50
+"""anchors of a group that has so many points"""
+FEWEST = 1000
+"""anchors of a whole set that can be asked for"""
+DEFAULT = 50_000
+NOMINAL_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The points at which sets are estimated.
+
+    Attributes:
+        count: anchors of the whole set.
+        order: (m,) all points in random order.
+    """
+
+    count: int
+    order: NDArray[np.int64]
+
+    @classmethod
+    def drawn(cls, m: int, count: int, seed: int) -> Anchors:
+        """So many of m points."""
+        return cls(count, np.random.default_rng((seed, m, count)).permutation(m))
+
+    def whole(self) -> NDArray[np.int64]:
+        """Those of the whole set, ascending."""
+        return np.sort(self.order[: self.count])
+
+    def of(self, labels: NDArray[Any]) -> NDArray[np.int64]:
+        """Those of the parts of a partition, ascending.
+
+        Args:
+            labels: (m,) the part of each point, 0 or more; -1 for none.
+        """
+        mine = short_numbers(labels)[self.order]
+        by_part = np.argsort(mine, kind="stable")[np.count_nonzero(mine < 0) :]
+        parts = mine[by_part].astype(np.int64)
+        sizes = np.bincount(parts)
+        wanted = self._wanted(sizes)
+        return np.sort(self.order[by_part[place_in_row(parts, len(sizes)) < wanted[parts]]])
+
+    def within(self, members: NDArray[np.int64]) -> Anchors | None:
+        """Those of a group, by position among its members (ascending); None where all are."""
+        count = int(self._wanted(np.array([len(members)]))[0])
+        if count >= len(members):
+            return None
+        position = np.full(len(self.order), -1)
+        position[members] = np.arange(len(members))
+        order = position[self.order]
+        return Anchors(count, order[order >= 0])
+
+    def _wanted(self, sizes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        wanted: NDArray[np.float64] = np.ceil(sizes * (self.count / len(self.order)))
+        return np.maximum(wanted, LEAST)
+
+
+def anchors_of(m: int, dim: int | None, asked: int | None, seed: int) -> Anchors | None:
+    """The anchors of m points of so many coordinates; None where all points are anchors.
+
+    Args:
+        m: number of points.
+        dim: their coordinates; None without points, whose neighbours are then known.
+        asked: how many were asked for; None for the default.
+        seed: of the draw.
+
+    Raises:
+        UomhError: fewer than `FEWEST` were asked for, or there are no points.
+    """
+    if asked is not None:
+        count = whole_number(asked, "anchors")
+        if count < FEWEST:
+            raise UomhError(f"anchors must be at least {FEWEST:,}; it is {count}")
+        if dim is None:
+            raise UomhError("anchors are searched among the points; give the points X")
+    else:
+        slow = dim is not None and nominal_seconds(m, m / 2, dim) > NOMINAL_SECONDS
+        count = DEFAULT if slow else m
+    return None if count >= m else Anchors.drawn(m, count, seed)
+
+
+def nominal_seconds(m: int, rows: float, dim: int) -> float:
+    """How long two cores take to search so many rows among m points, about.
+
+    >>> round(nominal_seconds(60_000, 30_000, 784))
+    30
+    """
+    return 1e-9 * m * rows * (1 + dim / 50)
+
+
+def anchors_sentence(anchors: Anchors | None, m: int) -> str:
+    """That estimates are at anchors, for the report; empty where they are not."""
+    if anchors is None:
+        return ""
+    return (
+        f"Estimates are at {anchors.count:,} of {m:,} points drawn at random, in a group at its "
+        f"share of them and at least {LEAST}, with neighbours among all points; intervals hold "
+        "what this draw adds."
+    )
