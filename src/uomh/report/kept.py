@@ -26,6 +26,8 @@ SCORES = {
 }
 """names of scores in files of arrays: those in pictures' names, and what they are"""
 BINS = 60
+WIDTH = 470
+"""pixels of the screen that a picture fills at most, where its own are fewer"""
 COLUMNS = 8
 """images beside each other"""
 TAIL = 0.005
@@ -51,14 +53,23 @@ def kept_pictures(run: Path, name: str, album: Album) -> Iterator[Picture]:
     both = [_images(pairs, points) for points in ("sample_points", "training_points")]
     if both[0] is not None and both[1] is not None and len(both[0]) == len(both[1]):
         what = "the samples nearest to a training image, each above that image"
-        title = "Nearest training images"
-        yield album.png(_in_rows(both[0], both[1]), f"{title} of {name}: {what}", what, title=title)
-    between = arrays_of(run / "arrays" / "between")
-    far = _images(between, "sample_points")
+        yield _picture(_in_rows(both[0], both[1]), "Nearest training images", what, name, album)
+    far = _images(arrays_of(run / "arrays" / "between"), "sample_points")
     if far is not None:
         what = "the samples farthest from every training point, the farthest first"
-        title = "Between the manifolds"
-        yield album.png(_in_rows(far), f"{title}, of {name}: {what}", what, title=title)
+        yield _picture(_in_rows(far), "Between the manifolds", what, name, album)
+
+
+def kinds_kept(run: Path) -> set[str]:
+    """Kinds of pictures of which measuring left the numbers, were it that there is nothing odd."""
+    kinds = {"closest_pairs", "between"}
+    found = {kind for kind in kinds if (run / "arrays" / kind).is_dir()}
+    return found | ({"ood"} if any((run / "arrays").glob("ood_*")) else set())
+
+
+def _picture(pixels: Pixels, title: str, what: str, run: str, album: Album) -> Picture:
+    zoom = max(1, WIDTH // pixels.shape[1])
+    return album.png(pixels, f"{title} of {run}: {what}", what, zoom, title)
 
 
 def kept_charts(run: Path, section: str) -> Iterator[Chart]:

@@ -13,9 +13,8 @@ from uomh.metrics.values import Value
 from uomh.report import boxes, runcharts, setcharts
 from uomh.report.charts import Chart, Instrument, number
 from uomh.report.compare import Comparison, Setting, compared, differing
-from uomh.report.kept import kept_charts, kept_pictures
+from uomh.report.kept import kept_charts, kept_pictures, kinds_kept
 from uomh.report.pictures import (
-    KINDS,
     Album,
     Ends,
     Picture,
@@ -213,8 +212,7 @@ def run_card(name: str, run: Run, album: Album) -> RunCard:
     pictures = list(kept_pictures(record.folder, run.name, album))
     drawn = [chart] if (chart := runcharts.real_against_generated(name, record)) else []
     drawn += kept_charts(record.folder, name)
-    ours = {kind for kind, title, _ in KINDS if title in {picture.title for picture in pictures}}
-    ours |= {"ood"} if any("-ood-" in chart.id for chart in drawn) else set()
+    ours = kinds_kept(record.folder)
     return RunCard(
         name,
         run,
