@@ -10,9 +10,14 @@ export NO_MKDOCS_2_WARNING = 1
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,docs]"
 	@touch .venv
 
+# The answer both ways: a set of known dimensions, and one that is open; then one model of everything
+# against one for each class.
 demo: .venv
-	$(BIN)/uomh verify --dataset digits --out out/digits
+	$(BIN)/uomh verify --dataset manifold:union-2-5-10 digits data.limit=3000 --out out/demo
 	$(BIN)/uomh train --dataset digits --model vae --run-dir runs/digits_vae
+	$(BIN)/uomh train --dataset digits --model vae --disconnected class --run-dir runs/digits_vae_by_class
+	$(BIN)/uomh evaluate runs/digits_vae runs/digits_vae_by_class --metrics bits_per_dim,fid,between
+	$(BIN)/uomh report out/demo runs/digits_vae runs/digits_vae_by_class --out report.html
 
 test: .venv
 	$(BIN)/python -m pytest -m "not slow"

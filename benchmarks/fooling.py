@@ -1,12 +1,13 @@
 """Is the verdict hard to fool? Sets whose answer is known, and what `uomh.verify` says of them.
 
     python benchmarks/fooling.py [--data-root DIR] [--seeds 3] [--shuffles 200] [--n 3000]
+    python benchmarks/fooling.py --random 400
 
 Shuffled labels: the p-values of 200 shuffles, each against 199 nulls of its own, must be uniform.
 One Gaussian cut at random, cut into slabs, ten sets of dimension 8 of different shape, density and
 curvature: never "dimensions differ: supported". One sphere with noise of a different level in each
 group: not supported, or not stable over scale, and the sentence names noise. Unions of different
-dimension: supported.
+dimension: supported. With ``--random`` as many random sets instead, see `random_sets.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
+from random_sets import trials
 from uomh import DimensionReport, nearest_neighbours, verify
 from uomh.dimension.claims import LabelsMatter
 from uomh.dimension.nulls import Shuffles
@@ -148,7 +150,11 @@ def main() -> None:
     parser.add_argument("--shuffles", type=int, default=200)
     parser.add_argument("--n", type=int, default=3000)
     parser.add_argument("--nulls", type=int, default=199)
+    parser.add_argument("--random", type=int, default=0, help="random sets, half of them unions")
     args = parser.parse_args()
+    if args.random:
+        trials(args.random, args.nulls)
+        return
     print("| set | expected | claims: labels, dimensions, separated | stable | widest gap | held |")
     print("|---|---|---|---|---|---|", flush=True)
     for seed in range(args.seeds):

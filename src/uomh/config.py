@@ -24,7 +24,8 @@ from uomh.settings import (
     config_class,
 )
 
-Schedule = Literal["constant", "cosine", "step"]
+Shown = Literal["tensorboard", "wandb"]
+Schedule = Literal["constant", "cosine", "step", "milestones"]
 
 
 class OptimizerConfig(Settings):
@@ -35,11 +36,14 @@ class OptimizerConfig(Settings):
     lr: float = Field(1e-3, gt=0)
     """learning rate at the start"""
     schedule: Schedule = "constant"
-    """constant; cosine: to zero over the run; step: times gamma every lr_step epochs"""
+    """constant; cosine: to zero over the run; step: times gamma every lr_step epochs; milestones:
+    times gamma at each of them"""
     lr_step: int = Field(30, ge=1)
     """step schedule: epochs between two decays"""
+    milestones: tuple[float, ...] = (0.3, 0.6, 0.8)
+    """milestones schedule: when to decay, in shares of the run's epochs"""
     gamma: float = Field(0.1, gt=0)
-    """step schedule: factor of a decay"""
+    """step and milestones schedules: factor of a decay"""
     betas: tuple[float, float] = (0.9, 0.999)
     """adam: decay of the running moments"""
     momentum: float = Field(0.0, ge=0)
@@ -60,7 +64,11 @@ class TrainConfig(OptimizerConfig):
     groups: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """optimiser settings of single groups of parameters, such as groups.discriminator.lr"""
     valid_metrics: components("metrics") = Field(("loss",), validate_default=True)  # type: ignore[valid-type]
-    """metrics on the validation split after every epoch: names, or {"name": ..., settings}"""
+    """metrics of validation, on the validation split: names, or {"name": ..., settings}"""
+    valid_every: int = Field(1, ge=1)
+    """epochs between two validations; the last epoch is always validated"""
+    valid_samples: int = Field(1000, ge=1)
+    """samples that validation metrics draw, where their own settings do not say"""
     early_stopping_metric: ComponentName | None = None
     """validation metric that chooses the best weights (default: the first of valid_metrics)"""
     patience: int | None = Field(None, ge=1)
@@ -71,6 +79,8 @@ class TrainConfig(OptimizerConfig):
     """mirror every training image with probability one half"""
     sample_every: int | None = Field(None, ge=1)
     """epochs between two grids of samples while training; null: at the end alone"""
+    log: tuple[Shown, ...] = ("tensorboard",)
+    """where training is shown beside metrics.jsonl: tensorboard, wandb (Weights & Biases)"""
 
     @model_validator(mode="after")
     def _groups_are_optimizers(self) -> Self:

@@ -8,14 +8,16 @@ is read as text:
     else:
         __all__, __dir__, __getattr__ = attach(__name__)
 
-``resolve as resolve`` is how typing marks a name that is imported to be offered to others. Type
-checkers see no ``__getattr__``, so a misspelt name is an error to them.
+``resolve as resolve`` is how typing marks a name that is imported to be offered to others; a name
+may be a module, as in ``from uomh.report import figures as figures``. Type checkers see no
+``__getattr__``, so a misspelt name is an error to them.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -34,11 +36,20 @@ def attach(package: str) -> tuple[list[str], Callable[[], list[str]], Callable[[
 
     def get(name: str) -> Any:
         if name in homes:
-            return getattr(importlib.import_module(homes[name]), name)
+            return _imported(homes[name], name)
         message = f"module {package!r} has no attribute {name!r}"
         raise AttributeError(message, name=name, obj=module)  # Python adds the nearest name
 
     return sorted(homes), lambda: sorted({*vars(module), *homes}), get
+
+
+def _imported(home: str, name: str) -> Any:
+    """What ``from HOME import NAME`` gives, without asking a lazy home for its own module."""
+    module = importlib.import_module(home)
+    full = f"{home}.{name}"
+    if name not in vars(module) and hasattr(module, "__path__") and importlib.util.find_spec(full):
+        return importlib.import_module(full)
+    return getattr(module, name)
 
 
 def _homes(tree: ast.Module) -> dict[str, str]:

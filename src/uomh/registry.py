@@ -27,7 +27,6 @@ from uomh.errors import UomhError, unknown
 
 Class = TypeVar("Class", bound=type)
 
-KINDS = ("models", "metrics", "extractors", "estimators", "clusterers", "experiments")
 PACKAGES = {
     "models": "models",
     "metrics": "metrics",
@@ -35,14 +34,18 @@ PACKAGES = {
     "estimators": "dimension",
     "clusterers": "clusters",
     "experiments": "experiments",
+    "datasets": "data",
 }
+"""the package in which components of a kind stand"""
+KINDS = tuple(PACKAGES)
 
 BASES = {
-    "models": "uomh.models.core:Generative",
+    "models": "uomh.models.core:Learner",
     "metrics": "uomh.metrics.core:Metric",
     "extractors": "uomh.features.core:Extractor",
     "estimators": "uomh.dimension.core:Estimator",
     "clusterers": "uomh.clusters.core:Clusterer",
+    "datasets": "uomh.data.dataset:Dataset",
 }
 """what a class of a kind is derived from"""
 

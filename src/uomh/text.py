@@ -37,3 +37,12 @@ def shortened(text: str, width: int) -> str:
     """
     line = shown(text)
     return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "image"), counted(1200, "image")
+    ('1 image', '1,200 images')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -88,6 +88,21 @@ def test_stages_are_bars_or_a_line_at_the_end(terminal, quiet, monkeypatch):
         assert re.fullmatch(r"searching neighbours: 0\.\d s\n", text)
 
 
+def test_without_bars_fast_epochs_are_left_out_but_for_the_last(capsys, monkeypatch):
+    clock = 0.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: clock)
+    with console.Display(quiet=False) as display:
+        display.start("vae", 0, 20, 10)
+        for epoch in range(1, 20):  # the 20th is never reached: it stops early
+            clock += 0.125
+            display.epoch("vae", epoch, {"train": {"loss": 1.0}}, 0.1)
+        display.stop("vae", "stopped early")
+    lines = capsys.readouterr().out.splitlines()
+    shown = [int(line.split("epoch ")[1].split("/")[0]) for line in lines if "epoch " in line]
+    assert shown == [1, 5, 9, 13, 17, 19]
+    assert lines[-1] == "vae: stopped early"
+
+
 def test_long_names_are_cut_where_space_is_short():
     assert shortened("x" * 1000, 10) == "x" * 9 + "…"
     text = printed(parts_table([value(2.0, group="x" * 1000)]))

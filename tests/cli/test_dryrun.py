@@ -176,6 +176,8 @@ BAD = {
     "frozen nothing": ["--model", "ae", "--density", "flow", "model.freeze=true"],
     "too few points": [*DATA, "--disconnected", "class", f"{PART}.latent_dim=3"],
     "old": ["two_step.freeze=true"],
+    "no such run": ["--density", "flow", "model.autoencoder_run=/nowhere"],
+    "null over a model": ["--model", "vae", "model=null"],
 }
 
 
@@ -196,6 +198,19 @@ def test_a_folder_of_other_settings_is_refused_and_left_as_it_is(tmp_path):
     assert refused.stderr == train(*given, "model.latent_dim=3").stderr
     assert leaves(dry(*given, "train.max_epochs=5"))["model"][1] == 5
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
+
+
+def test_groups_that_are_made_for_a_dry_run_are_said_to_be_made_again(tmp_path, monkeypatch):
+    given = ("--model", "ae", "--disconnected", "kmeans", "clusters.num_clusters=2", *SMALL)
+    again = "kmeans: the run makes these groups again"
+    assert again in dry(*given)
+    assert "again" not in dry("--model", "ae", "--disconnected", "class", *SMALL)
+    folder = tmp_path / "run"
+    assert train(*given, "--run-dir", folder).exit_code == 0
+    monkeypatch.setattr("uomh.clusters.kmeans.KMeans.__call__", None)
+    output = dry(*given, "--run-dir", folder)  # by those that are there
+    assert "again" not in output
+    assert "model/part1" in output
 
 
 def test_lines_fit_a_narrow_terminal():

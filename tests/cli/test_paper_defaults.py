@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.lines import holds, settings
+from tests.cli.lines import holds, meaning, settings
 from tests.cli.test_paper_options import CLUSTER, MODEL, SHARED, line_of, value_of
-from uomh.config import differences
+from uomh import UomhError, resolve
+from uomh.cli.paper import tree
+from uomh.config import RunConfig, differences
+from uomh.settings import resolve_key
 
 ADAM = {"optimizer": "adam", "batch_size": 128, "max_grad_norm": 10.0}
 CONSTANT = {**ADAM, "lr": 1e-3, "schedule": "constant", "betas": [0.9, 0.999], "max_epochs": 100,
@@ -195,3 +198,64 @@ def test_an_option_sets_what_the_docs_say(name):
             break
     changed = [key for key, _, _ in differences(before, after)]
     assert set(rows()[name][0]) <= set(changed)
+
+
+def flat(nested, where=""):
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{where}{key}.")
+        else:
+            yield where + key, value
+
+
+def tree_of(line):
+    """The settings of a run as `uomh train` names them, those of its models as of one model."""
+    config, _ = resolve(values=tree.settings(meaning(line)[0][0]))
+    steps = re.compile(r"(?<=model)(\.part|\.autoencoder|\.density)+(?=\.)")
+    return {
+        steps.sub("", key).replace("model.train.", "train."): value
+        for key, value in flat(config.model_dump(mode="json"))
+    }
+
+
+TWO = "main --gae-model vae --de-model flow"
+BY_CLUSTER = "cluster_main --gae-model vae --de-model flow --cluster-config cluster_method=kmeans"
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "options"),
+    [
+        ("sequential_training", TWO, "--shared-config sequential_training=False"),
+        (
+            "alternate_by_epoch",
+            f"{TWO} --shared-config sequential_training=False",
+            "alternate_by_epoch=True",
+        ),
+        ("cluster_method", BY_CLUSTER, "cluster_method=random"),
+        ("num_clusters", BY_CLUSTER, "num_clusters=3"),
+        ("num_clusters", "cluster_main --gae-model vae", "--cluster-config num_clusters=3"),
+        ("id_estimator", BY_CLUSTER, "id_estimator=mle"),
+        ("latent_k", BY_CLUSTER, "latent_k=4"),
+    ],
+)
+def test_options_of_steps_and_clusters_set_what_the_docs_say(name, line, options):
+    before = tree_of(f"{line} --dataset digits")
+    after = tree_of(f"{line} {options} --dataset digits")
+    changed = {key for key in after if before.get(key) != after[key]}
+    assert changed & set(rows()[name][0])
+
+
+def test_every_setting_of_the_docs_table_is_one_of_a_run():
+    models = ["two_step", "disconnected", *{model for model in PUBLISHED if " " not in model}]
+    for name, (sets, _) in rows().items():
+        for key in sets:
+            group = re.sub(r"groups\.\w+", "groups.model", key)
+            assert any(known(group, model) for model in models), f"{name}: {key}"
+
+
+def known(key, model):
+    names = {"model": model, "clusters": "kmeans"}
+    try:
+        return bool(resolve_key(RunConfig, key, names))
+    except UomhError:
+        return False

@@ -86,7 +86,7 @@ OTHER = {
     "id_estimator": "mle",
     "ld_eps_new": 0.5,
     "lr_scheduler": "step",
-    "metric_kwargs": "{'nearest_k':5}",
+    "metric_kwargs": "{'gen_samples':50}",
     "norm": "batchnorm",
     "optimizer": "sgd",
     "scheduler_args": "{'betas':[0.5,0.99]}",

@@ -155,3 +155,14 @@ def test_a_metric_with_settings_and_samples_is_one_file(tmp_path, digits, factor
     written = json.loads((tmp_path / "run/metrics.json").read_text())["Scaled"]
     assert written.get("settings", {}) == ({} if factor == 2.0 else {"factor": factor})
     assert isinstance(config.evaluate.metrics[1], MetricConfig)
+
+
+def test_an_override_reaches_a_component_below_plain_settings():
+    overrides = ["data.limit=100", "evaluate.features.name=function"]
+    config, _ = uomh.resolve(overrides=[*overrides, "evaluate.features.target=torch:flatten"])
+    assert (config.evaluate.features.name, config.evaluate.features.target) == (
+        "function",
+        "torch:flatten",
+    )
+    with pytest.raises(UomhError, match="unknown setting 'evaluate.features.tagret'; did you mean"):
+        uomh.resolve(overrides=[*overrides, "evaluate.features.tagret=torch:flatten"])

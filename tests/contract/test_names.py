@@ -9,7 +9,7 @@ import pytest
 import uomh
 
 PACKAGES = ("uomh", *(f"uomh.{name}" for name in ("clusters", "data", "metrics", "models")))
-PACKAGES += ("uomh.parallel",)
+PACKAGES += ("uomh.parallel", "uomh.experiments")
 
 
 def run(code):
@@ -24,7 +24,7 @@ def test_every_public_name_loads_and_is_listed(name):
     assert package.__all__ == sorted(package.__all__)
     assert set(package.__all__) <= set(dir(package))
     for public in package.__all__:
-        assert getattr(package, public).__name__ == public
+        assert getattr(package, public).__name__.rpartition(".")[2] == public
     scope = {}
     exec(f"from {name} import *", scope)
     assert set(scope) - {"__builtins__"} == set(package.__all__)
@@ -37,11 +37,14 @@ def test_the_names_of_the_library():
         "UomhError",
         "build",
         "cluster",
+        "compare",
         "complete",
+        "figures",
         "fit",
         "load_data",
         "load_run",
         "measure",
+        "metrics",
         "nearest_neighbours",
         "register",
         "resolve",

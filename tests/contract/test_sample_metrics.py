@@ -8,7 +8,9 @@ import torch
 
 import uomh
 from tests.gaussian import Gaussian
+from uomh.clusters.core import relabelled
 from uomh.data import Data, Split
+from uomh.data.core import Grouping
 from uomh.metrics import Evaluation, evaluate, frechet_distance, kid, prdc
 from uomh.metrics.core import evaluate_with_groups
 from uomh.models.disconnected import Disconnected
@@ -130,7 +132,7 @@ def test_classes_and_parts_are_compared_with_their_own_points(data):
 
 def test_what_cannot_be_compared_leaves_the_others(data):
     values = evaluate(["fid", "null_metric"], evaluation_of(fresh, data, samples=1))
-    assert "generated has 1 point" in values["fid"].reason
+    assert "needs at least 4 generated points, and there is 1; give more" in values["fid"].reason
     assert values["null_metric"].value == 0
     infinite = evaluate(
         ["fid", "kid", "loss"], evaluation_of(lambda n, y: torch.full((n, 2), np.nan), data)
@@ -148,3 +150,106 @@ def test_validation_by_fid_chooses_weights(tmp_path):
     uomh.train(config, digits, tmp_path)
     log = (tmp_path / "metrics.jsonl").read_text()
     assert log.count('"name": "fid"') == 2
+
+
+@pytest.mark.parametrize("name", ["gan", "bigan"])
+def test_the_loss_of_a_critic_is_its_mean_score(name, data):
+    config = {"name": name, "critic": {"hidden_dims": [8]}, "latent_dim": 2}
+    cls = uomh.registry.load("models", name)
+    model = cls(cls.Config.of(config), data.spec).eval()
+    with torch.no_grad():
+        for weight in model.critic.parameters():
+            weight.mul_(3)
+    values = evaluate(["loss", "disc_loss"], Evaluation(model, data, data.test))
+    seen = []
+    forward = model.critic.forward
+    model.critic.forward = lambda inputs, y: seen.append(forward(inputs, y)) or seen[-1]
+    again = evaluate(["disc_loss"], Evaluation(model, data, data.test))["disc_loss"]
+    of_points, of_samples = (torch.cat(seen[start::2]).double() for start in (0, 1))
+    assert again.value == pytest.approx((of_samples - of_points).mean().item(), rel=1e-6)
+    assert values["disc_loss"].value == again.value  # on a stream of its own
+    assert values["loss"].value == pytest.approx(of_points.mean().item(), rel=1e-6)
+    assert values["loss"].n == len(data.test)
+    assert values["disc_loss"].higher_is_better is None
+    plain = evaluate(["disc_loss"], evaluation_of(fresh, data))["disc_loss"]
+    assert plain.reason == "Gaussian has no critic of points"
+
+
+def test_clusters_are_counted_by_the_classes_of_the_source(data):
+    generator = torch.Generator().manual_seed(0)
+    labels = [
+        torch.randint(3, (len(split),), generator=generator).numpy()
+        for split in (data.train, data.valid, data.test)
+    ]
+    grouped = relabelled(data, labels, ["0", "1", "2"], Grouping("random"))
+    model = Gaussian(Gaussian.Config(), grouped.spec)
+    evaluation = Evaluation(model, grouped, grouped.test, labelled=lambda: data)
+    values = evaluate(["clusters"], evaluation)
+    assert values["clusters"].value == 3
+    for k in range(3):
+        inside = labels[0] == k
+        share = data.train.y.numpy()[inside].mean()
+        assert values[f"train_size[{k}]"].value == inside.sum()
+        assert values[f"test_size[{k}]"].value == (labels[2] == k).sum()
+        assert values[f"share_of_b[{k}]"].value == pytest.approx(share)
+        assert values[f"majority_share[{k}]"].value == pytest.approx(max(share, 1 - share))
+    plain = evaluate(["clusters"], evaluation_of(fresh, data))
+    assert plain["train_size[a]"].value == 200
+    assert "majority_share[a]" not in plain
+
+
+def test_features_are_those_of_the_classes_whatever_the_groups(data):
+    labels = [np.zeros(len(split), int) for split in (data.train, data.valid, data.test)]
+    grouped = relabelled(data, labels, ["all"], Grouping("saved"))
+    model = Gaussian(Gaussian.Config(), grouped.spec)
+    model.draw = fresh
+    seen = []
+
+    class Classes:
+        """An extractor that says which classes it was built for."""
+
+        name, key, label, about, Config = "pixels", "k", "classes", "", ComponentSettings
+
+        def __init__(self, config, data, device):
+            seen.append((config.name, data.classes))
+
+        def extract(self, x, levels, advance=None):
+            """The points as they are."""
+            return x.flatten(1).float()
+
+    defined = {("extractors", name): Classes for name in ("classifier", "pixels")}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("uomh.registry._defined", defined)
+        evaluate(["fid"], Evaluation(model, grouped, grouped.test, labelled=lambda: data))
+        evaluate(["fid"], Evaluation(model, grouped, grouped.test))
+    assert seen == [("classifier", ("a", "b")), ("pixels", ("all",))]
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError, torch.linalg.LinAlgError])
+def test_a_decomposition_that_fails_leaves_the_others(data, error, monkeypatch):
+    def fail(*arguments, **options):
+        raise error("linalg.svd: The algorithm failed to converge\nbecause")
+
+    monkeypatch.setattr("uomh.metrics.frechet.torch.linalg.svd", fail)
+    values = evaluate(["fid", "fid_infinity", "kid"], evaluation_of(fresh, data))
+    for name in ("fid", "fid_infinity"):
+        assert values[name].value is None
+        assert "matrix did not converge" in values[name].reason
+    assert values["kid"].value is not None
+
+
+def test_a_rate_that_needs_more_points_leaves_the_areas(data):
+    few = replace(data, test=data.test[:19], fingerprint="few")
+    values = evaluate(
+        [config_class("metrics", "likelihood_ood_acc")(name="likelihood_ood_acc", ood="few")],
+        evaluation_of(fresh, few, other=lambda name: few),
+    )
+    assert "19 reference scores have none beyond 95%" in values["likelihood_ood_fpr95"].reason
+    assert values["likelihood_ood_fpr95"].higher_is_better is False
+    for name in ("acc", "auroc", "aupr"):
+        assert values[f"likelihood_ood_{name}"].value is not None
+
+
+def test_shares_say_of_how_many_held_out_points_they_know_the_limit(data):
+    values = evaluate(["between"], evaluation_of(fresh, replace(data, test=data.test[:150])))
+    assert "of 150 held-out points" in values["between"].about

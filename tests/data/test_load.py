@@ -105,7 +105,7 @@ def test_what_names_no_data_is_refused(given):
         ("no/such/folder", "there is no data at 'no/such/folder'"),
         ("none.npz", "there is no data at 'none.npz'"),
         ("manifold:sphere-3", "unknown manifold 'sphere-3'"),
-        ("{}/notes.txt", "is no file of points; give .npz, .npy or .csv"),
+        ("{}/notes.txt", "is no file of points; give .csv, .npy or .npz"),
     ],
 )
 def test_data_that_are_not_there_are_one_sentence(tmp_path, name, says):

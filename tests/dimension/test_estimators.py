@@ -48,7 +48,7 @@ def test_scikit_learn_checks_of_adapters(estimator, check):
 def test_all_are_listed():
     assert set(OURS) == {
         "mle", "twonn", "gride", "corrint", "geomle", "mom", "tle", "lpca", "ess", "knn",
-        "shortest_path",
+        "shortest_path", "capca", "qe", "tls", "bracket",
     }  # fmt: skip
     assert all(entry.summary for entry in entries("estimators").values())
 
@@ -135,7 +135,7 @@ def test_bad_data_are_one_sentence(name):
     with pytest.raises(ValueError, match="NaN"):
         make(name).fit(np.full((20, 3), np.nan))
     grid = np.eye(30)  # all points equally far from one another
-    if name not in ("lpca", "ess"):  # these look at directions, of which there are 4 and 30
+    if name not in ("lpca", "ess", "capca", "qe", "tls"):  # these look at directions: 4, or 30
         with pytest.raises(UomhError):
             make(name, k=5, splits=0).fit(grid)
 

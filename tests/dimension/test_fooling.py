@@ -1,19 +1,21 @@
 """The sets of benchmarks/fooling.py: a small draw always, all of them at full size when slow."""
 
-import importlib.util
+import importlib
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp
+from scipy.stats import binomtest, ks_2samp
 
 import uomh
 
-spec = importlib.util.spec_from_file_location(
-    "fooling", Path(__file__).parents[2] / "benchmarks" / "fooling.py"
-)
-fooling = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fooling)
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+sys.path.append(str(BENCHMARKS))  # fooling.py imports its neighbours, as a script does
+fooling = importlib.import_module("fooling")
+random_sets = importlib.import_module("random_sets")
+families = importlib.import_module("families")
+sys.path.remove(str(BENCHMARKS))
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,49 @@ def test_groups_of_one_set_are_told_as_such(small):
     _, report = small["ten shapes of dimension 8"]
     assert report.claims.labels_matter.status == "supported"
     assert report.claims.dimensions_differ.status == "undecided"
+
+
+@pytest.mark.parametrize("name", families.FAMILIES)
+def test_families_have_the_dimension_they_are_asked_for(name):
+    """As many directions as dimensions near a point, but for what 4,000 points see of a bend."""
+    rng = np.random.default_rng(0)
+    d = families.dimension_of(name, rng, 2, 3)
+    x = families.unit(families.FAMILIES[name].sampler(4000, d, rng))
+    assert x.shape[0] == 4000
+    found = uomh.nearest_neighbours(x, 30, x[:40])
+    near = x[found.indices] - x[found.indices].mean(axis=1, keepdims=True)
+    values = np.linalg.eigvalsh(near @ near.transpose(0, 2, 1))[:, ::-1]
+    shares = np.median(values[:, :6] / values[:, :1], axis=0)
+    assert shares[d - 1] > 0.02
+    assert shares[d] < 0.25
+
+
+def test_random_sets_are_what_their_numbers_say():
+    for number in range(8):
+        drawn = random_sets.random_set(number)
+        assert (drawn.kind == "union") == bool(number % 2)
+        gap = max(drawn.dimensions) - min(drawn.dimensions)
+        assert 2 <= gap <= 5 if number % 2 else gap == 0
+        points, labels = random_sets.points_and_labels(drawn)
+        assert len(points) == len(labels) >= 500 * len(drawn.dimensions)
+        np.testing.assert_array_equal(random_sets.random_set(number).parts[0], drawn.parts[0])
+
+
+def test_limits_of_a_share_are_those_of_clopper_and_pearson():
+    for hits, of in ((0, 200), (3, 40), (40, 40)):
+        expected = binomtest(hits, of).proportion_ci(method="exact")
+        assert random_sets.limits(hits, of) == pytest.approx((expected.low, expected.high))
+
+
+def test_rates_count_what_fooled_and_what_was_recognised():
+    def made(kind, dimensions, status):
+        return random_sets.Trial(kind, dimensions, ("ball",) * 2, 600, status, noise=False)
+
+    done = [made("plain", (2, 2), "undecided"), made("union", (2, 5), "supported")]
+    table = {row.split(" | ")[0]: row for row in random_sets.rates(done)}
+    assert table["| one dimension"].startswith("| one dimension | 0 | 1 | 0.0% | 0.0%-97.5% |")
+    assert table["| unions, gap 3"].startswith("| unions, gap 3 | 1 | 1 | 100.0% | 2.5%-100.0% |")
+    assert "| unions, gap 2" not in table
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import uomh
 from uomh.dimension.shortest_path import ShortestPath
 from uomh.errors import UomhError
 
@@ -69,6 +70,18 @@ def test_a_graph_that_falls_apart_is_said():
     assert fitted.dimension_ == pytest.approx(2, rel=0.1)
     assert fitted.connected_ == pytest.approx(5 / 7)
     np.testing.assert_array_equal(fitted.dimension_pw_[500:], fitted.dimension_)
+
+
+def test_verify_says_that_it_saw_a_part_of_the_points_alone():
+    rng = np.random.default_rng(0)
+    points = np.concatenate([sphere(80, 2, rng), sphere(40, 2, rng) + 50, sphere(100, 2, rng) - 50])
+    labels = np.repeat(["both", "one"], [120, 100])
+    report = uomh.verify(points, labels, k=[6], estimator="shortest_path", nulls=19)
+    said = "connected part of the points alone: 45% of all points at k = 6, 66% of group 'both'"
+    assert any(said in note for note in report.notes)
+    assert not any("group 'one'" in note for note in report.notes)
+    whole = uomh.verify(points[120:], k=[6], estimator="shortest_path", nulls=19)
+    assert not any("alone" in note for note in whole.notes)
 
 
 def test_points_that_are_all_alike_have_no_shape():

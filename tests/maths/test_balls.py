@@ -115,8 +115,8 @@ def test_estimates_are_the_values_with_intervals_around_them():
 @pytest.mark.parametrize(
     ("real", "generated", "k", "sentence"),
     [
-        (np.zeros((5, 2)), np.zeros((60, 2)), 5, "real has 5 points, and a ball .* at least 6"),
-        (np.zeros((60, 2)), np.zeros((1, 2)), 1, "generated has 1 point, and a ball"),
+        (np.zeros((5, 2)), np.zeros((60, 2)), 5, "ball .* at least 6 real points, and there are 5"),
+        (np.zeros((60, 2)), np.zeros((1, 2)), 1, "at least 2 generated points, and there is 1"),
         (np.zeros((60, 2)), np.zeros((60, 3)), 5, "real has points of 2 coordinates and generated"),
         (np.full((60, 2), np.inf), np.zeros((60, 2)), 5, "real has a NaN, infinite"),
         (np.zeros((60, 2)), np.zeros((0, 2)), 5, "generated must hold one point"),
@@ -135,3 +135,11 @@ def test_too_few_points_for_halves_are_said():
         prdc_estimates(a, b, 5)
     with pytest.raises(UomhError, match="unknown kind of ball 'half-open'"):
         prdc(a, b, 5, balls="half-open")
+
+
+def test_a_density_of_nothing_is_not_known_to_be_zero():
+    real, generated = np.random.default_rng(0).normal(size=(2, 80, 3))
+    found = prdc_estimates(real, generated + 50, 3)
+    assert (found.density.value, found.density.low) == (0, 0)
+    assert found.density.high == found.precision.high
+    assert 0.01 < found.density.high < 0.1

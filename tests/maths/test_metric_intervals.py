@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import norm
 
 from uomh.metrics import (
+    Value,
     auroc,
+    fid_infinity_estimate,
     fpr_at_95,
     frechet_estimate,
     kid_estimate,
@@ -13,6 +16,7 @@ from uomh.metrics import (
     prdc_estimates,
     share_beyond,
 )
+from uomh.metrics.geometry import difference, dimension
 
 
 def pair(rng, n, D, shift, scale):
@@ -34,12 +38,42 @@ def on_scores(measure, n, m, shift):
     return lambda rng: measure(rng.normal(size=m) + shift, rng.normal(size=n))
 
 
+def torus(rng, n, dim):
+    """Points of a product of circles, in twice as many coordinates as it has dimensions."""
+    angles = rng.uniform(0, 2 * np.pi, size=(n, dim))
+    return torch.from_numpy(np.concatenate([np.cos(angles), np.sin(angles)], axis=1))
+
+
+def on_tori(n, k, dims):
+    """The difference of two dimensions, whose points share neighbours within each set."""
+    return lambda rng: difference(*(dimension(torus(rng, n, dim), k) for dim in dims))
+
+
+def log_densities(n, D):
+    """The mean log-density of points of a standard Gaussian, by that Gaussian."""
+    return lambda rng: Value.mean(
+        torch.from_numpy(norm.logpdf(rng.normal(size=(n, D))).sum(axis=1))
+    )
+
+
 # What is drawn, and its true mean where that is known.
 SIMULATIONS = {
     "fid, same source": (on_pair(frechet_estimate, n=500, D=8, shift=0, scale=1), None),
     "fid, shifted": (on_pair(frechet_estimate, n=300, D=4, shift=0.5, scale=1), None),
     "fid, scaled": (on_pair(frechet_estimate, n=500, D=32, shift=1, scale=1.3), None),
     "fid, n below D": (on_pair(frechet_estimate, n=60, D=100, shift=0.3, scale=1), None),
+    "fid infinity, shifted": (
+        on_pair(fid_infinity_estimate, n=300, D=4, shift=0.5, scale=1),
+        None,
+    ),
+    "fid infinity, scaled": (
+        on_pair(fid_infinity_estimate, n=500, D=32, shift=1, scale=1.3),
+        None,
+    ),
+    "fid infinity, n near D": (
+        on_pair(fid_infinity_estimate, n=200, D=64, shift=0.3, scale=1),
+        None,
+    ),
     "kid": (on_pair(kid_estimate, n=300, D=8, shift=0.5, scale=1), None),
     "kid, same source": (on_pair(kid_estimate, n=200, D=8, shift=0, scale=1), 0.0),
     "mmd": (on_pair(mmd_estimate, n=200, D=8, shift=1, scale=1), None),
@@ -52,6 +86,16 @@ SIMULATIONS = {
     "fpr at 95%": (on_scores(fpr_at_95, 500, 400, 2), norm.sf(norm.ppf(0.05) + 2)),
     "share": (on_scores(share_beyond, 500, 500, 1), norm.sf(norm.ppf(0.99) - 1)),
     "share, same source": (on_scores(share_beyond, 1000, 1000, 0), 0.01),
+    "share, few of the reference": (
+        on_scores(share_beyond, 120, 500, 1),
+        norm.sf(norm.ppf(0.99) - 1),
+    ),
+    "id difference, same source": (on_tori(200, 10, (3, 3)), 0.0),
+    "id difference, one dimension": (on_tori(200, 20, (1, 1)), 0.0),
+    "id difference, other dimension": (on_tori(200, 10, (2, 4)), None),
+    "id difference, k = 3": (on_tori(300, 3, (3, 3)), 0.0),
+    "log-likelihood": (log_densities(100, 8), -8 * (1 + np.log(2 * np.pi)) / 2),
+    "log-likelihood, few": (log_densities(40, 2), -(1 + np.log(2 * np.pi))),
 }
 
 

@@ -85,6 +85,30 @@ def test_c_t_is_the_mann_whitney_score():
     assert c_t(np.zeros(5), np.zeros(9)) == 0
 
 
+@pytest.mark.parametrize("kind", ["copies", "far", "fresh", "few"])
+def test_intervals_of_memorisation_keep_to_what_can_be(kind):
+    rng = np.random.default_rng(0)
+    train, held_out = rng.normal(size=(60, 3)), rng.normal(size=(20, 3))
+    samples = {
+        "copies": train[:30] + 1e-3 * rng.normal(size=(30, 3)),
+        "far": rng.normal(size=(40, 3)) * 1e-6 + held_out[0],
+        "fresh": rng.normal(size=(40, 3)),
+        "few": train[:1] + 1e-9,
+    }[kind]
+    found = memorisation(samples, train, held_out)
+    m, h = len(samples), len(held_out)
+    extreme = (m * h / 2) / np.sqrt(m * h * (m + h + 1) / 12)
+    assert -extreme <= found.c_t_estimate.low <= found.c_t <= found.c_t_estimate.high <= extreme
+    excess = found.nearest - found.expected
+    assert -found.expected <= found.excess.low <= excess <= found.excess.high <= 1 - found.expected
+    assert 0 <= found.authenticity.low <= found.authenticity.high <= 1
+    if kind == "fresh":
+        assert found.excess.low < 0 < found.excess.high
+        assert found.c_t_estimate.low < 0 < found.c_t_estimate.high
+    elif m > 1:
+        assert not found.c_t_estimate.low < 0 < found.c_t_estimate.high
+
+
 def test_the_true_share_of_a_shifted_score():
     rng = np.random.default_rng(0)
     found = share_beyond(rng.normal(size=4000) + 1, rng.normal(size=4000))
@@ -107,7 +131,7 @@ def test_the_true_share_of_a_shifted_score():
         ),
         (
             lambda: memorisation(np.zeros((9, 2)), np.zeros((1, 2)), np.zeros((9, 2))),
-            "train has 1 point, and authenticity needs at least 2",
+            "authenticity needs at least 2 training points, and there is 1; give more",
         ),
         (
             lambda: memorisation(np.full((9, 2), np.nan), np.zeros((9, 2)), np.zeros((9, 2))),

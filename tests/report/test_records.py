@@ -52,7 +52,10 @@ def test_a_record_is_what_the_run_was_and_gave(trained):
     loss = record.metrics["loss"]
     assert (loss.name, loss.metric, loss.group, loss.by) == ("loss", "loss", None, "points")
     assert loss.higher_is_better is False
-    assert [path.name for path in record.pictures] == ["reconstructions.png"]
+    assert [path.name for path in record.pictures] == [
+        "interpolation.png",
+        "reconstructions.png",
+    ]
     assert [(c.path, c.name) for c in record.checkpoints] == [("model", "best"), ("model", "last")]
 
 

@@ -7,6 +7,7 @@ import uomh
 from uomh.errors import UomhError
 from uomh.models.core import model_class
 from uomh.parallel import Parallel
+from uomh.settings import parse_value
 
 NETS = {"encoder": {"hidden_dims": [16]}, "decoder": {"hidden_dims": [16]}}
 VAE = {"name": "vae", "latent_dim": 4, "importance_samples": 4, **NETS}
@@ -170,11 +171,52 @@ def test_a_value_over_settings_is_refused_by_its_key(overrides, sentence):
 
 def test_null_over_a_model_is_the_default_and_over_its_training_that_of_the_run():
     overrides = ["model.density=null", "model.autoencoder.train=null", "train.lr=0.5"]
-    config, _ = uomh.resolve(
-        values={"data": {"dataset": "digits"}}, overrides=overrides, density="gan"
-    )
+    values = {"data": {"dataset": "digits"}, "model": {"name": "two_step"}}
+    config, _ = uomh.resolve(values=values, overrides=overrides)
     assert config.model.density.name == "flow"
     assert config.model.autoencoder.train.lr == 0.5
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("model=null", "model"),
+        ("model.density=null", "model.density"),
+        ("model.autoencoder=null", "model.autoencoder"),
+    ],
+)
+def test_null_over_a_model_that_is_named_is_refused(override, key):
+    values = {"data": {"dataset": "digits"}, "model": {"name": "ae"}}
+    with pytest.raises(UomhError, match=rf"setting {key}=null: the model '\w+' is named there"):
+        uomh.resolve(values=values, overrides=[override], density="gan")
+
+
+@pytest.mark.parametrize(
+    ("model", "overrides", "sentence"),
+    [
+        ("flow", ["model.fit_latent_dim=true"], r"'model\.fit_latent_dim'; the model has no codes"),
+        (
+            "flow",
+            ["model.latent_dim=dimension"],
+            r"'model\.latent_dim'; the model has no codes;",
+        ),
+        ("gan", ["model.fit_latent_dim=true"], "the model has no codes, whose size the dimension"),
+        ("gan", ["model.latent_dim=dimension"], "latent_dim=dimension: GAN has no codes, whose"),
+        (
+            "ae",
+            ["model.latent_dim=dimension", "model.fit_latent_dim=false"],
+            "latent_dim=dimension and fit_latent_dim=false contradict each other",
+        ),
+    ],
+)
+def test_codes_by_dimension_are_refused_where_they_cannot_be(model, overrides, sentence):
+    values = {"data": {"dataset": "digits"}, "model": {"name": model}}
+    with pytest.raises(UomhError, match=sentence):
+        uomh.resolve(values=values, overrides=overrides)
+    pairs = (text.partition("=") for text in overrides)
+    nested = {key.removeprefix("model."): parse_value(value) for key, _, value in pairs}
+    with pytest.raises(UomhError, match=sentence):
+        uomh.resolve(values={**values, "model": {"name": model, **nested}})
 
 
 def test_a_density_without_such_a_setting_may_follow_a_conditional_autoencoder():

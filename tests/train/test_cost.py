@@ -13,7 +13,7 @@ from uomh.cost import Cost, Costs
 from uomh.models.core import Trainable, model_class
 from uomh.report.records import RunRecord
 from uomh.seeds import seeded
-from uomh.training.meter import STEPS, flops_of_steps, pass_flops
+from uomh.training.meter import flops_of_round, pass_flops, round_of
 
 D, H, N, BATCH = 5, 7, 103, 10
 SMALL = {
@@ -57,13 +57,13 @@ def test_torch_counts_the_same_and_nothing_is_touched(name, digits):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     random, mode = torch.get_rng_state(), model.training
     few = digits.train[:3]
-    found = flops_of_steps(model, few.x, None)
+    found, steps = flops_of_round(model, few.x, None)
     assert torch.equal(torch.get_rng_state(), random)
     assert model.training == mode
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     with FlopCounterMode(display=False) as counter, seeded(0, "operations"):
-        for step in range(STEPS):
+        for step in range(steps):
             for group, loss in model.train().losses(few.x, None, step):
                 loss.backward(inputs=model.groups()[group])
     assert found == counter.get_total_flops() > 0
@@ -73,12 +73,46 @@ def settings_of(name):
     return uomh.registry.load("models", name).Config.of({"name": name})
 
 
-def test_a_game_is_counted_over_several_steps(digits):
+class Game(Trainable):
+    """A critic at every step and a generator at one in ``every``, first or last of them."""
+
+    def __init__(self, every, turn):
+        super().__init__()
+        self.every, self.turn = every, turn
+        self.critic, self.generator = nn.Linear(D, H), nn.Linear(D, 3 * H)
+
+    def groups(self):
+        return {name: list(getattr(self, name).parameters()) for name in ("critic", "generator")}
+
+    def losses(self, x, y, step):
+        yield "critic", self.critic(x).mean()
+        if step % self.every == self.turn % self.every:
+            yield "generator", self.generator(x).mean()
+
+
+@pytest.mark.parametrize("turn", [0, -1])
+@pytest.mark.parametrize("every", [1, 2, 5, 7, 20])
+def test_a_group_is_counted_as_often_as_it_is_stepped(every, turn):
+    # Forward 2 B D H, backward for the weights as much; the generator is three times as wide.
+    counted = pass_flops(Game(every, turn), torch.randn(3, D), None)
+    assert counted.of(N, BATCH) == round(N * 4 * D * H * (1 + 3 / every))
+
+
+def test_a_round_is_the_fewest_steps_after_which_all_repeats():
+    assert round_of([1, 2, 1, 2]) == 2
+    assert round_of([1, 2, 2, 1, 2, 2, 1, 2]) == 3
+    assert round_of([1, 2, 3]) is None
+
+
+def test_a_game_is_counted_over_its_round(digits):
     # Torch's own mode hooks modules, which fails where a gradient is differentiated.
-    settings = settings_of("gan")
-    model = model_class(settings)(settings, digits.spec)
+    cls = model_class(settings_of("gan"))
+    settings = cls.Config.of({"name": "gan", "critic": {"steps": 4}})
+    model = cls(settings, digits.spec)
     groups = model.groups()
-    assert flops_of_steps(model, digits.train[:3].x, None) > 0
+    flops, steps = flops_of_round(model, digits.train[:3].x, None)
+    assert flops > 0
+    assert steps == 4
     assert all(parameter.grad is None for group in groups.values() for parameter in group)
 
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import typer
 
+from uomh.cli.classify import classify
 from uomh.cli.console import prepare_process, sentences
 from uomh.cli.listing import list_components
+from uomh.cli.report import report
+from uomh.cli.reproduce import reproduce
 from uomh.cli.runs import evaluate, sample
 from uomh.cli.train import TrainCommand, train
 from uomh.cli.verify import verify
@@ -26,6 +29,9 @@ app.command("verify")(verify)
 app.command("train", cls=TrainCommand)(train)
 app.command("evaluate")(evaluate)
 app.command("sample")(sample)
+app.command("classify")(classify)
+app.command("report")(report)
+app.command("reproduce")(reproduce)
 app.command("list")(list_components)
 
 

@@ -73,8 +73,15 @@ STAGES = {
 """stages of work, as they are shown"""
 
 
+BETWEEN_LINES = 0.5
+"""seconds, at least, between two lines of epochs where there are no bars"""
+
+
 class Display(Progress):
     """Shows progress: bars on a terminal, a line an epoch or a stage elsewhere, nothing if quiet.
+
+    Without bars, epochs that follow each other faster than lines can be read are left out, but for
+    the last of a leaf.
 
     Args:
         quiet: show nothing.
@@ -98,6 +105,8 @@ class Display(Progress):
         self.points: dict[str, int] = {}
         self.epochs: dict[str, int] = {}
         self.began: dict[str, float] = {}
+        self.left_out: dict[str, str] = {}  # the latest line of a leaf, where it was not shown
+        self.next_line = 0.0
 
     def __enter__(self) -> Self:
         if self.bars:
@@ -140,11 +149,19 @@ class Display(Progress):
         if self.bars:
             self.bars.update(self.tasks[path], completed=epoch, note=found)
         elif not self.quiet:
-            out.print(f"{shown(path)}  epoch {epoch}/{self.epochs[path]}  {found}  {seconds:.1f} s")
+            line = f"{shown(path)}  epoch {epoch}/{self.epochs[path]}  {found}  {seconds:.1f} s"
+            if time.monotonic() < self.next_line:
+                self.left_out[path] = line
+                return
+            self.left_out.pop(path, None)
+            self.next_line = time.monotonic() + BETWEEN_LINES
+            out.print(line)
 
     def stop(self, path: str, why: str) -> None:
         """Say how a leaf ended."""
         if not self.quiet:
+            if path in self.left_out:
+                out.print(self.left_out.pop(path))
             out.print(f"{shown(path)}: {why}")
 
     def stage(self, name: str, done: int, total: int) -> None:
@@ -196,7 +213,7 @@ COLUMNS = 5
 
 
 def parts_table(values: Iterable[Value]) -> Group | None:
-    """Numbers of groups, a row for each group, in tables of a few; None where there is none.
+    """Numbers of groups, a row for each group, in tables of a few; None where nothing is to say.
 
     Below, why groups have none, where that is not what stands below the whole's.
     """
@@ -214,12 +231,11 @@ def parts_table(values: Iterable[Value]) -> Group | None:
         sizes = tuple(value.n for value in of_name if value is not None and value.value is not None)
         alike.setdefault(sizes, []).append(name)
     columns = [
-        names[i : i + COLUMNS]
-        for names in alike.values() or [[]]
-        for i in range(0, max(len(names), 1), COLUMNS)
+        names[i : i + COLUMNS] for names in alike.values() for i in range(0, len(names), COLUMNS)
     ]
     tables = [_groups_by(names, by_group) for names in columns]
-    return Group(*tables, *map(Text, map(shown, _why_none(values))))
+    below = [Text(shown(line)) for line in _why_none(values)]
+    return Group(*tables, *below) if tables or below else None
 
 
 def _why_none(values: Iterable[Value]) -> list[str]:

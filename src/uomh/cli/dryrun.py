@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from uomh.training.origins import Setting
     from uomh.training.outline import Outline
 
+AS_THEY_ARE = ("class", "saved")
+"""clusterers that read their groups, and compute nothing"""
+
 
 def show(
     config: RunConfig,
@@ -47,15 +50,18 @@ def show(
     from uomh.training.load import encoder_of
     from uomh.training.origins import origins
     from uomh.training.outline import outlines
-    from uomh.training.resolve import build_decided, decided, grouped
+    from uomh.training.pretrained import check_sources
+    from uomh.training.resolve import PARTITION, build_decided, decided, grouped
     from uomh.training.run import check_parallel
 
     there = read_record(run_dir) if run_dir is not None else None
     if run_dir is not None and there is not None:
         config, _ = going_on(run_dir, there, config, data)
     codes = config.cluster_codes
+    check_sources(config, run_dir)
+    kept = run_dir if run_dir is not None and (run_dir / PARTITION).is_file() else None
     with computing_with(config.threads):
-        data = grouped(config, data, None, partial(encoder_of, codes) if codes else None)
+        data = grouped(config, data, kept, partial(encoder_of, codes) if codes else None)
         settled = decided(config, data)
         model = build_decided(settled, data.spec)
         check_parallel(parallel, model)
@@ -72,6 +78,8 @@ def show(
     out.print()
     passes = f"{flops_in_words(flops)} a pass, {flops_in_words(epochs)} in all epochs"
     say(f"total: {parameters:,} parameters, {passes}")
+    if config.clusters is not None and kept is None and config.clusters.name not in AS_THEY_ARE:
+        say(f"{config.clusters.name}: the run makes these groups again, as nothing is kept of them")
     say("nothing was trained and nothing written (--dry-run)")
 
 

@@ -12,7 +12,7 @@ from uomh import registry
 from uomh.cli.console import out, rows_table, sentences
 from uomh.errors import unknown
 
-KINDS = (*registry.KINDS, "datasets")
+KINDS = registry.KINDS
 
 
 @sentences
@@ -27,9 +27,9 @@ def list_components(
         raise unknown("kind", kind, KINDS)
     columns: tuple[str, ...] = ("name", "what it is")
     if kind == "datasets":
-        from uomh.data.names import SUMMARIES
+        from uomh.data.names import summaries
 
-        rows: list[tuple[str, ...]] = list(SUMMARIES.items())
+        rows: list[tuple[str, ...]] = list(summaries().items())
     else:
         found = registry.entries(kind).values()
         rows = [(entry.name, entry.summary) for entry in found]

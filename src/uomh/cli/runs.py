@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +20,10 @@ from uomh.cli.console import (
 from uomh.cli.options import DataRoot, Device, Quiet, Seed, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
+from uomh.text import counted
+
+if TYPE_CHECKING:
+    from uomh.metrics import Value
 
 
 @sentences
@@ -41,17 +46,33 @@ def evaluate(
         Path | None, typer.Option(help="file of the weights of --features")
     ] = None,
     ood: Annotated[
-        str | None, typer.Option(metavar="D", help="data set to be told apart from the run's")
+        str | None,
+        typer.Option(
+            metavar="D",
+            help="data set to be told apart from the run's; without --metrics, by every score",
+        ),
     ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="write every number, with its interval, to this file"),
+    ] = None,
+    groups: Annotated[
+        bool, typer.Option("--groups", help="compare several runs by class or cluster, too")
+    ] = False,
     data_root: DataRoot = None,
     device: Device = None,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
-    """Measure runs on their test split; adds to each RUN/metrics.json."""
+    """Measure runs on their test split; adds to each RUN/metrics.json.
+
+    Several runs are compared in one table.
+    """
     from uomh.config import EvaluateConfig, RunConfig
     from uomh.data import load_data
     from uomh.features import extractor_settings
+    from uomh.metrics.comparison import compare
+    from uomh.report.evaluated import draw_measured
     from uomh.settings import merged
     from uomh.training.load import load_run
     from uomh.training.lock import writing
@@ -62,10 +83,17 @@ def evaluate(
     how = given(samples=samples, ood=ood)
     if metrics is not None:
         how["metrics"] = named_metrics(metrics)
+    elif ood is not None:
+        how["metrics"] = metrics_of_other_data()
     if features is not None or feature_weights is not None:
         weights = None if feature_weights is None else str(feature_weights)
         how["features"] = extractor_settings(features or "classifier", weights).model_dump()
-    EvaluateConfig.of(how)  # what is not known fails here, before any work
+    chosen = EvaluateConfig.of(how)  # what is not known fails here, before any work
+    if csv is not None and not csv.parent.is_dir():
+        raise UomhError(f"there is no folder {str(csv.parent)!r} to write {csv.name!r} to")
+    several = len(runs) > 1
+    if len({path.resolve() for path in runs}) < len(runs):
+        raise UomhError("a run is named twice; name each folder once")
 
     def evaluate_run(path: Path) -> None:
         run = load_run(path)
@@ -85,17 +113,44 @@ def evaluate(
                 "give the --data-root where its data are"
             )
         data = grouped(run.config, data, path)
-        values = complete_measures(run.model, data, config, path)
-        if not quiet:
-            out.print(metrics_table(values.values(), f"{path}: test split of {data.name}"))
-            if (table := parts_table(values.values())) is not None:
-                out.print(table)
+        values = complete_measures(run.model, data, config, path, paired=several)
+        for picture in draw_measured(path):
+            say(f"picture: {picture}", quiet)
+        if not quiet and not several:
+            show_values(values.values(), f"{path}: test split of {data.name}")
 
     for path in runs:
         if not (path / "config.json").exists():
             load_run(path)  # says so, and makes no folder
+    for path in runs:
+        if several:
+            say(f"measuring {path}", quiet)
         with writing(path):  # from the weights to the numbers
             evaluate_run(path)
+    if not several and csv is None:
+        return
+    names = None if metrics is None else [metric.name for metric in chosen.metrics]
+    comparison = compare(runs, names)
+    if several and not quiet:
+        from uomh.cli.comparison import comparison_tables
+
+        for table in comparison_tables(comparison, out, groups):
+            out.print(table)
+    if csv is not None:
+        comparison.save_csv(csv)
+        say(f"{counted(len(comparison.rows), 'number')}: {csv}", quiet)
+
+
+def show_values(values: Iterable[Value], title: str) -> None:
+    """Print what was measured of a run, or why nothing was."""
+    values = list(values)
+    reasons = {value.reason for value in values}
+    if values and all(value.value is None for value in values) and len(reasons) == 1:
+        say(f"{title}: nothing is measured, for {reasons.pop()}")
+        return
+    out.print(metrics_table(values, title))
+    if (table := parts_table(values)) is not None:
+        out.print(table)
 
 
 @sentences
@@ -115,6 +170,7 @@ def sample(
     import torch
 
     from uomh.data.images import image_grid, save_png
+    from uomh.models.core import Generative
     from uomh.seeds import seeded
     from uomh.training.budget import for_sampling
     from uomh.training.load import load_run
@@ -128,6 +184,8 @@ def sample(
     loaded = load_run(run)
     levels = loaded.spec.levels
     asked = device or loaded.config.device
+    if not isinstance(loaded.model, Generative):
+        raise UomhError(f"{str(run)!r} holds a classifier, which draws nothing; sample another run")
     model = loaded.model.to(checked_device(asked))
     if target.suffix == ".png" and levels is None:
         raise UomhError("the model makes vectors, not images; give --out FILE.npz")
@@ -149,7 +207,7 @@ def sample(
             np.savez_compressed(target, x=points.numpy())
         else:
             np.savez_compressed(target, x=points.numpy(), y=y.cpu().numpy())
-    say(f"{n} samples: {target}", quiet)
+    say(f"{counted(n, 'sample')}: {target}", quiet)
 
 
 def named_metrics(text: str) -> list[object]:
@@ -167,6 +225,13 @@ def named_metrics(text: str) -> list[object]:
     if not names:
         raise UomhError("--metrics names none; see `uomh list metrics`, or give all")
     return names
+
+
+def metrics_of_other_data() -> list[str]:
+    """Metrics that tell other data apart from a run's own, one for each score of a point."""
+    from uomh import registry
+
+    return [name for name in registry.entries("metrics") if "_ood_acc" in name]
 
 
 def class_number(label: str, classes: tuple[str, ...]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,8 +39,17 @@ if TYPE_CHECKING:
     from uomh.parallel.core import Parallel
 
 
+COMMAND = "uomh.command"
+"""under which a context keeps the line that was typed"""
+
+
 class TrainCommand(TyperCommand):
-    """`train` with every setting in its help."""
+    """`train` with every setting in its help, which knows the line that was typed."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, and keep them as they are."""
+        ctx.meta[COMMAND] = shlex.join(["uomh", "train", *args])
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the options, then the settings of a run; those of a model bring torch."""
@@ -56,6 +66,7 @@ class TrainCommand(TyperCommand):
 
 @sentences
 def train(
+    context: typer.Context,
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="settings")
     ] = None,
@@ -115,7 +126,8 @@ def train(
         settings = {**given_settings, **how_composed}
         show(*begin(settings, run_dir, quiet), run_dir, parallel, settings)
         return
-    run(values, overrides or [], config, run_dir, quiet, parallel, **how_composed)
+    folder = run(values, overrides or [], config, run_dir, quiet, parallel, **how_composed)
+    keep_command(folder, context.meta[COMMAND])
 
 
 def run(
@@ -172,6 +184,17 @@ def run(
     return run_dir
 
 
+def keep_command(folder: Path, command: str) -> None:
+    """Add the line that made a run, or went on with it, to its ``command.txt``."""
+    from uomh.files import replacing
+
+    file = folder / "command.txt"
+    before = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    if command not in before:
+        with replacing(file) as temporary:
+            temporary.write_text("\n".join([*before, command]) + "\n", encoding="utf-8")
+
+
 def begin(settings: dict[str, Any], run_dir: Path | None, quiet: bool) -> tuple[RunConfig, Data]:
     """The settings of a run and its data, about which is said what a person should know.
 
@@ -214,7 +237,9 @@ def new_folder(path: Path) -> Path:
 def not_measured(config: RunConfig, data: Data) -> list[str]:
     """What will not be had for want of a split, a sentence each."""
     sentences = []
-    if not len(data.valid):
+    chooses = [m for m in config.train.metrics if m.name == config.train.selection_metric]
+    of_samples = any(hasattr(metric, "reference") for metric in chooses)
+    if not len(data.valid) and not of_samples:
         what = "no early stopping, and the last weights are kept as the best"
         hint = "data.valid_fraction holds points out"
         sentences.append(f"{data.name} has no validation split: {what}; {hint}")
@@ -227,9 +252,9 @@ def not_measured(config: RunConfig, data: Data) -> list[str]:
 
 def names_of(config: RunConfig) -> list[str]:
     """The models of a run: one, or those of its steps."""
-    from uomh.models.core import ModelConfig
+    from uomh.models.core import LeafConfig
     from uomh.settings import all_settings
 
     model = config.model
     template = getattr(model, "part", model)
-    return [part.name for part in all_settings(template) if isinstance(part, ModelConfig)]
+    return [part.name for part in all_settings(template) if isinstance(part, LeafConfig)]

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from uomh.data import Data
     from uomh.dimension.result import DimensionReport
+    from uomh.report.sheets import Sheets
+
+
+SAID_FROM = 60.0
+"""seconds of the search from which its time is said before"""
 
 
 @sentences
@@ -109,11 +114,12 @@ def verify(
     from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
     from uomh.parallel import Parallel
+    from uomh.report.sheets import sheets_of
 
     parallel = Parallel(backend, jobs, ray_address)
     silent = quiet or as_json
     say_device(device, silent)
-    reports = []
+    reports, sheets = [], []
     for name in names:
         options = {
             **given(data_root=data_root, resize=resize, skip_broken=skip_broken),
@@ -128,6 +134,7 @@ def verify(
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         for note in data.notes:
             say(f"{name}: {note}", silent)
+        _say_time(x, anchors, silent)
         with Display(silent, transient=True) as display:
             report = evidence(
                 x,
@@ -153,23 +160,47 @@ def verify(
                 progress=display,
             )
         reports.append(report)
+        if output is not None and report.details is not None:
+            sheets.append(sheets_of(report.details, x, data.levels))
         if not silent:
             show(report)
     if output is not None:
         with only_writer(output):
-            save(reports, output)
+            save(reports, output, sheets)
         say(f"{output}/dimension.png, .pdf, .svg, .json, .csv", silent)
     if as_json:
         texts = [report.to_json() for report in reports]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
 
 
-def save(reports: list[DimensionReport], folder: Path) -> None:
-    """Write one report into the folder, or several into folders in it, and one figure."""
+def _say_time(x: Tensor, anchors: int | None, silent: bool) -> None:
+    """Say how long the search takes, where that is more than a minute."""
+    if silent:
+        return
+    import torch
+
+    from uomh.dimension.anchored import anchors_of
+    from uomh.neighbours.cost import search_seconds
+
+    dim = x[0].numel()
+    at = anchors_of(len(x), dim, anchors, 0)
+    rows = None if at is None else at.count
+    seconds = search_seconds(len(x), dim, whole=x.dtype == torch.uint8, rows=rows)
+    if seconds > SAID_FROM:
+        fewer = "" if anchors else "; --anchors N estimates at N points, in less"
+        say(f"the neighbour search takes about {seconds / 60:.0f} minutes here{fewer}", silent)
+
+
+def save(reports: list[DimensionReport], folder: Path, sheets: list[Sheets]) -> None:
+    """Write one report into the folder, or several into folders in it, and one figure.
+
+    The sheets of images of each stand beside it.
+    """
     from uomh.report.figures import save_dimension_figure
+    from uomh.report.sheets import save_sheets
 
     names: set[str] = set()
-    for report in reports:
+    for report, images in zip(reports, sheets, strict=True):
         place = folder
         if len(reports) > 1:
             base = report.dataset.replace("/", "_")
@@ -178,6 +209,7 @@ def save(reports: list[DimensionReport], folder: Path) -> None:
             names.add(name)
             place = folder / name
         report.save(place)
+        save_sheets(images, place)
         if place != folder:
             save_dimension_figure([report], place)
     save_dimension_figure(reports, folder)

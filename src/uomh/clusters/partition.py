@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uomh.clusters.core import relabelled
+from uomh.clusters.core import Labels, relabelled
 from uomh.data.arrays import load_array
 from uomh.data.core import Data, Grouping, Split
 from uomh.data.labels import UNLABELLED, Numbering, labels_of_texts
@@ -49,14 +49,32 @@ def save_partition(path: Path, before: Data, after: Data) -> None:
         )
 
 
-def load_partition(path: Path, data: Data) -> Data:
-    """The data with the labels of a file of `save_partition`: equal to what was saved.
+class Saved(NamedTuple):
+    """What a file of `save_partition` holds.
 
-    Where the file's training and validation labels are those of the same pool, cut elsewhere
-    (another ``data.valid_fraction``), they are cut as the data are.
+    Attributes:
+        labels: int64, by split.
+        names: of the groups.
+        grouping: how they were made; None: the classes as they are.
+        data: fingerprint of the data, and the names of their classes.
+    """
+
+    labels: dict[str, Labels]
+    names: tuple[str, ...]
+    grouping: Grouping | None
+    data: tuple[str, tuple[str, ...]]
+
+    @property
+    def pool(self) -> Labels:
+        """Labels of the rows that training and validation share, in the order of the rows."""
+        return np.concatenate([self.labels["valid"], self.labels["train"]])
+
+
+def read_partition(path: Path) -> Saved:
+    """The labels of a file of `save_partition`, whosever they are.
 
     Raises:
-        UomhError: the file cannot be read, or its labels are those of other data.
+        UomhError: the file cannot be read.
     """
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -66,14 +84,33 @@ def load_partition(path: Path, data: Data) -> Data:
                 raise ValueError("no labels")
             if not set(np.unique(saved[name]).tolist()) <= set(range(len(saved["names"]))):
                 raise ValueError("labels without a name")
-        grouping = Grouping(str(saved["how"]), bool(saved["from_points"]))
+        how = str(saved["how"])
+        return Saved(
+            {name: saved[name].astype(np.int64) for name in SPLITS},
+            tuple(saved["names"].tolist()),
+            Grouping(how, bool(saved["from_points"])) if how else None,
+            (str(saved["data_fingerprint"]), tuple(saved["data_classes"].tolist())),
+        )
     except FileNotFoundError:
         raise UomhError(f"there is no file of labels {str(path)!r}") from None
     except Exception:  # a damaged archive fails in whatever layer meets the damage first
         raise UomhError(f"{str(path)!r} is no partition as uomh saves it") from None
+
+
+def load_partition(path: Path, data: Data) -> Data:
+    """The data with the labels of a file of `save_partition`: equal to what was saved.
+
+    Where the file's training and validation labels are those of the same pool, cut elsewhere
+    (another ``data.valid_fraction``), they are cut as the data are.
+
+    Raises:
+        UomhError: the file cannot be read, or its labels are those of other data.
+    """
+    saved = read_partition(path)
+    fingerprint, classes = saved.data
     sizes = [len(getattr(data, name)) for name in SPLITS]
-    theirs = [len(saved[name]) for name in SPLITS]
-    alike = tuple(saved["data_classes"].tolist()) == data.classes
+    theirs = [len(saved.labels[name]) for name in SPLITS]
+    alike = classes == data.classes
     if alike and (theirs[0] + theirs[1] != sizes[0] + sizes[1] or theirs[2] != sizes[2]):
         what = "{} training, {} validation and {} test points"
         raise UomhError(
@@ -81,13 +118,12 @@ def load_partition(path: Path, data: Data) -> Data:
             f"{what.format(*sizes)}; load them with the same data.limit, data.valid_fraction and "
             "data.test_fraction"
         )
-    if not alike or str(saved["data_fingerprint"]) != (data.pool or data.fingerprint):
+    if not alike or fingerprint != (data.pool or data.fingerprint):
         raise UomhError(f"{str(path)!r} holds labels of other data than {data.name}")
-    if not grouping.how:  # the classes, as they were
+    if saved.grouping is None:
         return data
-    pool = np.concatenate([saved["valid"], saved["train"]])
-    labels = pool[sizes[1] :], pool[: sizes[1]], saved["test"]
-    return relabelled(data, labels, saved["names"].tolist(), grouping)
+    labels = saved.pool[sizes[1] :], saved.pool[: sizes[1]], saved.labels["test"]
+    return relabelled(data, labels, saved.names, saved.grouping)
 
 
 def read_labels(path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:

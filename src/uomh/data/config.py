@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator
 
-from uomh.data.names import HUB
-from uomh.settings import Settings
+from uomh import registry
+from uomh.data.names import OF_A_FILE, kind_of
+from uomh.settings import Settings, existing
 
 if TYPE_CHECKING:
     from uomh.data.decode import Reading
@@ -22,7 +23,7 @@ class DataConfig(Settings):
     """Which data, and which of its rows."""
 
     dataset: str = "digits"
-    """a name (see `uomh list datasets`), hub:ORG/NAME, a folder, or a file .npz, .npy, .csv"""
+    """a name (see `uomh list datasets`), a folder, a file such as .npz, or mine.py:Class"""
     data_root: str = "data"
     """folder in which DATA_ROOT/NAME is read instead of the Hub where it exists"""
     valid_fraction: float = Field(0.1, ge=0, lt=1)
@@ -63,17 +64,28 @@ class DataConfig(Settings):
 
     def local(self) -> Path | None:
         """The file or folder that these data are read from; None where they are not local."""
-        if self.dataset == "digits" or self.dataset.startswith("manifold:"):
+        kind = kind_of(self.dataset)
+        if kind is not None and kind[0] != "hub":
             return None
         path = Path(self.data_root).expanduser() / self.dataset.removeprefix("hub:")
         if path.exists():
             return path
         path = Path(self.dataset).expanduser()
-        named = self.dataset in HUB or self.dataset.startswith("hub:")
-        return path if path.exists() and not named else None
+        return path if path.exists() and kind is None else None
+
+    def label(self) -> str:
+        """A name of the data for people, without the folders that they are in."""
+        path = self.local()
+        if path is None and OF_A_FILE.fullmatch(self.dataset):
+            home, _, name = self.dataset.partition(".py:")
+            return f"{Path(home).name}.py:{name}"
+        return self.dataset if path is None else path.name or self.dataset
 
     def absolute(self) -> Self:
         """The same settings, with absolute paths where data are local: they hold in any folder."""
+        if of_file := OF_A_FILE.fullmatch(self.dataset):
+            address = "" if of_file[2] is None else f":{existing(of_file[2])}"
+            return self.model_copy(update={"dataset": registry.absolute(of_file[1]) + address})
         path = self.local()
         if path is None:
             return self

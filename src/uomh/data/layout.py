@@ -8,6 +8,7 @@ from pathlib import Path
 
 from uomh.data.cache import Block, Rows
 from uomh.errors import UomhError
+from uomh.text import counted as counted
 
 SPLITS = {
     "train": "train",
@@ -156,15 +157,6 @@ def known_classes(present: Sequence[str], classes: Sequence[str], split: str, wh
                 f"{where}: the {NAMES[split]} split has the class {name!r}, which no training row "
                 "has; add such rows to the training split or remove the class"
             )
-
-
-def counted(n: int, noun: str) -> str:
-    """A number and its noun.
-
-    >>> counted(1, "image"), counted(1200, "image")
-    ('1 image', '1,200 images')
-    """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def some(names: list[str], shown: int = 3) -> str:

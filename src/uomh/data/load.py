@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,19 +17,15 @@ from pathlib import Path
 
 import torch
 
-from uomh.data import sources
-from uomh.data.arrays import array, arrays
-from uomh.data.cache import Decoded, Source, decoded
+from uomh import registry
+from uomh.data.cache import Decoded, decoded
 from uomh.data.config import READING, DataConfig
 from uomh.data.core import Data, Split
-from uomh.data.folders import folder
+from uomh.data.dataset import Dataset
 from uomh.data.layout import state
-from uomh.data.names import HUB
-from uomh.data.tables import table
+from uomh.data.names import HUB, OF_A_FILE, kind_of
+from uomh.data.sources import Folder
 from uomh.errors import UomhError, unknown
-
-MANIFOLD_POINTS = 5000
-"""training points drawn on a manifold where no limit is given"""
 
 
 def load_data(dataset: str | os.PathLike[str] | DataConfig = "digits", **settings: object) -> Data:
@@ -74,9 +69,8 @@ def load_data(dataset: str | os.PathLike[str] | DataConfig = "digits", **setting
     if not len(train):
         raise UomhError(f"{config.dataset}: no training point is left; raise data.limit")
     content = [full.fingerprint, full.levels, classes, full.source_rows]
-    local = config.local()
     return Data(
-        name=config.dataset if local is None else local.name or config.dataset,
+        name=config.label(),
         train=train,
         valid=valid,
         test=test,
@@ -133,63 +127,47 @@ def _only(
 
 
 def _decoded(config: DataConfig) -> Decoded:
-    name = config.dataset
-    if name == "digits":
-        _takes(config)
-        return decoded(name, "digits", lambda: nullcontext(sources.digits()))
-    if name.startswith("manifold:"):
-        _takes(config)
-        # Points are drawn, not held out: as many more as the test split will take.
-        n = math.ceil((config.limit or MANIFOLD_POINTS) / (1 - config.test_fraction))
-        shape = name.removeprefix("manifold:")
-        return decoded(name, f"{name} {n}", lambda: nullcontext(sources.manifold(shape, n)))
-    path = config.local()
-    if path is None and (name in HUB or name.startswith("hub:")):
-        from uomh.data.hub import hub  # Arrow is slow to import
+    dataset = dataset_of(config)
+    for name in READING:
+        default = DataConfig.model_fields[name].default
+        if name not in dataset.takes and getattr(config, name) != default:
+            raise UomhError(f"data.{name} means nothing for {config.dataset!r}; leave it out")
+    kind = OF_A_FILE.fullmatch(config.dataset)
+    code = "" if kind is None else f"{state(Path(kind[1].rpartition(':')[0]))} "
+    return decoded(dataset.title, code + dataset.key(), lambda: nullcontext(dataset.read()))
 
-        on_hub = HUB.get(name, (name.removeprefix("hub:"), None))
-        return decoded(
-            name,
-            f"hub {on_hub} {config.reading()}",
-            lambda: nullcontext(hub(*on_hub, config.reading())),
-        )
+
+def dataset_of(config: DataConfig) -> Dataset:
+    """What the settings name: a path that is there, else a registered kind.
+
+    Raises:
+        UomhError: there is neither.
+    """
+    name, path, kind = config.dataset, config.local(), kind_of(config.dataset)
+    if path is None and kind is not None:
+        registered, address = kind
+        cls: type[Dataset] = registry.load("datasets", registered)
+        return cls(address, config)
     if path is not None and path.is_dir():
-        return decoded(
-            path.name,
-            f"{state(path)} {config.reading()}",
-            lambda: nullcontext(folder(path, config.reading())),
-        )
+        return Folder(str(path), config)
+    known = registry.entries("datasets")
     if path is not None:
-        return _file(path, config)
+        suffix = path.suffix.lower()
+        if not suffix or suffix not in known:
+            raise UomhError(
+                f"{str(path)!r} is no file of points; give {_suffixes()}, or the folder that "
+                "images or parquet files are in"
+            )
+        return registry.load("datasets", suffix)(str(path), config)  # type: ignore[no-any-return]
     if "/" in name or "\\" in name or Path(name).suffix:
         raise UomhError(
             f"there is no data at {name!r}; give a folder of images or parquet files, "
-            "a file .npz, .npy or .csv, or a name from `uomh list datasets`"
+            f"a file {_suffixes()}, or a name from `uomh list datasets`"
         )
-    raise unknown("data set", name, ["digits", *HUB])
+    raise unknown("data set", name, [*(word for word in known if word[0] != "."), *HUB])
 
 
-def _file(path: Path, config: DataConfig) -> Decoded:
-    """Points in one file."""
-    column = config.label_column
-    readers: dict[str, Callable[[], Source]] = {
-        ".npz": lambda: arrays(path),
-        ".npy": lambda: array(path),
-        ".csv": lambda: table(path, column),
-    }
-    kind = path.suffix.lower()
-    if kind not in readers:
-        raise UomhError(
-            f"{str(path)!r} is no file of points; give .npz, .npy or .csv, or the folder that "
-            "images or parquet files are in"
-        )
-    _takes(config, *(["label_column"] if kind == ".csv" else []))
-    key = f"{state(path)} label={column}"
-    return decoded(path.stem, key, lambda: nullcontext(readers[kind]()))
-
-
-def _takes(config: DataConfig, *options: str) -> None:
-    """Refuse settings that mean nothing for the source."""
-    for name in READING:
-        if name not in options and getattr(config, name) != DataConfig.model_fields[name].default:
-            raise UomhError(f"data.{name} means nothing for {config.dataset!r}; leave it out")
+def _suffixes() -> str:
+    """The files that can be read, in words."""
+    *others, last = [name for name in registry.entries("datasets") if name.startswith(".")]
+    return f"{', '.join(others)} or {last}"

@@ -1,6 +1,10 @@
-"""Data sets that are known by name."""
+"""What ``--dataset`` takes, by name; read without importing what reads the data."""
 
 from __future__ import annotations
+
+import re
+
+from uomh import registry
 
 HUB = {
     "mnist": ("ylecun/mnist", None),
@@ -11,18 +15,42 @@ HUB = {
 }
 """The named sets: repository on the Hub and its configuration."""
 
-SUMMARIES = {
-    "digits": "1,797 handwritten digits, 8x8, 17 grey levels; inside scikit-learn, no network",
+NAMED = {
     "mnist": "70,000 handwritten digits, 28x28 grey",
     "fashion-mnist": "70,000 pieces of clothing, 28x28 grey",
     "svhn": "99,289 house numbers, 32x32 colour",
     "cifar10": "60,000 photographs in 10 classes, 32x32 colour",
     "cifar100": "60,000 photographs in 100 classes, 32x32 colour",
-    "hub:ORG/NAME": "any data set on the Hub with a column of images or vectors",
-    "manifold:NAME": "points on a manifold of known dimension, such as manifold:union-2-5",
-    "FOLDER": "images in class folders, or parquet files in the Hub's layout",
-    "FILE.npz": "arrays x (images or vectors) and maybe y, x_test, y_test, classes, levels",
-    "FILE.npy": "one array of images or vectors, without labels",
-    "FILE.csv": "a table of numbers, and maybe a column of labels (label, class, target or y)",
+    "FOLDER": "Images in class folders, or parquet files in the Hub's layout",
 }
-"""What ``--dataset`` takes, one line each."""
+"""what is no kind of its own, one line each"""
+
+OF_A_FILE = re.compile(r"(.+\.py:\w+)(?::(.*))?")
+"""a kind in a file, ``mine.py:Class``, and maybe an address"""
+
+
+def kind_of(dataset: str) -> tuple[str, str] | None:
+    """The registered kind that a text names, and the address that follows; None: it is a path.
+
+    >>> kind_of("manifold:sphere-2"), kind_of("digits"), kind_of("mnist")
+    (('manifold', 'sphere-2'), ('digits', ''), ('hub', 'mnist'))
+    >>> kind_of("mine.py:Spirals:3"), kind_of("data.npz")
+    (('mine.py:Spirals', '3'), None)
+    """
+    if dataset in HUB:
+        return "hub", dataset
+    if of_file := OF_A_FILE.fullmatch(dataset):
+        return of_file[1], of_file[2] or ""
+    name, _, address = dataset.partition(":")
+    return (name, address) if name in registry.entries("datasets") else None
+
+
+def summaries() -> dict[str, str]:
+    """What ``--dataset`` takes, one line each."""
+    kinds = {
+        entry.facts.get("written") or ("FILE" if name.startswith(".") else "") + name: entry.summary
+        for name, entry in registry.entries("datasets").items()
+    }
+    return dict(
+        sorted({**kinds, **NAMED}.items(), key=lambda item: (item[0][0].isupper(), item[0]))
+    )

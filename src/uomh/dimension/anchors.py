@@ -18,7 +18,7 @@ from uomh.neighbours.checks import whole_number
 from uomh.neighbours.core import Points
 from uomh.neighbours.rows import others
 
-WHOLE = ("corrint", "danco", "fishers", "knn", "mind")
+WHOLE = ("bracket", "corrint", "danco", "fishers", "knn", "mind")
 """estimators that look at the set as one, or search for themselves"""
 
 

@@ -200,6 +200,11 @@ class Estimator(ABC, BaseEstimator):  # type: ignore[misc]
         """How many neighbours of a point ``_estimate`` reads."""
         return k
 
+    def seen(self, neighbours: Neighbours) -> float:
+        """Share of the points that an estimate at ``k`` of these lists rests on; commonly all."""
+        del neighbours
+        return 1.0
+
     def _interval(self, neighbours: Neighbours, points: Coordinates | None) -> Interval:
         n, width = len(neighbours), self.list_width(self.k_)
         if not self.splits or n // 2 <= width:

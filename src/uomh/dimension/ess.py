@@ -47,12 +47,22 @@ class ESS(Estimator):
         super().__init__(k, splits=splits, seed=seed)
 
     def _estimate(self, neighbours: Neighbours, points: Coordinates | None) -> tuple[float, Floats]:
-        pointwise = np.empty(len(neighbours))
-        dimensions = np.arange(1, LARGEST + 1)
-        expected = expected_skewness(dimensions)
-        for batch, vectors in neighbourhoods(neighbours, points, self.k_):
-            pointwise[batch] = np.interp(_skewness(vectors), expected, dimensions)
+        pointwise = pointwise_angles(neighbours, points, self.k_)
         return float(pointwise.mean()), pointwise
+
+
+def pointwise_angles(neighbours: Neighbours, points: Coordinates | None, k: int) -> Floats:
+    """The dimension at each of m points, (m,), by the angles between its k neighbours."""
+    pointwise = np.empty(len(neighbours))
+    for batch, vectors in neighbourhoods(neighbours, points, k):
+        pointwise[batch] = by_angles(vectors)
+    return pointwise
+
+
+def by_angles(vectors: Floats) -> Floats:
+    """The dimension of each of b sets of k vectors (b, k, D), between 1 and 4,096."""
+    dimensions = np.arange(1, LARGEST + 1)
+    return np.interp(skewness(vectors), expected_skewness(dimensions), dimensions)
 
 
 def expected_skewness(d: np.ndarray) -> Floats:
@@ -64,7 +74,8 @@ def expected_skewness(d: np.ndarray) -> Floats:
     return np.asarray(np.exp(2 * gammaln(d / 2) - gammaln((d + 1) / 2) - gammaln((d - 1) / 2)))
 
 
-def _skewness(vectors: Floats) -> Floats:
+def skewness(vectors: Floats) -> Floats:
+    """Mean area spanned by two of k vectors about their mean, by lengths, of b sets (b, k, D)."""
     vectors = in_units_of_the_largest(vectors)
     centred = vectors - vectors.mean(axis=1, keepdims=True)
     inner = centred @ centred.transpose(0, 2, 1)

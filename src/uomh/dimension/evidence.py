@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uomh.dimension.anchored import Anchors, anchors_of, anchors_sentence
+from uomh.dimension.behind import extremes, group_details, nearest_pairs, null_spreads
 from uomh.dimension.claims import Claims
 from uomh.dimension.claims.core import Evidence
 from uomh.dimension.claims.dimensions_differ import detectable_difference
+from uomh.dimension.details import Details, GroupDetails
 from uomh.dimension.groups import measured_group
 from uomh.dimension.inputs import (
     NearDuplicates,
@@ -34,7 +36,7 @@ from uomh.dimension.nearcopies import near_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
 from uomh.dimension.spread import Here, workplace
-from uomh.dimension.statistic import Statistic, statistic_of
+from uomh.dimension.statistic import Statistic, seen_sentence, statistic_of
 from uomh.dimension.thinning import random_parts, restricted, shortened
 from uomh.dimension.values import Ints, Power, Whole
 from uomh.errors import UomhError
@@ -142,16 +144,16 @@ def verify(
     ks = statistic.ks
     data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest(), min_group)
     points, labels, names = data.points, data.labels, data.names
-
-    def key() -> str:
-        settings = (*ks, nulls, seed, str(estimator))
-        return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
-
-    work = workplace(parallel, folder, key, device=device, progress=progress)
     sizes = np.bincount(labels)
     m = len(labels)
     dim = None if points is None else points.shape[1]
-    at = anchors_of(m, dim, anchors, seed)
+    at = anchors_of(m, dim, anchors, seed, always=not statistic.anchored)
+
+    def key() -> str:
+        settings = (*ks, nulls, seed, str(estimator), None if at is None else at.count)
+        return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
+
+    work = workplace(parallel, folder, key, device=device, progress=progress)
     if data.neighbours is None:
         assert points is not None
         few = statistic.list_length(m), _width(sizes, m, statistic.width())
@@ -170,7 +172,8 @@ def verify(
     if len(names) > 1:
         null = work.null(shuffles, statistic, lists, str(estimator))
     work.done()
-    groups, here = [], Here(device)
+    groups, ends, here = [], [], Here(device)
+    seen = {"all points": statistic.seen(near)}
     for i, label in enumerate(names):
         members = np.flatnonzero(labels == i)
         some = None if at is None else at.within(members)
@@ -183,7 +186,9 @@ def verify(
             )
         matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
         lost = int(data.duplicates[i])
+        seen[f"group {label!r}"] = statistic.seen(found)
         groups.append(measured_group(statistic, label, found, inside, lost, matched, some))
+        ends.append(extremes(found, data.rows[members[found.rows]], max(ks)))
         if progress is not None:
             progress.stage("groups", i + 1, len(names))
     if null is None:
@@ -197,8 +202,12 @@ def verify(
                 groups, ks, null, shuffles, lists.nearest, tree, why, from_points, lists.rows()
             )
         )
-    said = [groups_left_out(data.left_out), anchors_sentence(at, m)]
-    said += [data.note or close.sentence(), statistic.note]
+    behind = group_details(groups, ends, labels, lists.nearest, null, lists.rows())
+    if not groups:
+        odd = extremes(near, data.rows[near.rows], max(ks))
+        behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
+    remarks = [groups_left_out(data.left_out), anchors_sentence(at, m)]
+    remarks += [data.note or close.sentence(), statistic.note, seen_sentence(statistic.name, seen)]
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
@@ -216,7 +225,16 @@ def verify(
         near_copies=close.points,
         left_out=data.left_out,
         anchors=None if at is None else at.count,
-        notes=(*notes, *filter(None, said)),
+        notes=(*notes, *filter(None, remarks)),
+        details=Details(
+            hashed,
+            statistic.name,
+            max(ks),
+            null_spreads(groups, null),
+            behind,
+            nearest_pairs(near, data.rows),
+            float(np.median(near.distances[:, 0])),
+        ),
     )
 
 

@@ -73,6 +73,7 @@ class Prepared:
 
     Attributes:
         points: (m, D), or None where neighbours stand for them.
+        rows: (m,) where each stands among the points that were given.
         neighbours: given ones, by position among the m points.
         labels: (m,) groups 0 to C-1; zeros where there are none.
         names: of the groups.
@@ -84,6 +85,7 @@ class Prepared:
     """
 
     points: Coordinates | None
+    rows: Ints
     neighbours: Neighbours | None
     labels: Ints
     names: Sequence[str]
@@ -165,11 +167,12 @@ def prepared(
     large, left_out = large_groups(labels, names, dropped, least)
     if left_out:
         members = np.flatnonzero(large[labels])
+        rows = rows[members]
         points = None if points is None else points[members]
         searched = None if searched is None else restricted(searched, members)
         labels, dropped = (np.cumsum(large) - 1)[labels[members]], dropped[large]
         names = [name for name in names if name not in left_out]
-    return Prepared(points, searched, labels, names, dropped, missing, near, note, left_out)
+    return Prepared(points, rows, searched, labels, names, dropped, missing, near, note, left_out)
 
 
 def large_groups(

@@ -66,7 +66,7 @@ class LocalPCA(Estimator):
             raise unknown("rule", self.rule, RULES)
         pointwise = np.empty(len(neighbours))
         for batch, vectors in neighbourhoods(neighbours, points, self.k_):
-            pointwise[batch] = self._count(_eigenvalues(vectors))
+            pointwise[batch] = self._count(eigenvalues(vectors))
         return float(pointwise.mean()), pointwise
 
     def _count(self, values: Floats) -> Floats:
@@ -81,12 +81,16 @@ class LocalPCA(Estimator):
         return np.asarray(1 + np.argmax(floored[:, :-1] / floored[:, 1:], axis=1), np.float64)
 
 
-def _eigenvalues(vectors: Floats) -> Floats:
+def eigenvalues(vectors: Floats) -> Floats:
+    """`spectrum` up to a factor: for what depends on ratios alone."""
+    return spectrum(in_units_of_the_largest(vectors))
+
+
+def spectrum(vectors: Floats) -> Floats:
     """Eigenvalues of the scatter of b sets of k vectors, largest first, (b, min(k - 1, D)).
 
     A k-th would be zero, since the vectors are about their mean.
     """
-    vectors = in_units_of_the_largest(vectors)
     centred = vectors - vectors.mean(axis=1, keepdims=True)
     k, dim = centred.shape[1:]
     turned = centred.transpose(0, 2, 1)

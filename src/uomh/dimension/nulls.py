@@ -17,7 +17,6 @@ from typing import TypeVar
 import numpy as np
 
 from uomh.dimension.values import Floats, Ints
-from uomh.parallel.core import computing_with
 
 Value = TypeVar("Value")
 
@@ -55,6 +54,8 @@ class Shuffles:
 
         values = []
         # Each of several threads computes by itself: they would wait for each other's parts.
+        from uomh.parallel.core import computing_with  # brings torch
+
         alone = computing_with(1) if threads > 1 else nullcontext()
         with alone, ThreadPoolExecutor(threads) as pool:
             for value in pool.map(of_shuffled, range(self.draws)):

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from uomh.dimension.claims import Claims
+from uomh.dimension.details import Details
 from uomh.dimension.values import Group, Power, Whole
 from uomh.errors import UomhError
 from uomh.files import replacing
@@ -54,6 +55,8 @@ class DimensionReport:
             these points is counted or used.
         anchors: at how many points estimates are; None: at all.
         notes: sentences about the data that a reader of the numbers should know.
+        details: what stands behind the numbers, for who draws it; a file of its own, so that a
+            report that is read again has none and equals this one.
     """
 
     dataset: str
@@ -72,6 +75,9 @@ class DimensionReport:
     left_out: dict[str, int] = field(default_factory=dict)
     anchors: int | None = None
     notes: tuple[str, ...] = ()
+    details: Annotated[Details | None, Field(exclude=True)] = field(
+        default=None, compare=False, repr=False
+    )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DimensionReport:
@@ -128,12 +134,17 @@ class DimensionReport:
         return text.getvalue()
 
     def save(self, directory: str | os.PathLike[str]) -> None:
-        """Write ``dimension.json`` and ``dimension.csv``, each whole or not at all."""
+        """Write ``dimension.json`` and ``dimension.csv``, each whole or not at all.
+
+        ``details.json`` beside them holds what `details` does, where there are any.
+        """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in ((FILE, self.to_json() + "\n"), ("dimension.csv", self.to_csv())):
             with replacing(folder / name) as temporary:
                 temporary.write_text(text, encoding="utf-8")
+        if self.details is not None:
+            self.details.save(folder)
 
     def _rows(self) -> Iterator[list[Any]]:
         for k, e in self.whole.k.items():

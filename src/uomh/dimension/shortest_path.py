@@ -69,6 +69,10 @@ class ShortestPath(Estimator):
         super().__init__(k, splits=splits, seed=seed)
         self.anchors = anchors
 
+    def seen(self, neighbours: Neighbours) -> float:
+        """Share of the points in the largest connected part of the graph of ``k`` neighbours."""
+        return float(_graph(neighbours, self.k)[2].mean())
+
     def _fit_lists(self, neighbours: Neighbours, points: Coordinates | None) -> None:
         # Chosen once, so that a random half of the points has half of them.
         order = np.random.default_rng(self.seed).permutation(len(neighbours))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,6 +50,7 @@ class Statistic:
 
     Attributes:
         uncalibrated: why it is not known which true dimensions give an estimate; empty where it is.
+        anchored: whether it can estimate at some points of a set.
         concurrent: whether it may run in several threads at once.
         note: a sentence for the report, or empty.
 
@@ -56,6 +58,7 @@ class Statistic:
         UomhError: k is too small for the estimator, or it cannot be made without more options.
     """
 
+    anchored: ClassVar[bool] = False
     concurrent: ClassVar[bool] = False  # estimators may touch what is global, such as warnings
 
     def __init__(
@@ -103,24 +106,24 @@ class Statistic:
         """The lists of a set, or of its anchors, with what it needs of the distances.
 
         Raises:
-            UomhError: it needs the points, and there are none; or it cannot estimate at anchors.
+            UomhError: it needs the points, and there are none.
         """
-        if anchors is not None:
-            raise UomhError(
-                f"{self.name} is refitted to all points of a group and cannot estimate at anchors; "
-                "take mle, or as many anchors as there are points"
-            )
         if points is None and self._estimator.uses_points:
             raise UomhError(
                 f"{self.name} looks at the points themselves, not only at distances between them; "
                 "give the points X"
             )
-        return NeighbourLists(found, points)
+        return NeighbourLists(found, points, anchors=anchors)
 
     def estimates(self, found: Neighbours, points: Coordinates | None) -> dict[int, Estimate]:
         """The dimension of a set at every k, with its interval, from neighbours within it."""
         apart = without_copies(found)
         return {k: Estimate(*self._refit(apart, points, k, halves=True)) for k in self.ks}
+
+    def seen(self, found: Neighbours) -> dict[int, float]:
+        """By k, the share of a set's points that its estimates rest on."""
+        apart = without_copies(found)
+        return {k: self._at(k).seen(apart) for k in self.ks}
 
     def dimension(self, found: Neighbours, points: Coordinates | None, k: int) -> float:
         """The dimension of a set at any k that the estimator can have."""
@@ -194,7 +197,7 @@ class Harmonic(Statistic):
     ``values`` of its lists are the logarithms of the distances.
     """
 
-    concurrent = True
+    anchored = concurrent = True
     splits = 100
 
     def __init__(self, ks: Sequence[int] | None = None, seed: int = 0) -> None:
@@ -232,6 +235,11 @@ class Harmonic(Statistic):
             ends = around(result[k].dimension, variance, n, k, splits=times)
             result[k] = Estimate(result[k].dimension, *ends)
         return result
+
+    def seen(self, found: Neighbours) -> dict[int, float]:
+        """All of the points, at every k."""
+        del found
+        return dict.fromkeys(self.ks, 1.0)
 
     def dimension(self, found: Neighbours, points: Coordinates | None, k: int) -> float:
         """The dimension of a set at any k from 2."""
@@ -274,6 +282,29 @@ def statistic_of(estimator: str, ks: Sequence[int] | None = None, seed: int = 0)
     """
     cls = registry.load("estimators", estimator)
     return Harmonic(ks, seed) if cls is MLE else Statistic(cls, ks, seed)
+
+
+def seen_sentence(name: str, seen: Mapping[str, Mapping[int, float]]) -> str:
+    """What is to be said where estimates rest on a part of the points alone; else nothing.
+
+    Args:
+        name: of the estimator.
+        seen: shares by k, by what set they are of.
+
+    >>> print(seen_sentence("shortest_path", {"all points": {3: 1.0}, "group 'a'": {3: 0.5}}))
+    shortest_path rests on a connected part of the points alone: 50% of group 'a' at k = 3; raise k.
+    >>> seen_sentence("mle", {"all points": {3: 1.0}})
+    ''
+    """
+    parts = [
+        f"{math.floor(100 * share)}% of {what} at k = {k}"
+        for what, shares in seen.items()
+        for k, share in shares.items()
+        if share < 1
+    ]
+    if not parts:
+        return ""
+    return f"{name} rests on a connected part of the points alone: {', '.join(parts)}; raise k."
 
 
 def inverse_from_logs(logs: NDArray[np.floating], ks: Sequence[int]) -> Floats:

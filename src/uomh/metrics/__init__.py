@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from uomh.metrics.balls import PRDCEstimates as PRDCEstimates
     from uomh.metrics.balls import prdc as prdc
     from uomh.metrics.balls import prdc_estimates as prdc_estimates
+    from uomh.metrics.comparison import Comparison as Comparison
+    from uomh.metrics.comparison import Difference as Difference
+    from uomh.metrics.comparison import compare as compare
     from uomh.metrics.copies import Memorisation as Memorisation
     from uomh.metrics.copies import c_t as c_t
     from uomh.metrics.copies import memorisation as memorisation
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from uomh.metrics.core import weights_of as weights_of
     from uomh.metrics.evaluation import Evaluation as Evaluation
     from uomh.metrics.frechet import fid_infinity as fid_infinity
+    from uomh.metrics.frechet import fid_infinity_estimate as fid_infinity_estimate
     from uomh.metrics.frechet import frechet_distance as frechet_distance
     from uomh.metrics.frechet import frechet_estimate as frechet_estimate
     from uomh.metrics.frechet import frechet_from_moments as frechet_from_moments
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from uomh.metrics.kernels import mmd as mmd
     from uomh.metrics.kernels import mmd_estimate as mmd_estimate
     from uomh.metrics.moments import Moments as Moments
+    from uomh.metrics.pairing import PairedDifference as PairedDifference
+    from uomh.metrics.pairing import paired_difference as paired_difference
     from uomh.metrics.separation import Stump as Stump
     from uomh.metrics.separation import aupr as aupr
     from uomh.metrics.separation import auroc as auroc

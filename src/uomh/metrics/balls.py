@@ -25,6 +25,7 @@ from the one pass: a neighbour list of the whole, thinned to a half, has the hal
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ from scipy.stats import t as student
 
 from uomh.errors import UomhError
 from uomh.metrics.inputs import two_sets
-from uomh.metrics.intervals import Estimate, Floats, wilson
+from uomh.metrics.intervals import Estimate, Floats, of_halves, wilson
 from uomh.metrics.values import NORMAL_95
 from uomh.neighbours import nearest_neighbours
 from uomh.neighbours.balls import near_pairs
@@ -43,6 +44,8 @@ from uomh.parallel.progress import Progress
 
 SPLITS = 32
 """random splits into halves that an interval is a mean of"""
+WIDER = (float(student.ppf(0.975, SPLITS)) / NORMAL_95) ** 2
+"""factor of a variance that is known from so many splits"""
 
 Balls = Literal["closed", "open"]
 
@@ -139,23 +142,38 @@ def prdc_estimates(
         for points, half in zip((first, second), halves, strict=True)
     ]
     counts = _Counts(first, second, k, radii[0], radii[1], progress, (halves[0], halves[1]))
-    estimates = []
-    sizes = (second.n, first.n, None, first.n)
-    for values, parts, size in zip(counts.all(), counts.of_halves(), sizes, strict=True):
+    found = []
+    for values, parts in zip(counts.all(), counts.of_halves(), strict=True):
         variance = float(np.square(parts[0] - parts[1]).mean()) / 4
-        estimates.append(_around(float(values[0]), variance, size))
-    return PRDCEstimates(*estimates)
+        influences = of_halves(parts, first.n, second.n, seed)
+        found.append((float(values[0]), variance * WIDER, influences))
+    precision, recall, density, coverage = found
+    return PRDCEstimates(
+        _share(*precision, second.n),
+        _share(*recall, first.n),
+        _mean_count(*density, second.n),
+        _share(*coverage, first.n),
+    )
 
 
-def _around(value: float, variance: float, n: int | None) -> Estimate:
-    """The interval of a share of n points, or of a number, from its variance over splits."""
-    widen = float(student.ppf(0.975, SPLITS)) / NORMAL_95
-    variance *= widen**2
-    if n is None:
-        half = NORMAL_95 * math.sqrt(variance)
-        return Estimate(value, max(value - half, 0.0), value + half)
+def _share(value: float, variance: float, influences: Mapping[str, Floats], n: int) -> Estimate:
+    """The interval of a share of n points."""
     effective = value * (1 - value) / variance if variance > 0 and 0 < value < 1 else n
-    return Estimate(value, *wilson(value, effective))
+    return Estimate(value, *wilson(value, effective), influences)
+
+
+def _mean_count(
+    value: float, variance: float, influences: Mapping[str, Floats], n: int
+) -> Estimate:
+    """The interval of a density over n points.
+
+    Where no point is in any ball, a share of points up to that of `wilson` might be, and a point
+    of the real set's own distribution is in k balls on average, which counts as 1.
+    """
+    if value == 0:
+        return Estimate(value, *wilson(value, n), influences)
+    half = NORMAL_95 * math.sqrt(variance)
+    return Estimate(value, max(value - half, 0.0), value + half, influences)
 
 
 def _checked(real: Any, generated: Any, k: int) -> tuple[Points, Points, int]:

@@ -57,6 +57,10 @@ class Cache:
             return None
         return arrays
 
+    def has(self, kind: str, key: tuple[object, ...]) -> bool:
+        """Whether arrays are kept under a key."""
+        return self._path(kind, key).is_file()
+
     def put(self, kind: str, key: tuple[object, ...], arrays: Arrays) -> None:
         """Keep arrays, unless they are larger than the whole cache may be or the disk is full."""
         size = sum(array.nbytes for array in arrays.values())

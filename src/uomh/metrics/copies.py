@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from uomh.metrics.inputs import scores_of, two_sets
-from uomh.metrics.intervals import Estimate, Floats, proportion
+from uomh.metrics.intervals import Estimate, Floats, proportion, wilson
+from uomh.metrics.separation import auroc
 from uomh.neighbours import nearest_neighbours
 
 BEYOND = 3.0
@@ -44,9 +45,12 @@ class Memorisation:
             that the model has not seen, and nearer than such data are, both beyond 3 deviations.
         authenticity: share of the samples that are no near copies, with its interval.
         c_t: z-score of the samples' distances to the training set against those of held-out points.
+        c_t_estimate: the same with the interval of the share of pairs that it is of (`auroc`).
         nearest: share of the samples whose nearest point, of training and held-out ones, is a
             training point; samples as near to both are left out.
         expected: that share for a model that has seen neither.
+        excess: ``nearest - expected`` with its interval over labels; None: there is none, as all
+            points are the nearest of as many samples.
         nearest_z: how many deviations ``nearest`` is above ``expected``.
         distances: of each sample to its nearest training point, (m,), in units of the points.
         indices: that training point's row, (m,).
@@ -55,8 +59,10 @@ class Memorisation:
     memorises: bool
     authenticity: Estimate
     c_t: float
+    c_t_estimate: Estimate
     nearest: float
     expected: float
+    excess: Estimate | None
     nearest_z: float
     distances: Floats
     indices: NDArray[np.int64]
@@ -92,14 +98,18 @@ def memorisation(samples: Any, train: Any, held_out: Any) -> Memorisation:
     mine, other = distances < to_held_out.distances[:, 0], distances > to_held_out.distances[:, 0]
     np.add.at(counts, indices[mine], 1)
     np.add.at(counts, n + to_held_out.indices[other, 0], 1)
-    nearest, z = _labels_apart(counts, n)
-    score = c_t(distances, fresh)
+    nearest, variance = _labels_apart(counts, n)
+    expected = n / (n + h)
+    z = (nearest - expected) / math.sqrt(variance) if variance > 0 else 0.0
+    score = _c_t_estimate(distances, fresh)
     return Memorisation(
-        score < -BEYOND and z > BEYOND,
+        score.value < -BEYOND and z > BEYOND,
         authentic,
+        score.value,
         score,
         nearest,
-        n / (n + h),
+        expected,
+        _excess(nearest, expected, variance),
         z,
         distances,
         indices,
@@ -120,7 +130,11 @@ def c_t(samples: Any, held_out: Any) -> float:
     Raises:
         UomhError: distances that are NaN or no list, or none.
     """
-    x, y = scores_of(samples, "samples"), scores_of(held_out, "held_out")
+    return _c_t(scores_of(samples, "samples"), scores_of(held_out, "held_out"))[0]
+
+
+def _c_t(x: Floats, y: Floats) -> tuple[float, float]:
+    """The score, and how many deviations lie between a share of pairs of 0 and one of 1."""
     m, h = len(x), len(y)
     ranks = rankdata(np.concatenate([x, y]))
     above = float(ranks[:m].sum()) - m * (m + 1) / 2
@@ -128,15 +142,43 @@ def c_t(samples: Any, held_out: Any) -> float:
     total = m + h
     spread = total + 1 - float((ties**3 - ties).sum()) / max(total * (total - 1), 1)
     deviation = math.sqrt(max(m * h / 12 * spread, 0.0))
-    return (above - m * h / 2) / deviation if deviation > 0 else 0.0
+    return ((above - m * h / 2) / deviation, m * h / deviation) if deviation > 0 else (0.0, 0.0)
+
+
+def _c_t_estimate(x: Floats, y: Floats) -> Estimate:
+    """`c_t` with the interval of P(x > y) + P(equal) / 2, in the same units.
+
+    Between its least and its greatest value the score is that share, less one half, times a number.
+    Its own deviation is 1 only where both have one distribution.
+    """
+    score, unit = _c_t(x, y)
+    if min(len(x), len(y)) < 2:
+        return Estimate(score, -unit / 2, unit / 2)
+    area = auroc(x, y)
+    influences = {
+        "samples": area.influences["inside"] * unit,
+        "held_out": area.influences["outside"] * unit,
+    }
+    low, high = ((end - 0.5) * unit for end in (area.low, area.high))
+    return Estimate(score, min(low, score), max(high, score), influences)
+
+
+def _excess(nearest: float, expected: float, variance: float) -> Estimate | None:
+    """The excess of the share over chance; its interval keeps to shares of 0 to 1.
+
+    The variance of random labels says how many independent points the share is worth.
+    """
+    if variance <= 0:
+        return None
+    low, high = wilson(nearest, expected * (1 - expected) / variance)
+    return Estimate(nearest - expected, low - expected, high - expected)
 
 
 def _labels_apart(counts: NDArray[np.int64], n: int) -> tuple[float, float]:
-    """The share of all counts on the first n points, and its z-score if these are any n."""
+    """The share of all counts on the first n points, and its variance if these are any n."""
     total, size = int(counts.sum()), len(counts)
     if total == 0:
         return n / size, 0.0
     share = float(counts[:n].sum()) / total
     spread = float(np.square(counts).sum()) - total**2 / size
-    variance = n * (size - n) / (size * (size - 1)) * spread / total**2
-    return share, (share - n / size) / math.sqrt(variance) if variance > 0 else 0.0
+    return share, n * (size - n) / (size * (size - 1)) * spread / total**2

@@ -22,8 +22,10 @@ from torch import nn
 from uomh import registry
 from uomh.errors import UomhError
 from uomh.metrics.evaluation import Evaluation
+from uomh.metrics.failures import LINEAR_ALGEBRA, reason_of
 from uomh.metrics.groups import groups_of
 from uomh.metrics.values import Value
+from uomh.models.core import Learner
 from uomh.seeds import seeded
 from uomh.settings import ComponentSettings
 
@@ -123,7 +125,8 @@ def evaluate_with_groups(
     """
     chosen = tuple(metrics)
     values = evaluate(chosen, evaluation)
-    named = ("parts", "classes") if evaluation.generative.parts() else ("classes",)
+    model = evaluation.model
+    named = ("parts", "classes") if isinstance(model, Learner) and model.parts() else ("classes",)
     by_group = [metric for metric in chosen if built(metric).groups in named]
     for group in groups_of(evaluation) if by_group else ():
         values |= evaluate(by_group, group)
@@ -151,6 +154,6 @@ def _measured(metric: Metric, evaluation: Evaluation) -> Iterator[tuple[str, Val
             if value.group is None:
                 given.add(name)
             yield name, value
-    except UomhError as error:
+    except (UomhError, *LINEAR_ALGEBRA) as error:
         if metric.name not in given:
-            yield metric.name, Value(None, reason=str(error))
+            yield metric.name, Value(None, reason=reason_of(error))

@@ -5,6 +5,7 @@
     features(source)          their features, by an extractor
     neighbours(a, b, k)       the k nearest of a of each point of b, in features
     log_prob(source)          log-densities
+    logits(source)            of a classifier
 
 A resource is kept in memory and, where the evaluation has a `Cache`, on disk under all that it
 depends on: the hash of the weights and settings of the model, the fingerprint of the data, the
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from uomh import registry
@@ -34,7 +36,8 @@ from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
 from uomh.metrics.drawing import draw_samples, taking_draws
 from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
-from uomh.models.core import Generative, Trainable
+from uomh.models.classifier import Classifier
+from uomh.models.core import Generative, Learner, Trainable
 from uomh.models.leaf import log_mixture
 from uomh.neighbours import Neighbours, nearest_neighbours
 from uomh.nn.transforms import Cells
@@ -58,18 +61,22 @@ class Evaluation:
         extractor: of features, where a metric does not say; None: ``classifier``, or ``pixels``
             where the data have no classes to learn.
         other: loads other data by name, to be told apart from these.
+        labelled: gives the same data with the labels of their source, which extractors learn from;
+            None: the data as they are.
         cache: keeps resources on disk.
         state: hash of all that the model's numbers depend on, from which the cache takes its keys.
 
     Attributes:
         group: name of the group that it is of; None: the whole.
+        shown: arrays that metrics leave for pictures and for whoever reads the run's folder, by
+            the name of what they show.
     """
 
     group: str | None = None
 
     def __init__(
         self,
-        model: Generative | Trainable,
+        model: Learner | Trainable,
         data: Data,
         split: Split,
         seed: int = 0,
@@ -79,6 +86,7 @@ class Evaluation:
         samples: int | None = None,
         extractor: ComponentSettings | None = None,
         other: Callable[[str], Data] | None = None,
+        labelled: Callable[[], Data] | None = None,
         cache: Cache | None = None,
         state: str = "",
     ) -> None:
@@ -92,9 +100,11 @@ class Evaluation:
         self.default_samples = len(data.train) if samples is None else samples
         self.default_extractor = extractor
         self.load_other = other
+        self.labelled = labelled or (lambda: data)
         self.cache = cache
         self.state = state
         self._uniform = Cells(dequantize=True).train()
+        self.shown: dict[str, dict[str, NDArray[Any]]] = {}
         self._kept: dict[tuple[object, ...], Any] = {}
 
     @property
@@ -169,7 +179,7 @@ class Evaluation:
         """
         n = self.default_samples if n is None else n
         if n < 1:
-            raise UomhError(f"{n} samples: at least one is needed")
+            raise UomhError(f"the number of samples is {n}; at least one is needed")
         most: Split | None = self._kept.get(("samples",))
         if most is None or len(most) < n:
             draw = partial(
@@ -216,14 +226,14 @@ class Evaluation:
         """
         settings = settings or self.default_extractor
         if settings is None:
-            several = self.data.train.y is not None and len(self.data.classes) > 1
+            several = self.data.train.y is not None and len(self.labelled().classes) > 1
             settings = ComponentSettings(name="classifier" if several else "pixels")
         key = ("extractor", settings.model_dump_json())
         if key not in self._kept:
             cls = registry.load("extractors", settings.name)
             if not isinstance(settings, cls.Config):
                 settings = cls.Config(name=settings.name)
-            self._kept[key] = cls(settings, self.data, self.device)
+            self._kept[key] = cls(settings, self.labelled(), self.device)
         return self._kept[key]
 
     def neighbours(
@@ -269,7 +279,7 @@ class Evaluation:
         self._kept = {
             key: value
             for key, value in self._kept.items()
-            if key[0] not in ("samples", "log_prob")
+            if key[0] not in ("samples", "log_prob", "logits")
             and not any(isinstance(part, Source) and part.of == "samples" for part in key)
         }
 
@@ -287,6 +297,21 @@ class Evaluation:
         if not self.generative.parts():
             return log_probs[:, 0]
         return log_mixture(log_probs.unbind(1), self.generative.label_weights.double().cpu())
+
+    def logits(self, source: Source = HELD_OUT) -> Tensor:
+        """Logits of a classifier at the points of a source, float64 (n, K) on the processor.
+
+        Raises:
+            UomhError: the model is none.
+        """
+        model = self.model
+        if not isinstance(model, Classifier):
+            raise UomhError(f"{type(model).__name__} is no classifier")
+        key = ("logits", self._canonical(source))
+        if key not in self._kept:
+            self._kept[key] = self.over_points(lambda x, y: model(x), source=source)
+        found: Tensor = self._kept[key]
+        return found
 
     def given(self, n: int) -> Tensor | None:
         """The labels that n points are scored under; None: they are not known."""

@@ -15,6 +15,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,13 +23,16 @@ from pydantic import Field
 from torch import Tensor
 
 from uomh.data.core import Split
+from uomh.dimension.thinning import list_length
 from uomh.errors import UomhError
+from uomh.metrics.cache import Arrays
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
-from uomh.metrics.sources import TRAIN
+from uomh.metrics.sources import TRAIN, Source
 from uomh.metrics.values import Value
-from uomh.neighbours import nearest_neighbours
+from uomh.neighbours import Neighbours, distinct, nearest_neighbours
 from uomh.registry import register
+from uomh.text import counted
 
 
 class DimensionConfig(MetricConfig):
@@ -52,13 +56,18 @@ class Dimension(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of sets of one size, by maximum likelihood (MacKay & Ghahramani 2005), at each k."""
-        real, drawn = of_one_size(
-            evaluation.points(TRAIN), evaluation.samples(self.config.samples), self.config.points
+        sources = TRAIN, Source("samples", self.config.samples)
+        splits = [evaluation.points(source) for source in sources]
+        real, drawn = of_one_size(splits[0], splits[1], self.config.points)
+        most = max(self.config.k)
+        of_train, of_samples = (
+            lists_of(evaluation, source, points, most)
+            for source, points in zip(sources, (real, drawn), strict=True)
         )
         for i, k in enumerate(self.config.k):
             suffix = f"_k{k}" if i else ""
             try:
-                of_drawn, of_real = dimension(drawn, k), dimension(real, k)
+                of_drawn, of_real = dimension(drawn, k, of_samples), dimension(real, k, of_train)
             except UomhError as error:  # another k may do
                 yield f"{self.name}{suffix}", Value(None, reason=str(error))
                 continue
@@ -116,29 +125,80 @@ def of_one_size(real: Split, drawn: Split, most: int) -> tuple[Tensor, Tensor]:
     n = min(len(real), len(drawn), most)
     if n < 2:
         raise UomhError(
-            f"{len(drawn)} samples and {len(real)} training points are too few for a dimension; "
-            "draw more samples"
+            f"{counted(len(drawn), 'sample')} and {counted(len(real), 'training point')} are too "
+            "few for a dimension; draw more samples"
         )
     return real.x[:n].flatten(1), drawn.x[:n].flatten(1)
 
 
-def dimension(points: Tensor, k: int) -> Value:
+def lists_of(evaluation: Evaluation, source: Source, points: Tensor, k: int) -> Neighbours:
+    """The neighbours of the distinct points among the first of a source, searched once.
+
+    Args:
+        evaluation: which keeps them.
+        source: whose points they are.
+        points: the first n of them, (n, D).
+        k: neighbours that are needed; the lists are long enough for intervals at k, or hold all.
+
+    Raises:
+        UomhError: there are fewer than two distinct points.
+    """
+    n = len(points)
+    source = evaluation._canonical(source)
+    key = ("lists", source, n)
+    width = list_length(k, n)
+    found: Neighbours | None = evaluation._kept.get(key)
+    if found is None or found.k < min(width, len(found) - 1):
+
+        def search() -> Arrays:
+            within = nearest_neighbours(
+                points, most_k(points, width), duplicates="drop", device=evaluation.device
+            )
+            return {name: getattr(within, name) for name in ("distances", "indices", "rows")}
+
+        arrays: Any = evaluation._stored("lists", (*evaluation._identity(source), n, width), search)
+        found = evaluation._kept[key] = Neighbours(**arrays)
+    return found
+
+
+def most_k(points: Tensor, k: int) -> int:
+    """As many neighbours as the distinct points have, k at most.
+
+    Raises:
+        UomhError: there are fewer than two distinct points.
+    """
+    number = len(distinct(points.numpy()))
+    if number < 2:
+        raise UomhError(
+            f"all {len(points)} points are equal, and have no dimension; look at the samples"
+        )
+    return min(k, number - 1)
+
+
+def dimension(points: Tensor, k: int, lists: Neighbours | None = None) -> Value:
     """The dimension of points (n, D) at k neighbours, with its interval.
+
+    Args:
+        points: (n, D).
+        k: number of neighbours.
+        lists: of neighbours among the distinct points, from `lists_of`; None: searched here.
 
     Raises:
         UomhError: there are too few distinct points, of a dimension or of its interval.
     """
     from uomh.dimension.mle import MLE  # brings scikit-learn, which other metrics do without
 
-    if len(points) <= k:
+    number = len(points) if lists is None else len(lists)
+    if number <= k:
+        which = "" if number == len(points) else " distinct"
         raise UomhError(
-            f"{len(points)} points are too few for a dimension at k = {k}; draw more samples or "
+            f"{number}{which} points are too few for a dimension at k = {k}; draw more samples or "
             "lower k"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            fitted = MLE(k).fit(points.numpy())
+            fitted = MLE(k).fit(points.numpy(), neighbours=lists)
         except UserWarning as warning:  # k was clipped, or a dimension beyond the coordinates
             raise UomhError(
                 f"{len(points)} points have no dimension at k = {k} ({warning}); draw more samples "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,20 @@ from uomh.errors import UomhError
 from uomh.neighbours.arrays import as_rows
 from uomh.neighbours.core import Points
 
+Name = Literal["real", "generated", "samples", "train", "held_out", "queries"]
 
-def points_of(X: Any, name: str, least: int, what: str) -> Points:
+NOUNS: dict[Name, str] = {
+    "real": "real points",
+    "generated": "generated points",
+    "samples": "samples",
+    "train": "training points",
+    "held_out": "held-out points",
+    "queries": "queries",
+}
+"""sets of points by the names of arguments, in words"""
+
+
+def points_of(X: Any, name: Name, least: int, what: str) -> Points:
     """Points (n, ...) as rows, finite, enough of them.
 
     Args:
@@ -26,16 +38,18 @@ def points_of(X: Any, name: str, least: int, what: str) -> Points:
     """
     points = Points(X, name)
     if points.n < least:
-        raise UomhError(
-            f"{name} has {points.n} point{'s' * (points.n != 1)}, and {what} needs at least "
-            f"{least}; give more"
-        )
+        there = "there is 1" if points.n == 1 else f"there are {points.n or 'none'}"
+        raise UomhError(f"{what} needs at least {least} {NOUNS[name]}, and {there}; give more")
     points.largest()
     return points
 
 
 def two_sets(
-    real: Any, generated: Any, least: int, what: str, names: tuple[str, str] = ("real", "generated")
+    real: Any,
+    generated: Any,
+    least: int,
+    what: str,
+    names: tuple[Name, Name] = ("real", "generated"),
 ) -> tuple[Points, Points]:
     """Two sets of points of one dimension; see `points_of`.
 

@@ -144,3 +144,43 @@ def proportion(inside: NDArray[np.bool_], name: str) -> Estimate:
     share = float(inside.mean())
     influence = inside.astype(np.float64) - share
     return Estimate(share, *wilson(share, len(inside)), {name: influence})
+
+
+def beyond_limit(scores: Floats, known: Floats, rank: int) -> dict[str, Floats]:
+    """Influences on the share of scores beyond an order statistic of reference scores.
+
+    A reference score moves the limit q, and with it the share, by dG/dF (level - 1[score <= q]),
+    where G is the share of the scores beyond q and F that of the reference below it. The slope is
+    taken over one deviation of the rank to either side.
+
+    Args:
+        scores: (m,) in question; the influences of "generated".
+        known: (n,) reference scores, in the order of their points; those of "held_out".
+        rank: of the limit among them, from 1.
+    """
+    n, level, ascending = len(known), rank / len(known), np.sort(known)
+    deviation = max(1, round(math.sqrt(n * level * (1 - level))))
+    low, high = max(rank - 1 - deviation, 0), min(rank - 1 + deviation, n - 1)
+    shares = [float(np.mean(scores > ascending[place])) for place in (low, high)]
+    slope = (shares[1] - shares[0]) * n / max(high - low, 1)
+    over = (scores > ascending[rank - 1]).astype(np.float64)
+    under = (known <= ascending[rank - 1]).astype(np.float64)
+    return {
+        "generated": over - over.mean(),
+        "held_out": slope * (under.mean() - under),
+    }
+
+
+def of_halves(parts: tuple[Floats, Floats], n: int, m: int, seed: int) -> dict[str, Floats]:
+    """Differences of random halves as influences: their variance is that of the whole.
+
+    Two models have the same splits where sizes and seed agree, which the name of the set says.
+
+    Args:
+        parts: a statistic of either half of each split, two times (S,).
+        n: points of the first set that was split.
+        m: points of the second.
+        seed: of the splits.
+    """
+    halves = (parts[0] - parts[1]) / 2 * math.sqrt(len(parts[0]))
+    return {f"halves of {n} and {m}, seed {seed}": halves}

@@ -11,26 +11,33 @@ from pydantic import Field
 from torch import Tensor
 
 from uomh.errors import UomhError
+from uomh.metrics.adversarial import HasCritic, of_critic, scores
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Kind, Value
-from uomh.models.core import Generative, Trainable
+from uomh.models.core import Learner, Trainable
 from uomh.models.leaf import Model
 from uomh.nn.ais import LogPartition
 from uomh.registry import register
 
 
-def _kind(model: Generative | Trainable) -> Kind:
+def _kind(model: Learner | Trainable) -> Kind:
     return getattr(model, "likelihood", None) or "exact"
 
 
 @register("metrics", "loss")
 class Loss(Metric):
-    """The model's own training objective, on held-out points."""
+    """The model's own training objective, on held-out points; of a GAN, its critic's score of them.
+
+    A GAN has no objective that says how good it is: the score is what the paper's code calls so.
+    """
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Mean of `Model.objective`, on x + u where the model trains on such points."""
         model = evaluation.model
+        if isinstance(model, HasCritic):
+            yield self.name, of_critic(scores(evaluation, model)[:, 0], model)
+            return
         if not isinstance(model, Trainable):
             raise UomhError("a composed model has no loss of its own; see its parts")
         noisy = isinstance(model, Model) and model.cells.dequantize
@@ -41,7 +48,8 @@ class Loss(Metric):
                 lambda x, y: model.objective(evaluation.dequantized(x) if noisy else x, y),
                 together=model.compared_together,
             )
-        yield self.name, Value.mean(losses, _kind(model))
+        # Objectives of two kinds of models are two quantities.
+        yield self.name, replace(Value.mean(losses, _kind(model)), basis=type(model).__name__)
 
 
 @register("metrics", "log_likelihood")

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from uomh.errors import UomhError
-from uomh.metrics.core import Metric
+from uomh.metrics.core import Metric, weights_of
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Kind, Value
 from uomh.models.core import Generative
@@ -40,7 +40,8 @@ class LowDimLogLikelihood(Metric):
         """Of log p2(E(x)), in the units of the codes."""
         model = evaluation.generative
         kind = density_kind(model)
-        yield self.name, Value.mean(evaluation.over_points(model.low_dim_log_prob), kind)
+        value = Value.mean(evaluation.over_points(model.low_dim_log_prob), kind)
+        yield self.name, replace(value, basis=weights_of(model.codec()))
 
 
 @register("metrics", "manifold_log_likelihood")
@@ -56,6 +57,6 @@ class ManifoldLogLikelihood(Metric):
         both = evaluation.over_points(
             lambda x, y: torch.stack(model.manifold_log_prob(x, y), 1), ENOUGH
         )
-        yield self.name, Value.mean(both[:, 0], kind)
+        yield self.name, replace(Value.mean(both[:, 0], kind), basis=weights_of(model.codec()))
         distance = Value.mean(both[:, 1])
         yield "manifold_distance", replace(distance, higher_is_better=False)

@@ -93,7 +93,9 @@ def fpr_at_95(inside: Any, outside: Any, level: float = 0.95) -> Estimate:
     """
     x, y = scores_of(inside, "inside"), scores_of(outside, "outside")
     beyond = share_beyond(-y, -x, level)
-    return Estimate(1 - beyond.value, 1 - beyond.high, 1 - beyond.low)
+    names = {"generated": "outside", "held_out": "inside"}
+    influences = {names[name]: -values for name, values in beyond.influences.items()}
+    return Estimate(1 - beyond.value, 1 - beyond.high, 1 - beyond.low, influences)
 
 
 class Stump(NamedTuple):

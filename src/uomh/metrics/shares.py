@@ -15,7 +15,7 @@ import numpy as np
 
 from uomh.errors import UomhError
 from uomh.metrics.inputs import points_of, scores_of, two_sets
-from uomh.metrics.intervals import Estimate, Floats, proportion
+from uomh.metrics.intervals import Estimate, Floats, beyond_limit, proportion
 from uomh.neighbours import nearest_neighbours
 from uomh.neighbours.checks import real_number
 
@@ -64,7 +64,8 @@ def share_beyond(scores: Any, reference: Any, level: float = 0.99, *, seed: int 
     low, high = np.quantile(shares, [0.025, 0.975])
     if value == 0:
         low = 0.0
-    return Estimate(value, min(float(low), value), max(float(high), value))
+    influences = beyond_limit(x, scores_of(reference, "reference"), rank)
+    return Estimate(value, min(float(low), value), max(float(high), value), influences)
 
 
 class Between(NamedTuple):

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 from pydantic import Field
 
-from uomh.errors import UomhError
-from uomh.metrics.copies import memorisation
+from uomh.metrics.copies import Memorisation, memorisation
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.intervals import Estimate
+from uomh.metrics.shares import Between as BetweenShares
 from uomh.metrics.shares import between_manifolds, share_beyond
 from uomh.metrics.sources import HELD_OUT, TRAIN, Source
-from uomh.metrics.values import NORMAL_95, Value
+from uomh.metrics.values import Value
 from uomh.registry import register
 from uomh.settings import ComponentSettings, component
+
+FARTHEST = 32
+"""samples between the manifolds that are shown"""
+PAIRS = 16
+"""closest pairs of a sample and a training point that are shown"""
 
 
 class BetweenConfig(MetricConfig):
@@ -53,9 +59,13 @@ class Between(Metric):
                 evaluation.features(HELD_OUT, features),
                 config.level,
             )
+            if name == self.name:
+                self._show_farthest(evaluation, drawn, found)
             of = evaluation.extractor(features).label
-            about = f"{of} features; of held-out points {found.held_out.value:.4g}"
-            yield name, share_value(found.share, len(found.distances), about)
+            number = len(evaluation.points(HELD_OUT))
+            about = f"{of} features; of {number} held-out points {found.held_out.value:.4g}"
+            far = share_value(found.share, len(found.distances), about)
+            yield name, replace(far, basis=evaluation.extractor(features).key)
         name = f"{self.name}_unplaced"
         if not hasattr(extractor, "probabilities"):
             reason = f"features of {extractor.label} say no class; take the classifier's"
@@ -66,7 +76,21 @@ class Between(Metric):
             for of in (drawn, HELD_OUT)
         )
         share = share_beyond(-top, -known, config.level, seed=evaluation.seed)
-        yield name, share_value(share, len(top), extractor.about)
+        value = share_value(share, len(top), extractor.about)
+        yield name, replace(value, basis=extractor.key)
+
+    @staticmethod
+    def _show_farthest(evaluation: Evaluation, drawn: Source, found: BetweenShares) -> None:
+        """Leave the samples beyond the limit for a picture, the farthest first."""
+        far = np.argsort(-found.distances, kind="stable")[:FARTHEST]
+        far = far[found.distances[far] > found.limit]
+        evaluation.shown["between"] = {
+            "samples": far,
+            "distances": found.distances[far],
+            "limit": np.array(found.limit),
+            "sample_points": evaluation.points(drawn).x[far].numpy(),
+            "levels": np.array(evaluation.data.levels or 0),
+        }
 
 
 class MemorisationConfig(MetricConfig):
@@ -98,21 +122,34 @@ class MemorisationMetric(Metric):
             *(evaluation.features(source, features) for source in (drawn, TRAIN, HELD_OUT))
         )
         n = len(found.distances)
+        self._show_closest(evaluation, drawn, found)
         verdict = "copies of training points" if found.memorises else "no copies"
         about = f"{verdict}; {evaluation.extractor(features).label} features"
-        excess = found.nearest - found.expected
-        if not found.nearest_z:
-            raise UomhError(
-                "samples are as near to training as to held-out points, or all to one kind: "
-                "the share has no interval; draw more samples"
+        if found.excess is None:
+            reason = (
+                "samples are as near to training as to held-out points, or all points are the "
+                "nearest of as many: the share has no interval; draw more samples"
             )
-        half = NORMAL_95 * excess / found.nearest_z
-        share = Estimate(excess, excess - half, excess + half)
-        yield self.name, share_value(share, n, about)
+            yield self.name, Value(None, reason=reason)
+        else:
+            yield self.name, share_value(found.excess, n, about)
         authentic = share_value(found.authenticity, n, about)
         yield "authenticity", replace(authentic, higher_is_better=True)
-        score = Estimate(found.c_t, found.c_t - NORMAL_95, found.c_t + NORMAL_95)
-        yield "c_t", replace(share_value(score, n, about), higher_is_better=None)
+        score = share_value(found.c_t_estimate, n, about)
+        yield "c_t", replace(score, higher_is_better=None)
+
+    @staticmethod
+    def _show_closest(evaluation: Evaluation, drawn: Source, found: Memorisation) -> None:
+        """Leave the closest pairs of sample and training point for a picture."""
+        samples, training = found.closest(PAIRS)
+        evaluation.shown["closest_pairs"] = {
+            "samples": samples,
+            "training": training,
+            "distances": found.distances[samples],
+            "sample_points": evaluation.points(drawn).x[samples].numpy(),
+            "training_points": evaluation.points(TRAIN).x[training].numpy(),
+            "levels": np.array(evaluation.data.levels or 0),
+        }
 
 
 def share_value(estimate: Estimate, n: int, about: str) -> Value:
@@ -126,4 +163,5 @@ def share_value(estimate: Estimate, n: int, about: str) -> Value:
         higher_is_better=False,
         by="samples and held-out points",
         about=about,
+        influences=estimate.influences,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,6 +37,11 @@ class Value:
         by: what its interval is over, such as points or blocks of samples.
         settings: of the metric, those that are not its defaults.
         about: what has to stand beside it, such as the features that it is measured in.
+        basis: what numbers of two models must have in common, beside points and settings, to be
+            compared: the features and the numbers of samples, for instance.
+        influences: of each point on the number, by the name of the set that the point is in (see
+            `uomh.metrics.intervals`); empty where they are not known. Differences between models
+            on the same points rest on them. They are kept beside the numbers, not in their file.
 
     A number that is not finite is none, and that is the reason.
     """
@@ -56,6 +61,8 @@ class Value:
     by: str = "points"
     settings: Mapping[str, Any] = field(default_factory=dict)
     about: str = ""
+    basis: str = ""
+    influences: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Take a number that is not finite for none."""
@@ -78,7 +85,8 @@ class Value:
         if n < 2:
             return cls(mean, n=n, kind=kind)
         half = NORMAL_95 * points.std().item() / math.sqrt(n)
-        return cls(mean, mean - half, mean + half, n, kind)
+        influences = {"points": (points - mean).cpu().numpy()}
+        return cls(mean, mean - half, mean + half, n, kind, influences=influences)
 
     @property
     def key(self) -> str:
@@ -88,10 +96,11 @@ class Value:
     def to_dict(self) -> dict[str, Any]:
         """As it stands in metrics.json."""
         numbers = ("low", "high", "n", "kind", "by")
-        left_out = numbers if self.value is None else ("reason",)
+        left_out = ("influences", *(numbers if self.value is None else ("reason",)))
         always = ("value", "low", "high")
+        values = {of.name: getattr(self, of.name) for of in fields(self) if of.name not in left_out}
         return {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in left_out and (name in always or value not in (None, {}, ""))
+            name: dict(value) if name == "settings" else value
+            for name, value in values.items()
+            if name in always or value not in (None, {}, "")
         }

@@ -104,6 +104,14 @@ class BiGAN(CodecModel):
         loss: Tensor = on_data + on_samples + by_component + self.config.recon_weight * error
         return loss.mean()
 
+    def judged(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The critic's scores of points with their codes, and of as many samples, (B, 2)."""
+        y = self.labels_of(y)
+        x, _ = self.preprocess(x)
+        z = self.prior.sample(len(x))
+        pairs = (x, self.encoder(x, y)), (self.decoder(z, y), z)
+        return torch.stack([self.critic(pair, y) for pair in pairs], 1)
+
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Decoded draws of the prior."""
         return self.decode(self.prior.sample(n), y)

@@ -13,7 +13,7 @@ from uomh.data.core import Data, DataSpec
 from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.models.core import Build, Codec, Generative, ModelConfig
-from uomh.models.leaf import Model
+from uomh.models.leaf import BY_DIMENSION, Model
 from uomh.nn.layers import NetSettings
 from uomh.nn.nets import decoder, encoder
 from uomh.settings import Nested
@@ -50,7 +50,12 @@ class CodecModel(Model):
     @classmethod
     def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
         """As of any leaf; ``latent_dim=dimension`` is short for ``fit_latent_dim=true``."""
-        if given.get("latent_dim") == "dimension":
+        if given.get("latent_dim") == BY_DIMENSION:
+            if given.get("fit_latent_dim") is False:
+                raise UomhError(
+                    f"latent_dim={BY_DIMENSION} and fit_latent_dim=false contradict each other; "
+                    "leave one out"
+                )
             given = {key: value for key, value in given.items() if key != "latent_dim"}
             given["fit_latent_dim"] = True
         return super().complete(given, spec, train)

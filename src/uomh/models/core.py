@@ -1,6 +1,7 @@
 """The contracts of models: what can be trained, and what can be fitted, sampled and scored.
 
-`Trainable` is trained by gradient steps, `Generative` gives points; a leaf that does both is a
+`Trainable` is trained by gradient steps, a `Learner` is what a run builds from settings and fits,
+and a `Generative` learner gives points; a leaf that is both trainable and generative is a
 `uomh.models.leaf.Model`. A trainable model says its losses as a generator:
 
     def losses(self, x, y, step):
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
@@ -41,7 +42,7 @@ MEASURES = ("loss", "log_likelihood", "bits_per_dim", "l2_reconstruction_error")
 
 
 class TrainerLike(Protocol):
-    """What `Generative.fit` needs of a trainer; `uomh.training.Trainer` provides it."""
+    """What `Learner.fit` needs of a trainer; `uomh.training.Trainer` provides it."""
 
     def child(self, name: str) -> Self:
         """The trainer of a part: its checkpoints and logs are scoped by the name."""
@@ -52,8 +53,8 @@ class TrainerLike(Protocol):
     def keep(self, model: Generative) -> None:
         """Save the leaves of a model as they are, or load them from where they were saved."""
 
-    def begin_from(self, run_dir: str, model: Generative, unless: str) -> None:
-        """Give its autoencoder the weights of another run's, unless a state so called is saved."""
+    def begin_from(self, run_dir: str, model: Generative, frozen: bool) -> None:
+        """Give its autoencoder the weights of another run's, unless its training has begun."""
 
     def map(self, parts: Mapping[str, tuple[Generative, Data]]) -> None:
         """Fit independent parts, each in the scope of its name, wherever they are trained."""
@@ -62,7 +63,7 @@ class TrainerLike(Protocol):
 class Build(Protocol):
     """Makes the leaf of a tree of models that stands at a path, with its first weights."""
 
-    def __call__(self, config: ModelConfig, spec: DataSpec, path: str) -> Generative:
+    def __call__(self, config: LeafConfig, spec: DataSpec, path: str) -> Any:
         """The leaf of these settings, for data of this shape."""
 
 
@@ -95,13 +96,15 @@ class Trainable(Computing):
         compared_together: points that `objective` compares, as for a discrepancy; None: each
             stands on its own.
         epochs_of_pass: epochs in which every loss has its turn over the data.
+        scales_losses: whether its gradients are of float16, so that losses are scaled up for them.
     """
 
-    config: ModelConfig
+    config: LeafConfig
     spec: DataSpec
     num_classes: int = 0
     compared_together: int | None = None
     epochs_of_pass: int = 1
+    scales_losses: bool = False
 
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
         """Losses of a batch, in the order in which groups of parameters are to be stepped.
@@ -143,12 +146,18 @@ class Trainable(Computing):
     def before_epoch(self, data: Data, epoch: int) -> None:
         """Called before each pass over the training data; epochs count from 1."""
 
+    def seen(self) -> Iterable[tuple[str, int | None, float]]:
+        """What a pass over the training data showed beside its losses.
 
-class Generative(Computing, ABC):
-    """Something that can be fitted and sampled, and scored where it has a likelihood.
+        Returns:
+            Name, the number of the class that it is of (None: of all) and value of each; they are
+            logged beside the losses.
+        """
+        return ()
 
-    The public methods check what they are given against `spec`, and hand it on to those of the
-    subclass: `_sample`, `_log_prob`, `_reconstruct`.
+
+class Learner(Computing, ABC):
+    """What a run builds from its settings, fits and measures.
 
     A model of models is a component like any other. Its ``Config`` holds the settings of the
     models that it is made of; `complete`, `decide`, `assemble` and `descend` say how these follow
@@ -156,19 +165,13 @@ class Generative(Computing, ABC):
 
     Attributes:
         Config: class of its settings.
-        likelihood: whether `log_prob` is exact, a lower bound, or an estimate; None: there is none.
-        can_sample: whether `sample` gives points.
         spec: of the data that the model is for.
         num_classes: whose labels it takes; 0: labels make no difference to it.
-        label_weights: (num_classes,), shares of the labels in the training data.
     """
 
     Config: ClassVar[type[ModelSettings]]
-    likelihood: Likelihood | None = None
-    can_sample: bool = True
     spec: DataSpec
     num_classes: int = 0
-    label_weights: Tensor
 
     @classmethod
     @abstractmethod
@@ -233,16 +236,20 @@ class Generative(Computing, ABC):
         """
 
     @classmethod
+    def outgrown(cls, old: Any, new: Any) -> tuple[str, ...]:
+        """Models below that are trained anew under new settings, which have more epochs.
+
+        Returns:
+            Their paths below this one; ``*`` stands for any part.
+        """
+        del old, new
+        return ()
+
+    @classmethod
     def measures(cls, config: Any) -> tuple[str, ...]:
         """The metrics that such a model is measured by where the settings name none."""
         del config
-        return MEASURES
-
-    @classmethod
-    def codes_dim(cls, config: Any) -> int | None:
-        """The size of the model's codes by its settings; None where it has none."""
-        del config
-        return None
+        return ("loss",)
 
     def parts(self) -> Mapping[str, Generative]:
         """Independent models of the classes of the data, by name; none where one is for all."""
@@ -252,8 +259,50 @@ class Generative(Computing, ABC):
         """Whether it, or a model below it, is made of independent parts."""
         return bool(self.parts())
 
-    def follow(self, name: str) -> Generative:
+    def follow(self, name: str) -> Learner:
         """The model below at a name of a path; this model itself where it has no such parts."""
+        del name
+        return self
+
+    @abstractmethod
+    def fit(self, data: Data, trainer: TrainerLike) -> None:
+        """Fit to the training split of the data."""
+
+    @abstractmethod
+    def leaves(self) -> Iterator[tuple[str, Trainable]]:
+        """The models that are trained by gradient steps, by their path below this one."""
+
+
+class Generative(Learner):
+    """A learner that can be sampled, and scored where it has a likelihood.
+
+    The public methods check what they are given against `spec`, and hand it on to those of the
+    subclass: `_sample`, `_log_prob`, `_reconstruct`.
+
+    Attributes:
+        likelihood: whether `log_prob` is exact, a lower bound, or an estimate; None: there is none.
+        can_sample: whether `sample` gives points.
+        label_weights: (num_classes,), shares of the labels in the training data.
+    """
+
+    likelihood: Likelihood | None = None
+    can_sample: bool = True
+    label_weights: Tensor
+
+    @classmethod
+    def measures(cls, config: Any) -> tuple[str, ...]:
+        """See `Learner`."""
+        del config
+        return MEASURES
+
+    @classmethod
+    def codes_dim(cls, config: Any) -> int | None:
+        """The size of the model's codes by its settings; None where it has none."""
+        del config
+        return None
+
+    def follow(self, name: str) -> Generative:
+        """See `Learner`."""
         del name
         return self
 
@@ -265,10 +314,6 @@ class Generative(Computing, ABC):
     def codec(self) -> Generative:
         """The model whose codes these are: this one, or the autoencoder of a composition."""
         return self
-
-    @abstractmethod
-    def fit(self, data: Data, trainer: TrainerLike) -> None:
-        """Fit to the training split of the data."""
 
     def checked(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Points and labels as the model computes with them.
@@ -352,10 +397,6 @@ class Generative(Computing, ABC):
         del x, y
         raise UomhError(f"{type(self).__name__} is not a two-step model")
 
-    @abstractmethod
-    def leaves(self) -> Iterator[tuple[str, Trainable]]:
-        """The models that are trained by gradient steps, by their path below this one."""
-
 
 @runtime_checkable
 class Codec(Protocol):
@@ -382,11 +423,18 @@ class OnManifold(NamedTuple):
     distance: Tensor
 
 
-class ModelConfig(ModelSettings, TransformSettings):
+NO_CODES = {
+    "fit_latent_dim": "the model has no codes, whose size the dimension of the data could decide; "
+    "ae, vae, avb, wae and bigan have them",
+    "latent_dim": "the model has no codes; ae, vae, avb, wae and bigan have them",
+    "latent_k": "the model has no codes, whose size the dimension of the data could decide",
+}
+"""what to say of settings of codes, where a model has none"""
+
+
+class LeafConfig(ModelSettings):
     """Settings that every leaf has."""
 
-    conditional: bool = False
-    """condition every network on the label"""
     train: TrainConfig | None = None
     """how it is trained; null: as the run says"""
 
@@ -397,13 +445,37 @@ class ModelConfig(ModelSettings, TransformSettings):
         return {}
 
 
-def model_class(config: ComponentSettings | Nested) -> type[Generative]:
-    """The class of a model by its settings, nested or whole."""
+class ModelConfig(LeafConfig, TransformSettings):
+    """Settings that every generative leaf has."""
+
+    moved: ClassVar[Mapping[str, str]] = NO_CODES
+
+    conditional: bool = False
+    """condition every network on the label"""
+
+
+def learner_class(config: ComponentSettings | Nested) -> type[Learner]:
+    """The class of what a run trains, by its settings, nested or whole."""
     name = config["name"] if isinstance(config, dict) else config.name
-    cls: type[Generative] = registry.load("models", name)
+    cls: type[Learner] = registry.load("models", name)
+    return cls
+
+
+def model_class(config: ComponentSettings | Nested) -> type[Generative]:
+    """The class of a generative model by its settings, nested or whole.
+
+    Raises:
+        UomhError: it generates nothing, so that it cannot stand in another model.
+    """
+    cls = learner_class(config)
+    if not issubclass(cls, Generative):
+        raise UomhError(
+            f"{cls.__name__} generates nothing, so it cannot stand in another model; see "
+            "`uomh list models`"
+        )
     return cls
 
 
 def build_model(config: Any, spec: DataSpec, path: str, leaf: Build) -> Generative:
-    """The untrained model of decided settings; see `Generative.assemble`."""
+    """The untrained model of decided settings; see `Learner.assemble`."""
     return model_class(config).assemble(config, spec, path, leaf)

@@ -149,6 +149,11 @@ class Disconnected(Generative):
         model_class(new.part).check_growth(old.part, new.part)
 
     @classmethod
+    def outgrown(cls, old: Config, new: Config) -> tuple[str, ...]:
+        """As of a part, in every part."""
+        return tuple(f"*/{path}" for path in model_class(new.part).outgrown(old.part, new.part))
+
+    @classmethod
     def measures(cls, config: Config) -> tuple[str, ...]:
         """As of a part."""
         return model_class(config.part).measures(config.part)

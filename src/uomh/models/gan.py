@@ -13,8 +13,8 @@ resumed run goes on in the same rhythm.
 
 The critic takes images in [-1, 1], the range of tanh, with which the generator ends: -1 and 1 are
 the ends of data space, seen through the transforms. A GAN gives samples without a density:
-`log_prob` refuses, and neither loss says how good the samples are, so no loss is validated and the
-last weights are kept.
+`log_prob` refuses, and neither loss says how good the samples are, so by default no loss is
+validated and the last weights are kept.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class GAN(Model):
     def losses(self, x: Tensor, y: Tensor | None, step: int) -> Iterator[tuple[str, Tensor]]:
         """The critic's loss on every batch; the generator's on one in ``critic.steps``."""
         y = self.labels_of(y)
-        real = (self.preprocess(x)[0] - self.centre) / self.reach
+        real = self.as_seen(x)
         with torch.no_grad():
             fake = self.generator(self.prior.sample(len(x)), y)
         yield "critic", self.critic.loss((real,), (fake,), y)
@@ -123,6 +123,16 @@ class GAN(Model):
             # variance where the mean is taken off the losses, and the same expectation.
             by_component = (weights * (losses - losses.mean()).detach()).mean()
             yield "generator", losses.mean() + by_component
+
+    def as_seen(self, x: Tensor) -> Tensor:
+        """Points of data space as the critic takes them, images in [-1, 1]."""
+        return (self.preprocess(x)[0] - self.centre) / self.reach
+
+    def judged(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The critic's scores of points, and of as many samples given the same labels, (B, 2)."""
+        y = self.labels_of(y)
+        fake = self.generator(self.prior.sample(len(x)), y)
+        return torch.stack([self.critic((points,), y) for points in (self.as_seen(x), fake)], 1)
 
     def draw(self, n: int, y: Tensor | None) -> Tensor:
         """Generated points of data space."""

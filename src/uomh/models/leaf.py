@@ -1,10 +1,13 @@
-"""A leaf that generates: what every model of one file is derived from."""
+"""Leaves that a run can train by themselves: any, and those that generate.
+
+`Model` is what every generative model of one file is derived from.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -12,11 +15,21 @@ from torch import Tensor
 from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import Build, Generative, ModelConfig, Trainable, TrainerLike
+from uomh.models.core import (
+    Build,
+    Generative,
+    LeafConfig,
+    Learner,
+    ModelConfig,
+    Trainable,
+    TrainerLike,
+)
 from uomh.models.inputs import checked_codes, checked_labels
 from uomh.nn.transforms import Cells, build_transform
 from uomh.settings import Nested, merged
 
+BY_DIMENSION = "dimension"
+"""the ``latent_dim`` that is short for ``fit_latent_dim=true``, in a model with codes"""
 FARTHEST = 1e9
 """from the origin of a model's space that a coordinate is reckoned with; squares overflow beyond"""
 
@@ -32,7 +45,59 @@ def log_mixture(log_probs: Sequence[Tensor], weights: Tensor) -> Tensor:
     return torch.logsumexp(torch.stack(list(log_probs), 1) + log_weights, 1)
 
 
-class Model(Trainable, Generative):
+class LeafLearner(Trainable, Learner):
+    """A leaf that a run trains by itself."""
+
+    Config: ClassVar[type[LeafConfig]]
+
+    @classmethod
+    def defaults(cls, given: Nested, spec: DataSpec) -> Nested:
+        """Defaults by the shape of the data, and by what is given: for model and train."""
+        del given
+        return cls.Config.defaults(spec)
+
+    @classmethod
+    def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
+        """Its own settings over the defaults; how it is trained, over how the run trains."""
+        if given.get("latent_dim") == BY_DIMENSION and "latent_dim" in cls.Config.model_fields:
+            raise UomhError(
+                f"setting latent_dim={BY_DIMENSION}: {cls.__name__} has no codes, whose size the "
+                "dimension of the data could decide; give a number"
+            )
+        by_shape = cls.defaults(given, spec)
+        # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
+        whole = merged(cls.Config().model_dump(mode="json"), by_shape.get("model", {}))
+        plain = TrainConfig().model_dump(mode="json")
+        training = {"train": merged(plain, by_shape.get("train", {}), train)}
+        if given.get("train") is None:  # as the run says, which stands in every leaf
+            given = {key: value for key, value in given.items() if key != "train"}
+        return merged(whole, training, given)
+
+    @classmethod
+    def decide(
+        cls, config: Any, data: Data, spec: DataSpec, leaf: Build, *, codes: bool = False
+    ) -> Any:
+        """Nothing."""
+        del data, spec, leaf, codes
+        return config
+
+    @classmethod
+    def assemble(cls, config: LeafConfig, spec: DataSpec, path: str, leaf: Build) -> Self:
+        """Itself."""
+        model = leaf(config, spec, path)
+        assert isinstance(model, cls)
+        return model
+
+    def leaves(self) -> Iterator[tuple[str, Trainable]]:
+        """A leaf is its own only one."""
+        yield "", self
+
+    def fit(self, data: Data, trainer: TrainerLike) -> None:
+        """Fit by gradient steps."""
+        trainer.fit(self, data)
+
+
+class Model(LeafLearner, Generative):
     """A leaf that generates.
 
     Args:
@@ -59,33 +124,6 @@ class Model(Trainable, Generative):
         self.cells = Cells(dequantize, config.denoising_sigma)
         self.transform = build_transform(config, spec)
         self.register_buffer("label_weights", torch.full((self.num_classes,), 1.0))
-
-    @classmethod
-    def complete(cls, given: Nested, spec: DataSpec, train: Nested) -> Nested:
-        """Its own settings over the defaults; how it is trained, over how the run trains."""
-        by_shape = cls.Config.defaults(spec)
-        # Whole defaults lie beneath, or a group that is set in part would lose the rest of its own.
-        whole = merged(cls.Config().model_dump(mode="json"), by_shape.get("model", {}))
-        plain = TrainConfig().model_dump(mode="json")
-        training = {"train": merged(plain, by_shape.get("train", {}), train)}
-        if given.get("train") is None:  # as the run says, which stands in every leaf
-            given = {key: value for key, value in given.items() if key != "train"}
-        return merged(whole, training, given)
-
-    @classmethod
-    def decide(
-        cls, config: ModelConfig, data: Data, spec: DataSpec, leaf: Build, *, codes: bool = False
-    ) -> ModelConfig:
-        """Nothing."""
-        del data, spec, leaf, codes
-        return config
-
-    @classmethod
-    def assemble(cls, config: ModelConfig, spec: DataSpec, path: str, leaf: Build) -> Self:
-        """Itself."""
-        model = leaf(config, spec, path)
-        assert isinstance(model, cls)
-        return model
 
     @classmethod
     def codes_dim(cls, config: ModelConfig) -> int | None:
@@ -184,14 +222,6 @@ class Model(Trainable, Generative):
         dim: int = self.latent_dim  # type: ignore[assignment]
         z = checked_codes(z, dim, self.like)
         return z, self.labels_of(checked_labels(y, len(z), self.num_classes, self.like))
-
-    def leaves(self) -> Iterator[tuple[str, Trainable]]:
-        """A leaf is its own only one."""
-        yield "", self
-
-    def fit(self, data: Data, trainer: TrainerLike) -> None:
-        """Fit by gradient steps."""
-        trainer.fit(self, data)
 
     def prepare(self, data: Data) -> None:
         """Fit the transforms; take the label weights."""

@@ -218,6 +218,18 @@ class TwoStep(Generative):
             )
 
     @classmethod
+    def outgrown(cls, old: Config, new: Config) -> tuple[str, ...]:
+        """The density where the autoencoder has more epochs, as its codes become others."""
+        found = []
+        for step in ("autoencoder", "density"):
+            before, after = getattr(old, step), getattr(new, step)
+            below = model_class(after).outgrown(before, after)
+            found += [f"{step}/{path}" for path in below]
+        if new.alternate is None and epochs_of(old.autoencoder) != epochs_of(new.autoencoder):
+            found.append("density")
+        return tuple(found)
+
+    @classmethod
     def measures(cls, config: Config) -> tuple[str, ...]:
         """Beside those of other models, the densities that are none of data space."""
         del config
@@ -288,7 +300,7 @@ class TwoStep(Generative):
     def fit(self, data: Data, trainer: TrainerLike) -> None:
         """Fit the autoencoder, then the density on its codes; or both in turns."""
         if self.autoencoder_run is not None:
-            trainer.begin_from(self.autoencoder_run, self, "best" if self.freeze else "last")
+            trainer.begin_from(self.autoencoder_run, self, self.freeze)
         if self.joint is not None:
             trainer.child("joint").fit(self.joint, data)
             return

@@ -17,9 +17,10 @@ from uomh.data.core import Data, DataSpec
 from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import free_memory
-from uomh.models.core import Generative, Trainable
-from uomh.models.leaf import Model
+from uomh.models.core import Generative, Learner, Trainable
+from uomh.models.leaf import LeafLearner
 from uomh.sizes import at_once, is_large
+from uomh.text import counted
 from uomh.training.need import (
     POINTS,
     Need,
@@ -81,7 +82,7 @@ def _check(
     )
 
 
-def built(cls: type[Model], settings: Any, spec: DataSpec) -> Model:
+def built(cls: Any, settings: Any, spec: DataSpec) -> LeafLearner:
     """A model, once it is known that its weights have room; its size comes without them.
 
     Raises:
@@ -95,12 +96,13 @@ def built(cls: type[Model], settings: Any, spec: DataSpec) -> Model:
         if is_large(spec.dim):
             try:
                 with torch.random.fork_rng(devices=[]), torch.device("meta"):
-                    outline: Model | None = cls(settings, spec)
+                    outline: LeafLearner | None = cls(settings, spec)
             except Exception:  # a model of a user's own may look at values while it is built
                 outline = None
             if outline is not None:
                 _check_copy(what, outline, free_memory(torch.device("cpu")))
-        return cls(settings, spec)
+        model: LeafLearner = cls(settings, spec)
+        return model
 
 
 @contextmanager
@@ -135,7 +137,7 @@ def for_training(model: Trainable, data: Data, config: TrainConfig, path: str) -
 
 
 @contextmanager
-def for_measuring(model: Generative, data: Data, config: RunConfig) -> Iterator[None]:
+def for_measuring(model: Learner, data: Data, config: RunConfig) -> Iterator[None]:
     """A block that measures a model on its test points, once its memory is known to be there.
 
     Raises:
@@ -167,7 +169,7 @@ def for_sampling(model: Generative, n: int, label: int | None, picture: bool) ->
     Raises:
         UomhError: it takes more memory than is free, or memory ran out; what to lower.
     """
-    what, setting = f"drawing {n} samples", "-n"
+    what, setting = f"drawing {counted(n, 'sample')}", "-n"
     with naming_what_to_lower(what, f"lower {setting}"):
         free, dim = free_memory(torch.device("cpu")), model.spec.dim
         coordinate_bytes = 4 if model.spec.levels is None else 16 if picture else 1

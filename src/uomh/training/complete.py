@@ -9,7 +9,7 @@ from uomh.config import RunConfig
 from uomh.data import load_data
 from uomh.data.core import Data
 from uomh.metrics import Value
-from uomh.models.core import Generative
+from uomh.models.core import Learner
 from uomh.parallel.core import Parallel
 from uomh.parallel.progress import Progress
 from uomh.training.lock import writing
@@ -27,7 +27,7 @@ class Completed:
         values: what was measured, as in ``metrics.json``.
     """
 
-    model: Generative
+    model: Learner
     data: Data
     values: dict[str, Value]
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
@@ -22,9 +24,10 @@ from uomh.data.core import Data, Split
 from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
-from uomh.metrics import Evaluation, evaluate
+from uomh.metrics import Evaluation, Value, evaluate
 from uomh.models.core import Trainable
 from uomh.seeds import preserved, reseed, seeded
+from uomh.settings import ComponentSettings
 from uomh.training import budget
 from uomh.training.average import Average
 from uomh.training.checkpoints import State
@@ -43,10 +46,6 @@ def train_leaf(scope: Scope, model: Trainable, data: Data) -> None:
         UomhError: a loss is not finite, a checkpoint is damaged, a setting names no group.
     """
     Leaf(scope, model, data).run()
-
-
-VALID_SAMPLES = 1000
-"""samples that metrics draw on the validation split, where their settings do not say"""
 
 
 class Leaf:
@@ -71,13 +70,16 @@ class Leaf:
             for name, parameters in self.groups.items()
         }
         self.checkpoints = scope.checkpoints()
-        self.log = Log(scope.folder, scope.path)
+        self.log = Log(scope.folder, scope.path, self.config.log)
         self.epoch = 0
         self.step = 0
         self.best: float | None = None
         self.bad_epochs = 0
         self.done = False
         self.average: Average | None = None
+        # Without a need it passes losses and steps on as they are.
+        device = torch.device(scope.device).type
+        self.scaler = GradScaler(device, enabled=model.scales_losses)
 
     def run(self) -> None:
         """Train, or go on where the checkpoint stands; end with the best weights."""
@@ -102,8 +104,8 @@ class Leaf:
         if self.done:
             progress.stop(path, "was finished before")
         else:
-            self.log.start(self.epoch, self.step)
             try:
+                self.log.start(self.epoch, self.step)
                 memory = budget.for_training(self.model, self.data, self.config, path)
                 with preserved(), keeping_freed_memory(), memory:
                     folder, size = self.checkpoints.folder, self.config.batch_size
@@ -123,28 +125,29 @@ class Leaf:
         self.model.before_epoch(self.data, epoch)
         self.model.train()
         values = {"train": self.train_epoch(epoch)}
+        for name, label, value in self.model.seen():
+            group = None if label is None else self.data.classes[label]
+            seen = Value(value, name=name, group=group)
+            values["train"][seen.key] = seen
         seconds = time.perf_counter() - start
         self.epoch = epoch
         with self.averaged():
-            valid = self.validate(epoch)
-            if valid:
-                values["valid"] = {
-                    name: value for name, value in valid.items() if value is not None
-                }
-            self.log.epoch(epoch, self.step, values, len(self.data.train) / seconds)
+            valid = self.validate(epoch) if self.is_due() else {}
+            values["valid"] = valid
+            self.log.epoch(epoch, self.step, numbers(values), len(self.data.train) / seconds)
             self.show_samples()
             if self.is_better(valid):
                 weights = self.model.state_dict()
                 self.checkpoints.save("best", {"epoch": epoch, "model": weights})
         self.save()
-        self.scope.progress.epoch(self.scope.path, epoch, values, seconds)
+        self.scope.progress.epoch(self.scope.path, epoch, numbers(values, groups=False), seconds)
         return seconds
 
     def averaged(self) -> AbstractContextManager[None]:
         """A block in which the model's weights are their average, where one is kept."""
         return nullcontext() if self.average is None else self.average.applied()
 
-    def train_epoch(self, epoch: int) -> dict[str, float]:
+    def train_epoch(self, epoch: int) -> dict[str, Value]:
         """One pass over the training split; the mean loss of each group."""
         train = self.data.train
         batches = batch_rows(len(train), self.config.batch_size)
@@ -170,7 +173,7 @@ class Leaf:
                 f"{error} at epoch {epoch}, step {error.step} of {self.scope.path!r}; {kept}; "
                 "lower train.lr or train.max_grad_norm, or check the scale of the data"
             ) from None
-        return means
+        return {name: Value(value, name=name) for name, value in means.items()}
 
     def batch(self, split: Split, rows: Tensor) -> tuple[Tensor, Tensor | None]:
         """The points of these rows on the device, and their labels."""
@@ -186,12 +189,14 @@ class Leaf:
         optimizer, settings = self.optimizers[group], self.settings[group]
         parameters = self.groups[group]
         optimizer.zero_grad()
-        loss.backward(inputs=parameters)
+        self.scaler.scale(loss).backward(inputs=parameters)
+        self.scaler.unscale_(optimizer)
         if settings.max_grad_norm is not None:
             clip_grad_norm_(parameters, settings.max_grad_norm)
         for options in optimizer.param_groups:
             options["lr"] = learning_rate(settings, progress, self.config.max_epochs)
-        optimizer.step()
+        self.scaler.step(optimizer)
+        self.scaler.update()
 
     def check_weights(self) -> None:
         """See that no weight left the finite numbers."""
@@ -205,23 +210,34 @@ class Leaf:
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """Of the model as it is, on the validation split."""
+        """Of the model as it is, on the validation split.
+
+        Samples that are vectors, such as codes, are compared as they are: a classifier of them
+        would be one of this leaf alone.
+        """
         return Evaluation(
             self.model,
             self.data,
             self.data.valid,
             self.scope.seed,
             self.scope.valid_batch_size,
-            samples=VALID_SAMPLES,
+            samples=self.config.valid_samples,
+            extractor=None if self.data.spec.is_image else ComponentSettings(name="pixels"),
         )
 
-    def validate(self, epoch: int) -> dict[str, float | None]:
-        """Validation metrics; None where the model has no such thing."""
-        if not len(self.data.valid):
-            return {}
+    def is_due(self) -> bool:
+        """Whether this epoch is validated."""
+        return self.epoch % self.config.valid_every == 0 or self.epoch >= self.config.max_epochs
+
+    def validate(self, epoch: int) -> dict[str, Value]:
+        """Validation metrics, by their keys; without a number where the model has no such thing.
+
+        They draw from streams of their own, so that training goes on as if it were not validated.
+        """
         self.evaluation.forget_model()
         values = evaluate(self.config.metrics, self.evaluation)
-        if (chosen := self.config.early_stopping_metric) is not None:
+        chosen = self.config.early_stopping_metric
+        if chosen is not None and len(self.data.valid):
             value = values.get(metric_name(chosen))
             if value is None:
                 raise UomhError(
@@ -233,16 +249,17 @@ class Leaf:
                     f"train.early_stopping_metric={chosen} has no value at epoch {epoch}: "
                     f"{value.reason}"
                 )
-        return {name: value.value for name, value in values.items()}
+        return values
 
-    def is_better(self, valid: dict[str, float | None]) -> bool:
+    def is_better(self, valid: dict[str, Value]) -> bool:
         """Whether these weights are the best so far.
 
-        Until there is a finite value to tell by, the last are; from then on an epoch without one is
-        no better than any.
+        Until there is a finite value to tell by, the last are; from then on an epoch without one,
+        such as one that is not validated, is no better than any.
         """
         name = self.config.selection_metric
-        value = valid.get(metric_name(name)) if name is not None else None
+        found = valid.get(metric_name(name)) if name is not None else None
+        value = None if found is None else found.value
         if name is None or value is None or not math.isfinite(value):
             better = self.best is None
             self.bad_epochs += not better
@@ -258,7 +275,7 @@ class Leaf:
         """Whether all epochs are behind it, or its patience is at an end."""
         patience = self.config.patience
         out_of_patience = patience is not None and self.bad_epochs >= patience
-        return self.epoch >= self.config.max_epochs or out_of_patience
+        return self.epoch >= self.config.max_epochs or (out_of_patience and self.is_due())
 
     def save(self) -> None:
         """Write the checkpoint of the state, after that of the best weights."""
@@ -273,6 +290,7 @@ class Leaf:
                 "done": self.done,
                 "model": self.model.state_dict(),
                 "average": self.average and self.average.values,
+                "scaler": self.scaler.state_dict(),
                 "optimizers": {
                     name: optimizer.state_dict() for name, optimizer in self.optimizers.items()
                 },
@@ -297,6 +315,8 @@ class Leaf:
             self.model.load_state_dict(state["model"])
             if self.average is not None:
                 self.average.load(state["average"])
+            if self.model.scales_losses:
+                self.scaler.load_state_dict(state["scaler"])
             for name, optimizer in self.optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][name])
         except (KeyError, RuntimeError, TypeError, ValueError, AttributeError):
@@ -315,6 +335,21 @@ class Leaf:
             pixels = save_samples(model, folder / "samples.png")
         if pixels is not None:
             self.log.image("samples", pixels, self.step)
+
+
+def numbers(
+    values: Mapping[str, Mapping[str, Value]], *, groups: bool = True
+) -> dict[str, dict[str, float]]:
+    """The numbers that there are, by split and key; with or without those of single groups."""
+    return {
+        split: {
+            key: value.value
+            for key, value in named.items()
+            if value.value is not None and (groups or value.group is None)
+        }
+        for split, named in values.items()
+        if named
+    }
 
 
 def metric_name(setting: str) -> str:

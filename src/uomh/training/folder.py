@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,9 @@ from uomh.devices import checked_device, described
 from uomh.errors import UomhError
 from uomh.files import write_json
 from uomh.metrics import Value
-from uomh.models.core import model_class
+from uomh.models.core import learner_class
 from uomh.settings import Nested
-from uomh.training.resolve import decided
+from uomh.training.resolve import ROOT, decided
 
 ELSEWHERE = ("device", "data.data_root")
 """settings that may change: where data stand, and which device computes"""
@@ -72,6 +73,15 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
         write_json(folder / "config.json", {**record, "devices": [device]})
         return config
     config, grown = going_on(folder, found, config, data)
+    if grown:
+        # What is trained anew ends as in a run of so many epochs, whenever this is killed.
+        for path in learner_class(config.model).outgrown(found.asked.model, config.model):
+            for outgrown in folder.glob(f"checkpoints/{ROOT}/{path}"):
+                shutil.rmtree(outgrown)
+            dotted = path.replace("/", ".")
+            for ending in (dotted, f"{dotted}.*"):
+                for events in folder.glob(f"events*.{ROOT}.{ending}"):
+                    events.unlink()
     content = dict(found.content)
     devices = content.get("devices", [])
     another = device not in devices
@@ -119,7 +129,7 @@ def going_on(folder: Path, found: Record, config: RunConfig, data: Data) -> tupl
             "choose another --run-dir, or repeat its settings to go on with it"
         )
     if grown and any(folder.glob("checkpoints/**/density/**/last.pt")):
-        model_class(config.model).check_growth(before.model, config.model)
+        learner_class(config.model).check_growth(before.model, config.model)
     return config, bool(grown)
 
 
@@ -197,6 +207,7 @@ def setup_of(config: RunConfig, data: Data) -> str:
 def _undecide(model: Nested) -> None:
     """Take from nested settings what the data decided, which follows from the rest."""
     model.pop("parts", None)
+    model.pop("dimensions", None)
     if model.get("fit_latent_dim"):
         model.pop("latent_dim", None)
     for value in model.values():

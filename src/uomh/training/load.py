@@ -11,7 +11,7 @@ from torch import Tensor
 from uomh.config import RunConfig
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import Codec, Generative
+from uomh.models.core import Codec, Learner
 from uomh.training.folder import read_record
 from uomh.training.resolve import build_decided
 from uomh.training.scope import Scope
@@ -35,7 +35,7 @@ class Run:
     spec: DataSpec
     classes: tuple[str, ...]
     fingerprint: str
-    model: Generative
+    model: Learner
 
 
 def load_run(path: str | Path) -> Run:

@@ -1,4 +1,4 @@
-"""What training writes down epoch by epoch: ``metrics.jsonl`` and TensorBoard events.
+"""What training writes down epoch by epoch: ``metrics.jsonl``, and where it is shown beside it.
 
 Several leaves of one run may write at once, from several processes, so lines are appended under a
 lock. On resumption a leaf's log is cut back to the epoch of its checkpoint; what follows repeats
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from uomh.files import replacing
+from uomh.settings import Nested
+from uomh.training.sinks import SINKS, Sink
 
 
 class Log:
@@ -26,24 +27,29 @@ class Log:
     Args:
         folder: of the run; None logs nowhere.
         path: of the leaf.
+        shown: where it is shown beside ``metrics.jsonl``, as `TrainConfig.log` has it.
     """
 
-    def __init__(self, folder: Path | None, path: str) -> None:
+    def __init__(
+        self, folder: Path | None, path: str, shown: Sequence[str] = ("tensorboard",)
+    ) -> None:
         self.folder = folder
         self.path = path
-        self._writer: Any = None
+        self.shown = tuple(shown)
+        self._sinks: list[Sink] = []
 
     def start(self, epoch: int, step: int) -> None:
-        """Begin after so many epochs and steps; what was logged beyond them is cut away."""
+        """Begin after so many epochs and steps; what was logged beyond them is cut away.
+
+        Raises:
+            UomhError: a place where it is to be shown cannot be had.
+        """
         if self.folder is None:
             return
         self._cut(epoch)
-        from torch.utils.tensorboard import SummaryWriter  # heavy, and not needed in memory
-
-        # TensorBoard drops, of the events that stand in the folder, those from purge_step on.
-        suffix = "." + self.path.replace("/", ".")
-        purge = {"purge_step": step + 1} if step else {}
-        self._writer = SummaryWriter(str(self.folder), filename_suffix=suffix, **purge)
+        settings = _settings(self.folder)
+        for name in dict.fromkeys(self.shown):
+            self._sinks.append(SINKS[name](self.folder, self.path, step, settings))
 
     def epoch(
         self, epoch: int, step: int, values: Mapping[str, Mapping[str, float]], speed: float
@@ -59,22 +65,24 @@ class Log:
         ]
         with self._locked() as file, file.open("a", encoding="utf-8") as out:
             out.write("".join(json.dumps(row) + "\n" for row in rows))
-        for row in rows:
-            tag = f"{self.path}/{row['split']}/{row['name']}"
-            self._writer.add_scalar(tag, row["value"], step)
-        self._writer.add_scalar(f"{self.path}/points_per_second", speed, step)
-        self._writer.flush()
+        tags = {
+            f"{self.path}/{split}/{name}": value
+            for split, named in values.items()
+            for name, value in named.items()
+        }
+        tags[f"{self.path}/points_per_second"] = speed
+        for sink in self._sinks:
+            sink.values(tags, step)
 
     def image(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
-        """Show an image (H, W, C) in TensorBoard."""
-        if self._writer is not None:
-            self._writer.add_image(f"{self.path}/{name}", pixels, step, dataformats="HWC")
+        """Show an image (H, W, C)."""
+        for sink in self._sinks:
+            sink.image(f"{self.path}/{name}", pixels, step)
 
     def close(self) -> None:
-        """Close the events file."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        """Write what is not written; no more can be shown."""
+        while self._sinks:
+            self._sinks.pop().close()
 
     def _cut(self, epoch: int) -> None:
         with self._locked() as file:
@@ -95,3 +103,12 @@ class Log:
         assert self.folder is not None
         with FileLock(self.folder / ".metrics.lock"):
             yield self.folder / "metrics.jsonl"
+
+
+def _settings(folder: Path) -> Nested:
+    """The settings of the run in a folder; none where it was trained without."""
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content.get("config") or content.get("asked") or {}

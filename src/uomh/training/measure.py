@@ -16,7 +16,8 @@ from uomh.memory import keeping_freed_memory
 from uomh.metrics import Evaluation, Metric, Value, weights_of
 from uomh.metrics.cache import Cache
 from uomh.metrics.core import built, evaluate_with_groups
-from uomh.models.core import Generative
+from uomh.metrics.pairing import has_influences, keep_influences
+from uomh.models.core import Learner
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
@@ -25,10 +26,11 @@ from uomh.training import budget
 from uomh.training.folder import joined, measured, save_measured, setup_of
 from uomh.training.lock import writing
 from uomh.training.resolve import ROOT
+from uomh.training.shown import keep_shown
 
 
 def measure(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     metrics: Iterable[str | ComponentSettings] | None = None,
@@ -65,7 +67,7 @@ def measure(
 
 
 def _measure(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     chosen: Sequence[Metric],
@@ -96,11 +98,16 @@ def _measure(
             samples=how.samples,
             extractor=how.features,
             other=partial(_other, config),
+            labelled=partial(_by_source, config, data),
             cache=cache,
             state=f"{weights} {setup}",
         )
         values = evaluate_with_groups([metric.config for metric in chosen], evaluation)
-    return _marked(values, weights, setup)
+    values = _marked(values, weights, setup)
+    if cache is not None:
+        keep_influences(cache, values.values())
+        keep_shown(cache.folder.parent, evaluation.shown, weights, setup)
+    return values
 
 
 def in_force(metric: Metric, how: EvaluateConfig) -> Metric:
@@ -129,6 +136,17 @@ def _other(config: RunConfig, name: str) -> Data:
     )
 
 
+def _by_source(config: RunConfig, data: Data) -> Data:
+    """The data with the labels of their source: features of random groups would compare nothing.
+
+    Data that the settings do not name, made in memory, keep the labels that they have.
+    """
+    if data.grouping is None:
+        return data
+    source = load_data(config.data)
+    return source if data.fingerprint.startswith(f"{source.fingerprint}+") else data
+
+
 def _marked(values: Mapping[str, Value], weights: str, setup: str) -> dict[str, Value]:
     """The values with the hashes of what they are of."""
     return {name: replace(value, weights=weights, setup=setup) for name, value in values.items()}
@@ -142,7 +160,7 @@ def _may_change(metric: Metric) -> bool:
 
 
 def complete_measures(
-    model: Generative, data: Data, config: RunConfig, run_dir: Path
+    model: Learner, data: Data, config: RunConfig, run_dir: Path, *, paired: bool = False
 ) -> dict[str, Value]:
     """What a run's settings ask to be measured; what stands in its folder is not repeated.
 
@@ -153,13 +171,20 @@ def complete_measures(
         data: with the groups as labels.
         config: of the run.
         run_dir: its folder.
+        paired: whether they are to be compared with those of other runs, point by point; what each
+            point contributed is measured anew where the cache has lost it.
 
     Raises:
         UomhError: another process writes to the folder.
     """
     with writing(run_dir):
         found = measured(run_dir, weights_of(model), setup_of(config, data))
-        whole = [value for value in found.values() if value.group is None]
+        cache = Cache(run_dir / "cache")
+        whole = [
+            value
+            for value in found.values()
+            if value.group is None and (not paired or has_influences(cache, value))
+        ]
         asked = [in_force(built(metric), config.evaluate) for metric in config.evaluate.metrics]
         missing = [
             metric.config

@@ -2,13 +2,15 @@
 
 Operations are counted as `torch.utils.flop_counter` does: those of products and convolutions. They
 are counted on a few training steps of two and of three points on a copy of the leaf, not on every
-step, which would slow it; a step's number is linear in its points, near enough.
+step, which would slow it; a step's number is linear in its points, near enough. Games do not step
+all of their groups at every step: their number is the mean over a whole round of steps.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,10 @@ from uomh.models.core import Trainable
 from uomh.seeds import seeded
 from uomh.training.need import POINTS
 
-STEPS = 6
-"""training steps that are counted: games do not step all of their groups at every one"""
+WINDOW = 6
+"""training steps in which a round is looked for at first: one of a step and of five is seen"""
+MOST = 96
+"""training steps that are tried; a longer round is not known for one"""
 
 
 class Flops(TorchDispatchMode):
@@ -61,22 +65,50 @@ class Flops(TorchDispatchMode):
         return False
 
 
-def flops_of_steps(model: Trainable, x: Tensor, y: Tensor | None) -> int:
-    """Operations of the first training steps of a copy of a leaf, on the same points each time.
+def flops_of_round(model: Trainable, x: Tensor, y: Tensor | None) -> tuple[int, int]:
+    """Operations of the first round of training steps, on the same points each time.
+
+    A round is the fewest steps after which the groups that are stepped repeat themselves.
 
     Args:
-        model: where it is trained; it and the random streams stay as they are.
+        model: where it is trained; it and the random streams stay as they are, as it is a copy
+            that is stepped.
         x: points (B, ...).
         y: their labels (B,), or None.
+
+    Returns:
+        The operations of all steps of the round, and how many steps these are.
     """
     trial = copy.deepcopy(model).train()
     groups = trial.groups()
-    flops = Flops()
-    with seeded(0, "operations"), torch.enable_grad(), flops:
-        for step in range(STEPS):
-            for group, loss in trial.losses(x, y, step):
-                loss.backward(inputs=groups[group])
-    return flops.count
+    waiting = {name for name, parameters in groups.items() if parameters}
+    stepped: list[tuple[str, ...]] = []
+    counts: list[int] = []
+    with seeded(0, "operations"), torch.enable_grad():
+        for step in range(MOST):
+            with Flops() as flops:
+                names = []
+                for group, loss in trial.losses(x, y, step):
+                    loss.backward(inputs=groups[group])
+                    names.append(group)
+            stepped.append(tuple(names))
+            counts.append(flops.count)
+            waiting -= {*names}
+            if step + 1 >= WINDOW and not waiting and (length := round_of(stepped)):
+                return sum(counts[:length]), length
+    return sum(counts), len(counts)
+
+
+def round_of(stepped: Sequence[tuple[str, ...]]) -> int | None:
+    """The fewest steps after which what is stepped repeats itself; None: it has not yet.
+
+    >>> round_of(["a", "b", "b", "a", "b"]), round_of(["a", "a"]), round_of(["a", "b", "b"])
+    (3, 1, None)
+    """
+    for length in range(1, len(stepped)):
+        if all(now == before for now, before in zip(stepped[length:], stepped, strict=False)):
+            return length
+    return None
 
 
 class PassFlops:
@@ -90,7 +122,10 @@ class PassFlops:
 
     def __init__(self, model: Trainable, x: Tensor, y: Tensor | None) -> None:
         few, more = (min(n, len(x)) for n in POINTS)
-        counts = [flops_of_steps(model, x[:n], None if y is None else y[:n]) for n in (few, more)]
+        counts = []
+        for n in (few, more):
+            flops, steps = flops_of_round(model, x[:n], None if y is None else y[:n])
+            counts.append(flops / steps)
         self.slope = counts[1] / more if few == more else counts[1] - counts[0]
         self.fixed = counts[1] - self.slope * more
         self.epochs = model.epochs_of_pass
@@ -100,7 +135,7 @@ class PassFlops:
         steps = math.ceil(points / batch_size)
         if points % batch_size == 1 and steps > 1:  # a last batch of one joins the one before it
             steps -= 1
-        return round((self.slope * points + self.fixed * steps) / (STEPS * self.epochs))
+        return round((self.slope * points + self.fixed * steps) / self.epochs)
 
 
 def pass_flops(model: Trainable, x: Tensor, y: Tensor | None) -> PassFlops | None:

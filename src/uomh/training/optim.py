@@ -26,6 +26,10 @@ def learning_rate(config: OptimizerConfig, epoch: float, max_epochs: int) -> flo
         >>> config = OptimizerConfig(lr=1.0, schedule="step", lr_step=2, gamma=0.5)
         >>> [learning_rate(config, epoch, 10) for epoch in (0, 1.9, 2, 4)]
         [1.0, 1.0, 0.5, 0.25]
+        >>> at = {"schedule": "milestones", "milestones": (0.3, 0.6), "gamma": 0.5}
+        >>> config = OptimizerConfig(lr=1.0, **at)
+        >>> [learning_rate(config, epoch, 10) for epoch in (0, 2.9, 3, 6)]
+        [1.0, 1.0, 0.5, 0.25]
     """
     match config.schedule:
         case "constant":
@@ -34,6 +38,10 @@ def learning_rate(config: OptimizerConfig, epoch: float, max_epochs: int) -> flo
             return config.lr * (0.5 + 0.5 * math.cos(math.pi * epoch / max_epochs))
         case "step":
             return config.lr * config.gamma ** math.floor(epoch / config.lr_step)
+        case "milestones":
+            # A share of the epochs that is a whole number but for rounding is that number.
+            passed = sum(epoch >= share * max_epochs - 1e-6 for share in config.milestones)
+            return config.lr * config.gamma**passed
 
 
 def build_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) -> Optimizer:

@@ -9,7 +9,7 @@ import torch
 
 from uomh.config import RunConfig
 from uomh.data.core import Data
-from uomh.models.core import Generative, Trainable
+from uomh.models.core import Learner, Trainable
 from uomh.seeds import seeded
 from uomh.training import budget
 from uomh.training.fit import Leaf
@@ -37,7 +37,7 @@ class Outline(NamedTuple):
     flops: int | None
 
 
-def outlines(model: Generative, config: RunConfig, data: Data) -> list[Outline]:
+def outlines(model: Learner, config: RunConfig, data: Data) -> list[Outline]:
     """An outline of every leaf of an untrained model.
 
     Args:
@@ -53,7 +53,7 @@ def outlines(model: Generative, config: RunConfig, data: Data) -> list[Outline]:
     found = []
     for name, leaf in model.leaves():
         at = scope.child(name)
-        points = _data_of(model, data, name, leaf)
+        points = data_of(model, data, name, leaf)
         training = Leaf(at, leaf, points).config
         with seeded(at.seed, at.path, "prepare"):
             leaf.prepare(points)
@@ -71,7 +71,7 @@ def outlines(model: Generative, config: RunConfig, data: Data) -> list[Outline]:
     return found
 
 
-def _data_of(model: Generative, data: Data, name: str, leaf: Trainable) -> Data:
+def data_of(model: Learner, data: Data, name: str, leaf: Trainable) -> Data:
     """What a leaf is trained on; noise in place of codes, which are not there before training."""
     for step in name.split("/"):
         if model.parts():

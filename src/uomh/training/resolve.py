@@ -2,7 +2,7 @@
 
 First from four layers: defaults, defaults by the shape of the data (`Model.Config.defaults`), a
 file, ``key=value`` overrides. Then, once the data are grouped, what these decide: the groups, the
-size of codes, widths that match (`Generative.decide`).
+size of codes, widths that match (`Learner.decide`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from uomh.data import DataConfig, load_data
 from uomh.data.core import Data, DataSpec
 from uomh.devices import checked_device
 from uomh.errors import UomhError
-from uomh.models.core import Build, Generative, ModelConfig, build_model, model_class
-from uomh.models.leaf import Model
+from uomh.models.core import Build, LeafConfig, Learner, learner_class
+from uomh.models.leaf import LeafLearner
 from uomh.seeds import seeded
 from uomh.settings import (
     Nested,
@@ -38,6 +38,8 @@ from uomh.training import budget
 
 ROOT = "model"
 """path of a run's model among its checkpoints and in its logs"""
+PARTITION = "partition.npz"
+"""the labels of a run's groups, in its folder"""
 
 
 def resolve(
@@ -68,15 +70,18 @@ def resolve(
         key, _, value = text.partition("=")
         if key.strip().endswith(".name"):
             place(typed, key.strip().split("."), parse_value(value.strip()))
-    named = components_named(RunConfig, merged(given, typed))
-    chosen = merged(named, parse_overrides(RunConfig, overrides, component_names(RunConfig, named)))
+    given = merged(given, typed)
+    named = components_named(RunConfig, given)
+    over = parse_overrides(RunConfig, overrides, component_names(RunConfig, named))
+    _check_not_taken_back(given, over, "model")
+    chosen = merged(named, over)
     chosen = components_named(RunConfig, chosen)  # an override may have put a value over settings
     checked_device(chosen.get("device"))
     source = DataConfig.of(_member(chosen, "data"), "data")
     data = load_data(source)
     # Absolute paths: workers and later commands read the same data from any folder.
     chosen["data"] = source.absolute().model_dump(mode="json")
-    cls: type[Generative] = registry.load("models", chosen["model"]["name"])
+    cls = learner_class(chosen["model"])
     TrainConfig.of(_member(chosen, "train"), "train")  # its errors name the key that was typed
     with below("model"):
         chosen["model"] = cls.complete(chosen["model"], data.spec, _member(chosen, "train"))
@@ -98,6 +103,21 @@ def composed(given: Nested, density: str | None, disconnected: bool) -> Nested:
     if disconnected:
         model = {"name": "disconnected", "part": model}
     return {**given, "model": model}
+
+
+def _check_not_taken_back(given: Nested, over: Nested, field: str, where: str = "") -> None:
+    """See that no model that is named becomes the default one, which null stands for."""
+    if field not in over or not isinstance(below := given.get(field), Mapping):
+        return
+    key, value = f"{where}{field}", over[field]
+    if value is None and below.get("name") is not None:
+        raise UomhError(
+            f"setting {key}=null: the model {below['name']!r} is named there, and null is the "
+            f"default one; leave it out, or name another by {key}.name"
+        )
+    if isinstance(value, Mapping):
+        for name in value:
+            _check_not_taken_back(dict(below), dict(value), name, f"{key}.")
 
 
 def _check_metrics(config: RunConfig) -> None:
@@ -134,7 +154,7 @@ def grouped(
     """
     if config.clusters is None:
         return data
-    saved = folder and folder / "partition.npz"
+    saved = folder and folder / PARTITION
     if saved and saved.is_file():
         return load_partition(saved, data)
     cls = registry.load("clusterers", config.clusters.name)
@@ -153,21 +173,22 @@ def decided(config: RunConfig, data: Data) -> RunConfig:
             the parts cannot be matched.
     """
     leaf = first_weights(config.seed)
-    model = model_class(config.model).decide(config.model, data, data.spec, leaf)
+    model = learner_class(config.model).decide(config.model, data, data.spec, leaf)
     return config.model_copy(update={"model": model})
 
 
 def first_weights(seed: int) -> Build:
     """What makes the leaves of a run, their first weights from its seed and their path."""
 
-    def leaf(config: ModelConfig, spec: DataSpec, path: str) -> Model:
-        cls: Any = model_class(config)
+    def leaf(config: LeafConfig, spec: DataSpec, path: str) -> LeafLearner:
+        cls: Any = learner_class(config)
         with seeded(seed, path, "initial weights"):
             return budget.built(cls, config, spec)
 
     return leaf
 
 
-def build_decided(config: RunConfig, spec: DataSpec) -> Generative:
+def build_decided(config: RunConfig, spec: DataSpec) -> Learner:
     """The untrained model of decided settings, for grouped data of this shape."""
-    return build_model(config.model, spec, ROOT, first_weights(config.seed))
+    leaf = first_weights(config.seed)
+    return learner_class(config.model).assemble(config.model, spec, ROOT, leaf)

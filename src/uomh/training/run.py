@@ -18,19 +18,26 @@ from uomh.data import load_data
 from uomh.data.core import Data
 from uomh.devices import checked_device
 from uomh.errors import UomhError
-from uomh.models.core import Generative, build_model, model_class
+from uomh.models.core import Learner, learner_class
 from uomh.parallel.core import Outcome, Parallel, computing_with, resumable_map
 from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
 from uomh.training.folder import claim, read_record, settle
 from uomh.training.load import encoder_of
 from uomh.training.lock import writing
+from uomh.training.pretrained import check_sources
 from uomh.training.resolve import ROOT, build_decided, decided, first_weights, grouped
-from uomh.training.samples import save_reconstructions, save_samples
+from uomh.training.samples import (
+    Sampler,
+    save_by_group,
+    save_interpolation,
+    save_reconstructions,
+    save_samples,
+)
 from uomh.training.trainer import Trainer
 
 
-def build(config: RunConfig, data: Data) -> Generative:
+def build(config: RunConfig, data: Data) -> Learner:
     """The untrained model of a configuration for grouped data; weights from the seed."""
     return build_decided(decided(config, data), data.spec)
 
@@ -41,7 +48,7 @@ def train(
     run_dir: str | Path | None = None,
     progress: Progress | None = None,
     parallel: Parallel | None = None,
-) -> tuple[Generative, Data]:
+) -> tuple[Learner, Data]:
     """Group the data as the settings say, build the model, and train it, or go on with it.
 
     Args:
@@ -60,6 +67,7 @@ def train(
     The run's folder is locked meanwhile: it has one writer.
     """
     folder = None if run_dir is None else Path(run_dir)
+    check_sources(config, folder)
     with _claimed(folder, config, data) as config:
         codes = config.cluster_codes
         data = grouped(config, data, folder, partial(encoder_of, codes) if codes else None)
@@ -69,7 +77,7 @@ def train(
         return _fit(model, data, config, folder, progress, parallel), data
 
 
-def check_parallel(parallel: Parallel | None, model: Generative) -> None:
+def check_parallel(parallel: Parallel | None, model: Learner) -> None:
     """See that there are parts to share out where that is asked for.
 
     Raises:
@@ -83,12 +91,12 @@ def check_parallel(parallel: Parallel | None, model: Generative) -> None:
 
 
 def fit(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     run_dir: str | Path | None = None,
     progress: Progress | None = None,
-) -> Generative:
+) -> Learner:
     """Train a model; with a folder, go on where it stands and leave everything there.
 
     Args:
@@ -103,6 +111,7 @@ def fit(
             process, or training failed.
     """
     folder = None if run_dir is None else Path(run_dir)
+    check_sources(config, folder)
     with _claimed(folder, config, data) as config:
         return _fit(model, data, settle(folder, config, data), folder, progress)
 
@@ -118,14 +127,14 @@ def _claimed(folder: Path | None, config: RunConfig, data: Data) -> Iterator[Run
 
 
 def _fit(
-    model: Generative,
+    model: Learner,
     data: Data,
     config: RunConfig,
     folder: Path | None,
     progress: Progress | None,
     parallel: Parallel | None = None,
-) -> Generative:
-    trainer = _trainer(config, folder, progress or Progress())
+) -> Learner:
+    trainer = _trainer(config, folder, progress or Progress(), data)
     if parallel and parallel.backend != "serial":
         if folder is None:
             raise UomhError(f"backend {parallel.backend!r} needs a run's folder; give run_dir")
@@ -136,13 +145,17 @@ def _fit(
         model.eval()
         if folder is not None:
             with seeded(config.seed, ROOT, "pictures"):
-                save_samples(model, folder / "samples.png")
+                if isinstance(model, Sampler):
+                    save_samples(model, folder / "samples.png")
                 save_reconstructions(model, data, folder / "reconstructions.png")
+                save_interpolation(model, data, folder / "interpolation.png")
+                if isinstance(model, Sampler):
+                    save_by_group(model, folder / "samples_by_group.png")
     return model
 
 
-def _trainer(config: RunConfig, folder: Path | None, progress: Progress) -> Trainer:
-    """The trainer of a whole run."""
+def _trainer(config: RunConfig, folder: Path | None, progress: Progress, data: Data) -> Trainer:
+    """The trainer of a whole run, on grouped data."""
     return Trainer(
         config.train,
         config.seed,
@@ -152,6 +165,7 @@ def _trainer(config: RunConfig, folder: Path | None, progress: Progress) -> Trai
         ROOT,
         valid_batch_size=config.evaluate.batch_size,
         part_threads=config.part_threads,
+        grouped=data,
     )
 
 
@@ -164,7 +178,7 @@ def _train_elsewhere(
 ) -> Sequence[Outcome[None]]:
     """Train the parts at these paths in other processes, which see the run's folder."""
     root = str(Path(config.data.data_root).resolve())
-    task = {"run_dir": str(folder), "data_root": root, "siblings": len(paths)}
+    task = {"run_dir": str(folder), "data_root": root}
     return resumable_map(
         train_part,
         [{**task, "path": path} for path in paths],
@@ -181,8 +195,7 @@ def train_part(task: Mapping[str, Any], progress: Progress) -> None:
     """Train one part of a run in its folder, knowing nothing but the folder.
 
     Args:
-        task: ``run_dir``; ``path`` of the part; ``siblings``, how many parts there are;
-            ``data_root``, where this machine has the data.
+        task: ``run_dir``; ``path`` of the part; ``data_root``, where this machine has the data.
         progress: is told how it goes.
     """
     folder = Path(task["run_dir"])
@@ -192,8 +205,8 @@ def train_part(task: Mapping[str, Any], progress: Progress) -> None:
     assert config is not None
     data = load_data(config.data.model_copy(update={"data_root": task["data_root"]}))
     data = grouped(config, data, folder)
-    leaf, trainer = first_weights(config.seed), _trainer(config, folder, progress)
+    leaf, trainer = first_weights(config.seed), _trainer(config, folder, progress, data)
     names = task["path"].split("/")[1:]
-    settings, piece = model_class(config.model).descend(config.model, data, names, trainer, leaf)
-    model = build_model(settings, piece.spec, task["path"], leaf)
-    model.fit(piece, replace(trainer, path=task["path"], siblings=task["siblings"]))
+    settings, piece = learner_class(config.model).descend(config.model, data, names, trainer, leaf)
+    model = learner_class(settings).assemble(settings, piece.spec, task["path"], leaf)
+    model.fit(piece, replace(trainer, path=task["path"]))

@@ -1,4 +1,4 @@
-"""Pictures of what a model has learned: a grid of samples, a grid of reconstructions."""
+"""Pictures of what a model has learned: samples, reconstructions, and ways between codes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uomh.data.core import Data, DataSpec
+from uomh.data.core import Data, DataSpec, Split
 from uomh.data.images import image_grid, save_png, to_levels
 from uomh.devices import moved
-from uomh.models.core import Codec, Generative
+from uomh.models.core import Codec, Learner
 from uomh.sizes import at_once
 from uomh.training import budget
 
 COUNT = 64
 """images in a grid"""
+ROW, STEPS = 8, 10
+"""images in a row of a group, and on the way between two images"""
+MOST_GROUPS = 32
+"""groups that are shown"""
 
 
 @runtime_checkable
@@ -71,7 +75,7 @@ def save_samples(model: Sampler, path: Path) -> NDArray[np.uint8] | None:
     return pixels
 
 
-def save_reconstructions(model: Generative, data: Data, path: Path) -> NDArray[np.uint8] | None:
+def save_reconstructions(model: Learner, data: Data, path: Path) -> NDArray[np.uint8] | None:
     """Write a grid of test images, each above its reconstruction; None where there are none."""
     levels = model.spec.levels
     if levels is None or not isinstance(model, Codec) or not len(data.test):
@@ -85,3 +89,47 @@ def save_reconstructions(model: Generative, data: Data, path: Path) -> NDArray[n
     pixels = image_grid(joined, levels, columns=8)
     save_png(pixels, path)
     return pixels
+
+
+def save_by_group(model: Sampler, path: Path) -> NDArray[np.uint8] | None:
+    """Write samples of every group, a row each; None where the model takes no labels, or many."""
+    levels, groups = model.spec.levels, int(getattr(model, "num_classes", 0))
+    if levels is None or not model.can_sample or not 1 < groups <= MOST_GROUPS:
+        return None
+    y = torch.arange(groups, device=getattr(model, "device", None)).repeat_interleave(ROW)
+    with budget.naming_what_to_lower("drawing pictures", "choose a smaller model"):
+        pixels = image_grid(draw(model, len(y), y, levels=levels), levels, columns=ROW)
+    save_png(pixels, path)
+    return pixels
+
+
+def save_interpolation(model: Learner, data: Data, path: Path) -> NDArray[np.uint8] | None:
+    """Write decoded codes on straight ways between two test images of one class, a row each.
+
+    None where there are none: the model has no codes, or there are no images.
+    """
+    levels = model.spec.levels
+    if levels is None or not isinstance(model, Codec):
+        return None
+    rows = _pairs(data.test)
+    if not rows:
+        return None
+    test = data.test[torch.tensor(rows).flatten()]
+    x, y = moved(test.x, model.device), None if test.y is None else test.y.to(model.device)
+    share = torch.linspace(0, 1, STEPS, device=model.device)[None, :, None]
+    with torch.no_grad():
+        start, end = model.encode(x, y).unflatten(0, (-1, 2)).unsqueeze(2).unbind(1)
+        codes = (start + share * (end - start)).flatten(0, 1)
+        labels = None if y is None else y[::2].repeat_interleave(STEPS)
+        decoded = to_levels(model.decode(codes, labels), levels)
+    pixels = image_grid(decoded, levels, columns=STEPS)
+    save_png(pixels, path)
+    return pixels
+
+
+def _pairs(split: Split) -> list[list[int]]:
+    """Rows of the first two points of each class, `ROW` classes at most; without any, of all."""
+    if split.y is None:
+        return [[i, i + 1] for i in range(0, min(2 * ROW, len(split)) - 1, 2)]
+    found = [torch.nonzero(split.y == label)[:2, 0].tolist() for label in split.y.unique()[:ROW]]
+    return [pair for pair in found if len(pair) == 2]

@@ -8,7 +8,7 @@ from typing import Self
 
 from uomh.config import TrainConfig
 from uomh.errors import UomhError
-from uomh.models.core import Generative
+from uomh.models.core import Learner
 from uomh.parallel.progress import Progress
 from uomh.training.checkpoints import Checkpoints
 
@@ -43,7 +43,7 @@ class Scope:
         """Where the states of a leaf at this path stand."""
         return Checkpoints(self.folder and self.folder / "checkpoints" / self.path)
 
-    def recall(self, model: Generative) -> None:
+    def recall(self, model: Learner) -> None:
         """Load the best weights of every leaf from where it was trained.
 
         Raises:

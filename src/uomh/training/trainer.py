@@ -1,4 +1,4 @@
-"""A scope that trains: what `Generative.fit` is given."""
+"""A scope that trains: what `Learner.fit` is given."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 import torch
 
 from uomh.data.core import Data
-from uomh.errors import UomhError
 from uomh.models.core import Generative, Trainable
 from uomh.parallel.core import Outcome, raise_failures, resumable_map
 from uomh.parallel.progress import Progress
 from uomh.training.fit import train_leaf
-from uomh.training.load import load_run
+from uomh.training.pretrained import begin
 from uomh.training.scope import Scope
 
 
@@ -25,12 +24,12 @@ class Trainer(Scope):
     Attributes:
         part_threads: processor threads that train each of several parts; None leaves them be.
         elsewhere: trains the parts at these paths, and below, in the folder.
-        siblings: how many parts there are, of which this scope is one.
+        grouped: the data of the run, with its groups as labels.
     """
 
     part_threads: int | None = None
     elsewhere: Callable[[Sequence[str]], Sequence[Outcome[Any]]] | None = None
-    siblings: int = 1
+    grouped: Data | None = None
 
     def fit(self, model: Trainable, data: Data) -> None:
         """Train a leaf, or go on where its checkpoint stands; end with its best weights.
@@ -46,24 +45,23 @@ class Trainer(Scope):
         Raises:
             UomhError: which parts failed, and why.
         """
-        scope = replace(self, siblings=len(parts))
 
         def fit(name: str, progress: Progress) -> None:
             part, piece = parts[name]
             try:
-                part.fit(piece, replace(scope.child(name), progress=progress))
+                part.fit(piece, replace(self.child(name), progress=progress))
             finally:
                 part.to("cpu")  # one part at a time on the device
 
         if self.elsewhere is not None:
-            outcomes = self.elsewhere([scope.child(name).path for name in parts])
+            outcomes = self.elsewhere([self.child(name).path for name in parts])
         else:
             threads = self.part_threads or torch.get_num_threads()
             outcomes = resumable_map(fit, list(parts), threads=threads, progress=self.progress)
         raise_failures(outcomes, [piece.name for _, piece in parts.values()])
         if self.elsewhere is not None:
             for name, (part, _) in parts.items():
-                scope.child(name).recall(part)
+                self.child(name).recall(part)
 
     def keep(self, model: Generative) -> None:
         """Save leaves as they are, as the best of their paths, or load them from there."""
@@ -73,31 +71,17 @@ class Trainer(Scope):
                 checkpoints.save("best", {"epoch": 0, "model": leaf.state_dict()})
         model.to(self.device).eval()
 
-    def begin_from(self, run_dir: str, model: Generative, unless: str) -> None:
-        """Give the autoencoder of a model the weights of that of another run.
+    def begin_from(self, run_dir: str, model: Generative, frozen: bool) -> None:
+        """Give the autoencoder of a model the weights of that of another run, to begin with.
 
         Args:
             run_dir: the other run.
-            model: whose autoencoder begins so.
-            unless: a state of this name is saved, from which training goes on.
+            model: two steps, whose autoencoder it is.
+            frozen: it is used as it is.
 
         Raises:
             UomhError: that run has no such autoencoder.
         """
         first, _ = next(iter(model.leaves()))
-        if self.child(first).checkpoints().has(unless):
-            return
-        found = load_run(run_dir).model
-        for name in self.path.split("/")[1:]:
-            count = len(found.parts())
-            if count not in (0, self.siblings):
-                raise UomhError(f"{run_dir!r} has {count} parts, and this run {self.siblings}")
-            found = found.follow(name)
-        try:
-            model.codec().load_state_dict(found.codec().state_dict())
-        except UomhError as error:
-            raise UomhError(f"autoencoder_run={run_dir}: {error}") from None
-        except RuntimeError:
-            raise UomhError(
-                f"the autoencoder of {run_dir!r} has other settings than this run's; repeat them"
-            ) from None
+        if not self.child(first).checkpoints().has("best" if frozen else "last"):
+            begin(run_dir, model.follow("autoencoder"), self.path, self.grouped, frozen)

@@ -1,4 +1,4 @@
-"""The metrics that the paper's options name: those that exist here, and why the others do not.
+"""The metrics that the paper's options name, and of what they are measured.
 
 The paper's code has three evaluators: of the whole model, of each step of a two-step model, and of
 each part of a disconnected one. Each measures what its own ``test_metrics`` say. Of the whole they
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uomh import registry
 from uomh.cli.console import say
 from uomh.cli.paper.reading import Given, Meaning, Said, Values
 from uomh.devices import checked_device
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
     from uomh.metrics import Value
     from uomh.models.core import Generative
 
-MISSING_METRICS = {
-    "disc_loss": "the loss of the discriminator is not measured by this version",
-}
-"""Metrics of the paper's code that do not exist here, and why there is no value."""
-
 PAIRS = {
     "mnist": "fashion-mnist",
     "fashion-mnist": "mnist",
@@ -39,6 +33,14 @@ PAIRS = {
     "cifar10": "svhn",
 }
 """data sets, and those that the paper tells apart from them"""
+
+KWARGS = {
+    "nearest_k": "give it by `uomh evaluate RUN --metrics "
+    "[{name:precision_recall_density_coverage,k:5}]`",
+    "gen_batch_size": "samples are drawn by test_batch_size",
+    "old_fid": "features of Inception are of values between 0 and 1",
+}
+"""settings of metrics that have no effect on a run, and why"""
 
 NULL = "null_metric"
 """the paper's metric that is always 0"""
@@ -52,25 +54,16 @@ class Evaluators:
         whole: of the whole model.
         parts: of each part of a disconnected model.
         steps: of the first step ("gae") and the second ("de") of a two-step model.
-        validated: on the validation split, of whatever; those that do not exist are told as well.
     """
 
     whole: tuple[str, ...] | None = None
     parts: tuple[str, ...] | None = None
     steps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    validated: tuple[str, ...] = ()
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
         """Those of parts and steps, which `measure_others` measures."""
         return (*(self.parts or ()), *(name for names in self.steps.values() for name in names))
-
-    def missing(self) -> dict[str, str]:
-        """Metrics that are asked for and do not exist here, by their key, with the reason."""
-        asked = [*(self.whole or ()), *(self.parts or ()), *self.validated]
-        asked += [f"{step}/{name}" for step, names in self.steps.items() for name in names]
-        reasons = {key: missing(key.rpartition("/")[2]) for key in asked}
-        return {key: reason for key, reason in reasons.items() if reason}
 
 
 def measure_other_data(run_dir: Path, dataset: str, two_step: bool, root: str | None) -> None:
@@ -88,25 +81,19 @@ def measure_other_data(run_dir: Path, dataset: str, two_step: bool, root: str | 
             f"use `uomh evaluate {run_dir} --metrics likelihood_ood_acc --ood DATASET`"
         )
         return
-    from uomh.cli.runs import evaluate
+    from uomh.cli.runs import evaluate, metrics_of_other_data
 
-    names = "likelihood_ood_acc" + (",likelihood_ood_acc_low_dim" if two_step else "")
-    evaluate([run_dir], names, ood=PAIRS[dataset], data_root=root)
+    names = [name for name in metrics_of_other_data() if two_step or "low_dim" not in name]
+    evaluate([run_dir], ",".join(names), ood=PAIRS[dataset], data_root=root)
 
 
 def early_stopping(name: Any) -> Said:
-    """The metric that chooses the best weights; None: there is no early stopping.
-
-    Raises:
-        UomhError: it does not exist here.
-    """
+    """The metric that chooses the best weights; None: there is no early stopping."""
     if name is None:
         return {"train": {"early_stopping_metric": None, "patience": None}}
     if name == NULL:
         values: Values = {"valid_metrics": [], "early_stopping_metric": None, "patience": None}
         return {"train": values}, f"{NULL} is always 0, so training never stops early by it"
-    if reason := missing(str(name)):
-        raise UomhError(f"early_stopping_metric={name} cannot choose the best weights: {reason}")
     return {"train": {"early_stopping_metric": name}}
 
 
@@ -133,30 +120,28 @@ EVALUATED: dict[str, Meaning] = {"valid_metrics": _valid_metrics, "test_metrics"
 
 
 def metric_settings(settings: Any) -> Said:
-    """Settings of metrics, which are given to another command here."""
-    known = ("nearest_k", "gen_samples", "gen_batch_size", "old_fid")
+    """Settings of metrics: how many samples they draw; others are set by another command here."""
     if not isinstance(settings, dict | None):
-        raise UomhError("metric_kwargs should be a dictionary such as {'nearest_k': 5}")
-    for name in settings or {}:
-        if name not in known:
-            raise unknown("setting of metrics", str(name), known)
-    return "settings of metrics are given to `uomh evaluate --metrics {name:fid,samples:1000}`"
+        raise UomhError("metric_kwargs should be a dictionary such as {'gen_samples': 10000}")
+    settings = settings or {}
+    for name in settings:
+        if name not in ("gen_samples", *KWARGS):
+            raise unknown("setting of metrics", str(name), ["gen_samples", *KWARGS])
+    notes = "; ".join(f"{name}: {why}" for name, why in KWARGS.items() if name in settings)
+    if "gen_samples" not in settings:
+        return notes or "it sets nothing"
+    values: Values = {"evaluate": {"samples": settings["gen_samples"]}}
+    return (values, notes) if notes else values
 
 
 def present_metrics(names: Any) -> tuple[str, ...]:
-    """Those of the named metrics that exist here; a name that nobody knows stays, to be refused."""
-    return tuple(name for name in names_of(names) if name != NULL and not missing(name))
+    """Those of the named metrics that measure something."""
+    return tuple(name for name in names_of(names) if name != NULL)
 
 
 def names_of(names: Any) -> tuple[str, ...]:
     """Names as a value of an option has them: one, a list, or none."""
     return (names,) if isinstance(names, str) else tuple(str(name) for name in names or ())
-
-
-def missing(metric: str) -> str | None:
-    """Why a metric of the paper has no value here; None where it has, or is none of the paper's."""
-    reason = MISSING_METRICS.get(metric)
-    return None if reason is None or metric in registry.entries("metrics") else reason
 
 
 def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None = None) -> None:
@@ -170,6 +155,7 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
     if not present_metrics(evaluators.elsewhere):
         return
     from uomh.data import load_data
+    from uomh.models.core import Generative
     from uomh.training.load import load_run
     from uomh.training.resolve import grouped
 
@@ -179,6 +165,7 @@ def measure_others(run_dir: Path, evaluators: Evaluators, data_root: str | None 
         where = where.model_copy(update={"data_root": data_root})
     data = grouped(run.config, load_data(where), run_dir)
     model = run.model.to(checked_device(run.config.device))
+    assert isinstance(model, Generative)  # these commands name no other
     pieces: list[tuple[str | None, Generative, Data]] = [(None, model, data)]
     if parts := model.parts():
         pieces = list(zip(parts, parts.values(), data.parts(), strict=True))
@@ -219,16 +206,8 @@ def add(run_dir: Path, values: Mapping[str, Any]) -> None:
         write_json(path, {**there, **values})
 
 
-def add_missing(run_dir: Path, evaluators: Evaluators, reasons: Mapping[str, str]) -> None:
-    """Say of metrics that do not exist why, on the terminal and in ``metrics.json``."""
+def add_nulls(run_dir: Path, evaluators: Evaluators) -> None:
+    """Add the metric that is always 0 to ``metrics.json``, where it is asked for."""
     nulls = [NULL] if NULL in (*(evaluators.whole or ()), *(evaluators.parts or ())) else []
     nulls += [f"{step}/{NULL}" for step, names in evaluators.steps.items() if NULL in names]
-    add(
-        run_dir,
-        {
-            **{key: {"value": None, "reason": reason} for key, reason in reasons.items()},
-            **{key: {"value": 0.0, "kind": "exact", "n": 0} for key in nulls},
-        },
-    )
-    for name, reason in reasons.items():
-        say(f"{name}: n/a ({reason})")
+    add(run_dir, {key: {"value": 0.0, "kind": "exact", "n": 0} for key in nulls})

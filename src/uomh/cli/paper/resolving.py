@@ -65,10 +65,9 @@ def evaluators(command: Command, options: Options) -> Evaluators:
 
     middle = asked("shared-config" if command.two_step else "config")
     steps = {step: names for step in ("gae", "de") if (names := asked(f"{step}-config"))}
-    validated = [name for some in options.values() for name in names_of(some.get("valid_metrics"))]
     if command.clustered:
-        return Evaluators(asked("cluster-config"), middle, steps, tuple(validated))
-    return Evaluators(middle, None, steps, tuple(validated))
+        return Evaluators(asked("cluster-config"), middle, steps)
+    return Evaluators(middle, None, steps)
 
 
 def resolved(command: Command, given: argparse.Namespace, options: Options) -> Resolved:

@@ -12,7 +12,7 @@ from uomh.cli.paper import tree
 from uomh.cli.paper.files import prepare
 from uomh.cli.paper.flags import device_of, said_of_a_run
 from uomh.cli.paper.metrics import (
-    add_missing,
+    add_nulls,
     measure_other_data,
     measure_others,
     present_metrics,
@@ -56,7 +56,7 @@ def train(
     measure_others(folder, measured)
     if given.test_ood:
         measure_other_data(folder, config.data.dataset, command.two_step, config.data.data_root)
-    add_missing(folder, measured, measured.missing())
+    add_nulls(folder, measured)
 
 
 def go_on(command: Command, given: argparse.Namespace, options: Options, folder: Path) -> None:
@@ -97,7 +97,7 @@ def go_on(command: Command, given: argparse.Namespace, options: Options, folder:
     two_step = sections.get("density") is not None
     if given.test_ood:
         measure_other_data(folder, sections["data"]["dataset"], two_step, root)
-    add_missing(folder, measured, measured.missing())
+    add_nulls(folder, measured)
 
 
 def _first(options: Options, name: str) -> Any:

@@ -1,0 +1,187 @@
+"""Charts of runs: training curves, and the dimension of samples against that of the data."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from uomh.metrics.values import Value
+from uomh.report.charts import COLOURS, DASHES, MANY, Chart, State, finite, lines, name_of, state
+from uomh.report.records import Row, RunRecord
+from uomh.text import shortened
+
+LONGEST = 400
+"""points of a curve that are drawn"""
+
+
+def curves(records: Mapping[str, RunRecord]) -> Chart | None:
+    """Training curves of several runs, one over the other; a state for each quantity.
+
+    Args:
+        records: by the name of the run.
+    """
+    states: dict[str, list[State]] = {}
+    for i, (name, record) in enumerate(records.items()):
+        seen = set()
+        found = record.curves()
+        names = Counter(quantity(*key) for key in found)
+        for (path, split, what), rows in found.items():
+            key = quantity(path, split, what)
+            several = names[key] > 1
+            label = path.removeprefix("model").strip("/")
+            states.setdefault(key, []).append(
+                lines(
+                    [row.epoch for row in thinned(rows)],
+                    finite(row.value for row in thinned(rows)),
+                    name=name_of(name, 40),
+                    legendgroup=name,
+                    showlegend=(key, name) not in seen,
+                    opacity=0.6 if several else 1,
+                    line={
+                        "color": f"@{i % COLOURS}",
+                        "width": 1.4 if several else 2,
+                        "dash": DASHES[i // COLOURS % len(DASHES)],
+                    },
+                    text=[name_of(f"{name} {label}", 60)] * len(thinned(rows)),
+                    hovertemplate="%{text}<br>epoch %{x}: %{y:.5g}<extra></extra>",
+                    meta={"smooth": True},
+                )
+            )
+            seen.add((key, name))
+    if not states:
+        return None
+    first = sorted(states, key=lambda key: (key != "valid loss", key != "train loss", key))
+    return Chart(
+        "curves",
+        "Training curves",
+        "By epoch, of " + ", ".join(shortened(name, 40) for name in records) + ".",
+        {
+            key: state(
+                states[key],
+                xaxis={"title": {"text": "epoch"}},
+                yaxis={"title": {"text": name_of(key, 60)}},
+            )
+            for key in first
+        },
+        ("quantity",),
+        420,
+        "Losses of different models are not comparable; the metrics above are.",
+    )
+
+
+def quantity(path: str, split: str, name: str) -> str:
+    """What a curve shows: a value of a split, of one step where the model has several.
+
+    >>> quantity("model/part3/density", "valid", "loss"), quantity("model", "train", "loss")
+    ('valid loss of density', 'train loss')
+    """
+    last = path.rpartition("/")[2]
+    of = "" if last == path or last.startswith("part") else f" of {last}"
+    return f"{split} {name}{of}"
+
+
+def thinned(rows: Sequence[Row]) -> list[Row]:
+    """At most so many rows as a curve shows, the last among them."""
+    step = math.ceil(len(rows) / LONGEST)
+    return list(rows[::-1][::step][::-1])
+
+
+def real_against_generated(name: str, record: RunRecord) -> Chart | None:
+    """The dimension of samples beside that of the data, by group; or their differences alone.
+
+    Of ``id[GROUP]`` and ``id_real[GROUP]``, where the run has them, else of
+    ``clustered_id[GROUP]``.
+    """
+    found = {value.key: value for value in record.metrics.values() if value.value is not None}
+    groups = list(dict.fromkeys(v.group for v in found.values() if v.group is not None))
+    both = [g for g in groups if f"id[{g}]" in found and f"id_real[{g}]" in found]
+    rows: list[tuple[str, list[tuple[str, str, Value]]]] = []
+    if both or ("id" in found and "id_real" in found):
+        for group in both:
+            pair = [("data", "@1", found[f"id_real[{group}]"])]
+            rows.append((group, [*pair, ("samples", "@accent", found[f"id[{group}]"])]))
+        if "id" in found and "id_real" in found and not both:
+            pair = [("data", "@1", found["id_real"]), ("samples", "@accent", found["id"])]
+            rows.append(("the whole", pair))
+    differences = [g for g in groups if f"clustered_id[{g}]" in found]
+    if not both and differences:
+        rows = [
+            (g, [("samples less data", "@accent", found[f"clustered_id[{g}]"])])
+            for g in differences
+        ]
+    if not rows:
+        return None
+    difference = not both and bool(differences)
+    traces = []
+    for series in dict.fromkeys(label for _, values in rows for label, _, _ in values):
+        picked = [
+            (i, group, tone, value)
+            for i, (group, values) in enumerate(reversed(rows))
+            for label, tone, value in values
+            if label == series
+        ]
+        values = [value for *_, value in picked]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [value.value for value in values],
+                "y": [i for i, *_ in picked],
+                "text": [name_of(group, 60) for _, group, *_ in picked],
+                "hovertemplate": f"<b>%{{text}}</b><br>{series}: %{{x:.2f}}<extra></extra>",
+                "marker": {
+                    "size": 9,
+                    "color": picked[0][2],
+                    "symbol": "diamond" if series == "data" else "circle",
+                },
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [_reach(value.value, value.high) for value in values],
+                    "arrayminus": [_reach(value.low, value.value) for value in values],
+                    "color": picked[0][2],
+                    "thickness": 1.6,
+                    "width": 0,
+                },
+                "name": series,
+            }
+        )
+    labels = [group for group, _ in reversed(rows)]
+    layout: State = {
+        "yaxis": {
+            "tickvals": list(range(len(labels))),
+            "ticktext": [name_of(label, 20) for label in labels],
+            "range": [-0.7, len(labels) - 0.3],
+            "showgrid": False,
+        },
+        "xaxis": {
+            "title": {
+                "text": "dimension of samples less that of data"
+                if difference
+                else "intrinsic dimension"
+            }
+        },
+    }
+    if difference:
+        layout["xaxis"]["zeroline"] = True
+        layout["xaxis"]["zerolinewidth"] = 2
+    words = [
+        f"{shortened(group, 28)}: "
+        + ", ".join(f"{label} {value.value:.2f}" for label, _, value in values)
+        for group, values in rows
+    ]
+    return Chart(
+        f"{name}-dimension",
+        "Dimension of samples against that of the data",
+        "; ".join(words) + ".",
+        {"": state(traces, **layout)},
+        (),
+        130 + (17 if len(rows) > MANY else 26) * len(rows),
+        "Lines: 95% intervals. Samples of lower dimension than the data lack variety, those of "
+        "higher are noisy.",
+    )
+
+
+def _reach(low: float | None, high: float | None) -> float:
+    return 0.0 if low is None or high is None else max(0.0, high - low)

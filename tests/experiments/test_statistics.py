@@ -1,0 +1,77 @@
+"""Comparisons over seeds against scipy and closed forms."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from uomh.experiments.result import ArmResult, RunResult, cells_of
+from uomh.experiments.statistics import between_intervals, holm, mean_of, paired
+
+RNG = np.random.default_rng(0)
+A, B = RNG.normal(1.0, 1.0, 5), RNG.normal(0.0, 1.0, 5)
+
+
+def test_a_mean_has_the_interval_of_students_t():
+    found = mean_of(A)
+    low, high = stats.t.interval(0.95, 4, A.mean(), stats.sem(A))
+    assert (found.value, found.low, found.high) == pytest.approx((A.mean(), low, high))
+    assert found.deviation == pytest.approx(A.std(ddof=1))
+    assert mean_of([2.0]) == (2.0, None, None, None, 1)
+
+
+def test_differences_are_tested_in_pairs():
+    found, known = paired(A, B), stats.ttest_rel(A, B)
+    interval = known.confidence_interval(0.95)
+    assert found.p_value == pytest.approx(known.pvalue)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert paired([1.0, 2.0], [1.0, 2.0]).p_value == 1
+    assert paired([2.0, 3.0], [1.0, 2.0]).p_value == 0
+    assert paired([2.0], [1.0]) == (1.0, None, None, None, 1)
+
+
+def test_holm_bounds_the_chance_of_any_false_alarm():
+    """Of 8 true nulls, one or more is below 5% in at most 5% of repeats (+- 3 deviations)."""
+    rng = np.random.default_rng(1)
+    repeats = 2000
+    alarms = sum(min(holm(rng.uniform(size=8).tolist())) < 0.05 for _ in range(repeats))
+    assert alarms / repeats <= 0.05 + 3 * (0.05 * 0.95 / repeats) ** 0.5
+    # by hand: 3 x 0.01, then 2 x 0.02, then what is no smaller than the one before
+    assert holm([0.02, 0.01, 0.5]) == pytest.approx([0.04, 0.03, 0.5])
+    assert holm([]) == []
+
+
+def test_the_interval_of_a_difference_is_exact_for_normal_estimates():
+    low, high = between_intervals(
+        3.0, 3.0 - 1.96 * 3, 3.0 + 1.96 * 3, 1.0, 1 - 1.96 * 4, 1 + 1.96 * 4
+    )
+    assert (low, high) == pytest.approx((2 - 1.96 * 5, 2 + 1.96 * 5))  # deviations 3 and 4 make 5
+
+
+def run_of(arm, seed, value, **more):
+    values = {"fid": {"value": value, **more}}
+    return RunResult(arm=arm, dataset="d", seed=seed, state="done", values=values)
+
+
+def test_arms_are_compared_over_the_seeds_that_both_have():
+    arms = [ArmResult(name="a"), ArmResult(name="b", against="a"), ArmResult(name="c", against="a")]
+    runs = [run_of("a", i, float(v)) for i, v in enumerate(A)]
+    runs += [run_of("b", i, float(v)) for i, v in enumerate(B[:4])]
+    runs += [run_of("c", i, None, reason="it is nan") for i in range(3)]
+    cells = {cell.arm: cell for cell in cells_of(["d"], arms, ["fid"], runs)}
+    assert cells["b"].p_value == pytest.approx(stats.ttest_rel(B[:4], A[:4]).pvalue)
+    assert (cells["a"].difference, cells["c"].difference) == (None, None)
+    assert (cells["c"].value, cells["c"].reason) == (None, "it is nan")
+
+
+def test_one_seed_has_the_interval_of_its_run_and_no_test():
+    arms = [ArmResult(name="a"), ArmResult(name="b", against="a")]
+    runs = [
+        run_of("a", 0, 1.0, low=0.0, high=2.0, by="samples"),
+        run_of("b", 0, 5.0, low=4.0, high=6.0),
+    ]
+    first, second = cells_of(["d"], arms, ["fid"], runs)
+    assert (first.low, first.high, first.interval) == (0.0, 2.0, "samples")
+    assert second.p_value is None
+    assert (second.difference_low, second.difference_high) == pytest.approx(
+        (4 - 2**0.5, 4 + 2**0.5)
+    )
