@@ -91,12 +91,10 @@ def points_and_labels(drawn: Drawn) -> tuple[Array, NDArray[np.int64]]:
     Each is brought to unit size first; one on a grid stays on one.
     """
     widest = max(part.shape[1] for part in drawn.parts)
-    placed = [
-        np.column_stack(
-            [np.pad(unit(x), ((0, 0), (0, widest - x.shape[1]))), np.full(len(x), 8 * i)]
-        )
-        for i, x in enumerate(drawn.parts)
-    ]
+    placed = []
+    for i, x in enumerate(drawn.parts):
+        wide = np.pad(unit(x), ((0, 0), (0, widest - x.shape[1])))
+        placed.append(np.column_stack([wide, np.full(len(x), 8 * i)]))
     labels = np.repeat(np.arange(len(placed)), [len(part) for part in placed])
     return np.concatenate(placed), labels
 

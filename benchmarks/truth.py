@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "out/truth.json"
 K = 10  # of the calibrated estimate, as in the paper's middle column
 OURS = ("mle", "twonn", "gride", "corrint", "geomle", "mom", "tle", "lpca", "ess", "knn")
+OURS += ("bracket", "capca", "qe", "tls")
 EQUAL = "MLE, TwoNN (ml), GRIDE, CorrInt, MOM, TLE, ESS and pointwise lPCA"
 
 

@@ -46,7 +46,7 @@ def test_groups_of_one_set_are_told_as_such(small):
 
 @pytest.mark.parametrize("name", families.FAMILIES)
 def test_families_have_the_dimension_they_are_asked_for(name):
-    """As many directions as dimensions near a point, but for what 4,000 points see of a bend."""
+    """Near a point as many directions as dimensions, and not much of a bend besides."""
     rng = np.random.default_rng(0)
     d = families.dimension_of(name, rng, 2, 3)
     x = families.unit(families.FAMILIES[name].sampler(4000, d, rng))

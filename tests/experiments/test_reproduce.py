@@ -3,6 +3,7 @@
 import errno
 import json
 import shlex
+import shutil
 
 import pytest
 
@@ -56,16 +57,19 @@ def test_every_arm_is_measured_and_compared_with_the_first(whole):
 
 
 def test_the_command_of_a_run_makes_that_run(whole, tmp_path):
-    _, _, result = whole
+    _, out, result = whole
     words = shlex.split(result.runs[0].command)
     assert words[:2] == ["uomh", "train"]
     app([*words[1:], "--run-dir", str(tmp_path / "run"), "--quiet"], standalone_mode=False)
+    kept = out / "small" / result.runs[0].folder / "command.txt"
+    assert kept.read_text() == result.runs[0].command + "\n"
     values = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert values["bits_per_dim"]["value"] == result.runs[0].values["bits_per_dim"]["value"]
 
 
-def test_a_second_call_makes_only_what_is_missing(whole, monkeypatch):
+def test_a_second_call_makes_only_what_is_missing(whole, tmp_path, monkeypatch):
     file, out, result = whole
+    out = shutil.copytree(out, tmp_path / "out")
     made = []
     complete = training.complete
 
@@ -260,3 +264,22 @@ def test_status_tells_what_is_done_and_how_long_the_rest_takes(whole, capsys):
     mean_of_both = sum(sum(seconds) / 2 for seconds in by_arm.values())
     assert status(out, asked).seconds_left == pytest.approx(mean_of_both)
     assert status(out, asked, jobs=2).seconds_left == pytest.approx(mean_of_both / 2)
+
+
+def test_an_interrupted_experiment_leaves_the_table_of_what_is_done(whole, tmp_path, monkeypatch):
+    file, _, result = whole
+    complete = training.complete
+
+    def interrupted(config, *more):
+        if config.model.latent_dim == 3:
+            raise KeyboardInterrupt
+        return complete(config, *more)
+
+    monkeypatch.setattr(training, "complete", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        run(file, tmp_path / "out")
+    assert caught.value.code == 130
+    found = ExperimentResult.read(tmp_path / "out" / "small")
+    assert [run.state for run in found.runs] == ["done", "interrupted"]
+    first = result.runs[0].values["bits_per_dim"]["value"]
+    assert found.runs[0].values["bits_per_dim"]["value"] == first

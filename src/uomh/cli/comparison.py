@@ -150,9 +150,9 @@ def _by_run(cells: _Cells, metrics: Sequence[str]) -> Table:
 
 def _by_metric(cells: _Cells) -> Table:
     table = _table()
-    table.add_column("metric", overflow="fold", max_width=24)
+    table.add_column("metric", overflow="fold", max_width=20)
     for run in cells.runs:
-        table.add_column(shown(run), justify="right", overflow="fold", max_width=24)
+        table.add_column(shown(run), justify="right", overflow="fold", max_width=28)
     for metric in cells.metrics:
         table.add_row(shown(metric), *(cells.cell(run, metric) for run in cells.runs))
     return table

@@ -72,6 +72,7 @@ def evaluate(
     from uomh.data import load_data
     from uomh.features import extractor_settings
     from uomh.metrics.comparison import compare
+    from uomh.metrics.core import built
     from uomh.report.evaluated import draw_measured
     from uomh.settings import merged
     from uomh.training.load import load_run
@@ -129,7 +130,7 @@ def evaluate(
             evaluate_run(path)
     if not several and csv is None:
         return
-    names = None if metrics is None else [metric.name for metric in chosen.metrics]
+    names = [built(metric).name for metric in chosen.metrics] if "metrics" in how else None
     comparison = compare(runs, names)
     if several and not quiet:
         from uomh.cli.comparison import comparison_tables

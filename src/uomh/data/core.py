@@ -130,9 +130,14 @@ class Data:
         Raises:
             UomhError: there are no labels, or a class has no training point.
         """
-        return [self._part(label) for label in range(len(self.classes))]
+        return [self.part(label) for label in range(len(self.classes))]
 
-    def _part(self, label: int) -> Data:
+    def part(self, label: int) -> Data:
+        """The points of one class, unlabelled.
+
+        Raises:
+            UomhError: there are no labels, or the class has no training point.
+        """
         name = self.classes[label]
 
         def members(split: Split) -> Split:

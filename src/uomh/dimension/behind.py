@@ -25,7 +25,7 @@ def extremes(
     """The points of lowest and of highest dimension of a set, from neighbours within it.
 
     Args:
-        found: neighbours of n points among themselves.
+        found: neighbours of points among n.
         rows: (n,) what the points are called.
         k: number of neighbours.
 
@@ -43,7 +43,8 @@ def extremes(
         dimensions = 1 / inverse
     ends = order[:count], order[::-1][:count]
     lowest, highest = (
-        tuple(Extreme(int(rows[i]), float(dimensions[i])) for i in end.tolist()) for end in ends
+        tuple(Extreme(int(rows[found.rows[i]]), float(dimensions[i])) for i in end.tolist())
+        for end in ends
     )
     return lowest, highest
 
@@ -74,16 +75,16 @@ def group_details(
         groups: of the report.
         ends: of every group, from `extremes`.
         labels: (m,) group of every point.
-        nearest: (m,) position of its nearest neighbour, or of those in ``asked``.
+        nearest: position of the nearest neighbour of every point that was asked about.
         null: (B, groups, ks) estimates on the groups of the shuffles; None for a single group.
-        asked: the points whose nearest neighbour is known; None: all.
+        asked: positions of the points that were asked about; None: all.
     """
     m = len(labels)
-    known = labels if asked is None else labels[asked]
+    mine = labels if asked is None else labels[asked]
     result = []
     for i, (group, (lowest, highest)) in enumerate(zip(groups, ends, strict=True)):
-        theirs = labels[nearest[known == i]]
-        shares = np.bincount(theirs, minlength=len(groups)) / max(1, len(theirs))
+        near = labels[nearest[mine == i]]
+        shares = np.bincount(near, minlength=len(groups)) / max(1, len(near))
         own, shares[i] = float(shares[i]), -1.0
         most = int(shares.argmax())
         share = max(0.0, float(shares[most]))

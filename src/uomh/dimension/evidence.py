@@ -188,7 +188,7 @@ def verify(
         lost = int(data.duplicates[i])
         seen[f"group {label!r}"] = statistic.seen(found)
         groups.append(measured_group(statistic, label, found, inside, lost, matched, some))
-        ends.append(extremes(found, data.rows[members[found.rows]], max(ks)))
+        ends.append(extremes(found, data.rows[members], max(ks)))
         if progress is not None:
             progress.stage("groups", i + 1, len(names))
     if null is None:
@@ -202,9 +202,10 @@ def verify(
                 groups, ks, null, shuffles, lists.nearest, tree, why, from_points, lists.rows()
             )
         )
-    behind = group_details(groups, ends, labels, lists.nearest, null, lists.rows())
+    asked = lists.rows()
+    behind = group_details(groups, ends, labels, lists.nearest, null, asked)
     if not groups:
-        odd = extremes(near, data.rows[near.rows], max(ks))
+        odd = extremes(near, data.rows, max(ks))
         behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
     remarks = [groups_left_out(data.left_out), anchors_sentence(at, m)]
     remarks += [data.note or close.sentence(), statistic.note, seen_sentence(statistic.name, seen)]

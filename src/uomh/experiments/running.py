@@ -21,7 +21,7 @@ from uomh import registry
 from uomh.errors import UomhError
 from uomh.experiments.core import Work
 from uomh.experiments.plan import RUNS, Planned, measured_hash
-from uomh.files import write_json
+from uomh.files import replacing, write_json
 from uomh.parallel.core import Outcome, Parallel, resumable_map
 from uomh.parallel.progress import Progress
 
@@ -122,6 +122,7 @@ def _task(folder: Path, run: Planned, work: str) -> dict[str, Any]:
         "settings": run.prepared.settings,
         "measured": measured_hash(run.prepared),
         "passes": run.prepared.passes,
+        "command": run.prepared.command,
     }
 
 
@@ -158,6 +159,8 @@ def perform(task: Mapping[str, Any], progress: Progress) -> None:
         told = _OneStage(progress, task["label"], task["passes"])
         start = time.monotonic()
         values = work.perform(task["settings"], folder, told)
+        with replacing(folder / "command.txt") as temporary:  # as `uomh train` leaves it
+            temporary.write_text(task["command"] + "\n", encoding="utf-8")
         done = {
             "state": "done",
             "seconds": before + time.monotonic() - start,

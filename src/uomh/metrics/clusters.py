@@ -36,8 +36,7 @@ class Clusters(Metric):
             size = int(inside.sum())
             yield "train_size", _exact(size, size, group)
             if test is not None:
-                held_out = int((test == label).sum())
-                yield "test_size", _exact(held_out, held_out, group)
+                yield "test_size", _exact(int((test == label).sum()), size, group)
             if classes is None or not size:
                 continue
             shares = torch.bincount(classes[inside], minlength=len(source.classes)).double() / size

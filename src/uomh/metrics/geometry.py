@@ -196,7 +196,8 @@ def dimension(points: Tensor, k: int, lists: Neighbours | None = None) -> Value:
             "lower k"
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # sums of large points, which are checked
         try:
             fitted = MLE(k).fit(points.numpy(), neighbours=lists)
         except UserWarning as warning:  # k was clipped, or a dimension beyond the coordinates

@@ -18,12 +18,13 @@ from uomh.settings import ComponentSettings
 
 
 def groups_of(whole: Evaluation) -> list[GroupEvaluation]:
-    """The groups that the model tells apart and the measured split has points of."""
+    """The groups that the model tells apart, of which training and measured points are there."""
     if not whole.model.num_classes or whole.split.y is None:
         return []
-    pieces = zip(whole.data.classes, whole.data.parts(), strict=True)
-    groups = [GroupEvaluation(whole, k, name, data) for k, (name, data) in enumerate(pieces)]
-    return [group for group in groups if len(group.split)]
+    there = set(whole.split.y.tolist()) & set(whole.data.weights.nonzero().flatten().tolist())
+    return [
+        GroupEvaluation(whole, k, whole.data.classes[k], whole.data.part(k)) for k in sorted(there)
+    ]
 
 
 class GroupEvaluation(Evaluation):

@@ -21,6 +21,7 @@ with itself add.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -198,6 +199,11 @@ class _Tables:
         self.real = _within(kernel, real)
         self.generated = _within(kernel, generated)
         self.across = _across(kernel, real, generated)
+        if not all(math.isfinite(t.squares) for t in (self.real, self.generated, self.across)):
+            raise UomhError(
+                "squares of the kernel at points as large as these are beyond float64; give "
+                "features of a smaller scale"
+            )
         n, m = self.n, self.m
         self.value = float(
             self.real.rows.sum() / (n * (n - 1))

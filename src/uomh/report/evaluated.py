@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from uomh.files import replacing
 from uomh.report.kept import SCORES
 from uomh.text import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BINS = 100
 """of a histogram, as in the paper"""
@@ -47,7 +49,7 @@ def draw_measured(run_dir: Path) -> list[Path]:
 
 
 Arrays = Mapping[str, NDArray[Any]]
-Drawing = Callable[[Arrays], Figure | None]
+Drawing: TypeAlias = "Callable[[Arrays], Figure | None]"
 
 
 def _pictures(folder: Path, run_dir: Path) -> Iterator[tuple[Path, list[Path], Drawing]]:
@@ -90,6 +92,8 @@ def pairs_figure(arrays: Arrays) -> Figure | None:
     n = len(both[0])
     columns = min(n, 8)
     bands = -(-n // columns)
+    from matplotlib.figure import Figure  # takes as long as all else, where nothing is new
+
     figure = Figure(figsize=(0.9 * columns + 0.9, 2.1 * bands + 0.3), layout="constrained")
     axes = figure.subplots(2 * bands, columns, squeeze=False)
     for ax in axes.flat:
@@ -123,6 +127,8 @@ def separation_figure(
     """
     low, high = _reach(inside, outside)
     edges = np.linspace(low, high, BINS + 1)
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     ax = figure.subplots()
     for scores, colour, name in (
