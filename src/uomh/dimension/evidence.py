@@ -144,16 +144,16 @@ def verify(
     ks = statistic.ks
     data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest(), min_group)
     points, labels, names = data.points, data.labels, data.names
-
-    def key() -> str:
-        settings = (*ks, nulls, seed, str(estimator))
-        return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
-
-    work = workplace(parallel, folder, key, device=device, progress=progress)
     sizes = np.bincount(labels)
     m = len(labels)
     dim = None if points is None else points.shape[1]
-    at = anchors_of(m, dim, anchors, seed)
+    at = anchors_of(m, dim, anchors, seed, always=not statistic.anchored)
+
+    def key() -> str:
+        settings = (*ks, nulls, seed, str(estimator), None if at is None else at.count)
+        return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
+
+    work = workplace(parallel, folder, key, device=device, progress=progress)
     if data.neighbours is None:
         assert points is not None
         few = statistic.list_length(m), _width(sizes, m, statistic.width())
