@@ -55,6 +55,10 @@ def verify(
     estimator: Annotated[
         str, typer.Option(help="of the dimension: a name from uomh list, or file.py:Class")
     ] = "mle",
+    instruments: Annotated[
+        str | None,
+        typer.Option(help="estimators: the first decides, the others are heard on the order"),
+    ] = None,
     nulls: Annotated[int, typer.Option(help="shuffles of the labels")] = 199,
     duplicates: Annotated[str, typer.Option(help="drop, keep or error")] = "drop",
     near_duplicates: Annotated[
@@ -104,6 +108,9 @@ def verify(
     if near_duplicates not in ("keep", "drop"):
         raise unknown("policy for near-duplicates", near_duplicates, ["keep", "drop"])
     ks = None if k is None else _numbers(k)
+    heard = [name.strip() for name in (instruments or estimator).split(",")]
+    if instruments and estimator not in ("mle", heard[0]):
+        raise UomhError(f"--estimator {estimator} or --instruments {instruments}: give one of them")
     device = device or "auto"
     checked_device(device)
     if threads:
@@ -140,7 +147,8 @@ def verify(
                 x,
                 y,
                 k=ks,
-                estimator=estimator,
+                estimator=heard[0],
+                instruments=heard[1:],
                 nulls=nulls,
                 duplicates=duplicates,  # type: ignore[arg-type]  # checked above
                 near_duplicates=near_duplicates,  # type: ignore[arg-type]  # checked above
