@@ -86,7 +86,7 @@ class Told(Progress):
         self.start = time.perf_counter()
 
     def stage(self, name: str, done: int, total: int) -> None:
-        """Print how long a stage took, and how much memory there is in use at its end."""
+        """Print after how long a stage ended."""
         if done == total:
             print(
                 f"  {time.perf_counter() - self.start:.0f} s: {name}", file=sys.stderr, flush=True
