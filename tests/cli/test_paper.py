@@ -125,7 +125,10 @@ def test_other_data_are_those_of_the_paper(dataset, other, tmp_path, monkeypatch
     asked = []
     monkeypatch.setattr("uomh.cli.runs.evaluate", lambda *a, **kw: asked.append((a, kw)))
     measure_other_data(tmp_path, dataset, two_step=True, root="there")
-    names = "likelihood_ood_acc,likelihood_ood_acc_low_dim"
+    names = (
+        "likelihood_id_ood_acc,likelihood_ood_acc,likelihood_ood_acc_low_dim,"
+        "neighbour_ood_acc,reconstruction_ood_acc"
+    )
     assert asked == [(([tmp_path], names), {"ood": other, "data_root": "there"})]
 
 

@@ -197,12 +197,13 @@ def test_arrays_in_python(x, y, form, options):
     values = assert_finite_json(report.to_json())
     assert all(map(np.isfinite, numbers_of(values)))
     if options.get("duplicates") == "keep":
-        assert report.n + report.unlabelled == len(x)
+        assert report.n + report.unlabelled + sum(report.left_out.values()) == len(x)
     else:
         assert report.n <= len(x) - report.unlabelled
         if report.groups:
             copies = sum(group.duplicates for group in report.groups)
-            assert report.n + copies + report.unlabelled == len(x)
+            small = sum(report.left_out.values())
+            assert report.n + copies + report.unlabelled + small == len(x)
 
 
 BYTES = st.one_of(
@@ -247,7 +248,8 @@ def test_label_files(cells, odd, start):
         result = command(*words, "--nulls", "19", "--json")
     if result.exit_code == 0:
         report = assert_finite_json(result.stdout)
-        assert report["n"] + report["unlabelled"] == len(cells)
+        small = sum(report["left_out"].values())
+        assert report["n"] + report["unlabelled"] + small == len(cells)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "uint8"])

@@ -259,7 +259,7 @@ class Classifier(LeafLearner):
 
     def seen(self) -> Iterator[tuple[str, int | None, float]]:
         """Accuracy and probability of the right class over the pass, and those of each class."""
-        points, *sums = self.counts.double().cpu()
+        points, *sums = self.counts.cpu().double()
         for name, total in zip(("accuracy", "right_probability"), sums, strict=True):
             yield name, None, float(total.sum() / points.sum())
             for label in points.nonzero()[:, 0].tolist():
