@@ -24,7 +24,9 @@ from torch.nn import functional
 from uomh import memory
 from uomh.data import Data, Split
 from uomh.models.classifier import Classifier, ClassifierConfig
-from uomh.training import TrainConfig, Trainer
+from uomh.training import TrainConfig
+from uomh.training.fit import Leaf
+from uomh.training.scope import Scope
 
 BATCH = 128
 CLASSES = 100
@@ -48,11 +50,18 @@ def settings(network: str, data: Data) -> ClassifierConfig:
 
 
 def ours(network: str, data: Data) -> Callable[[], None]:
-    """An epoch of our trainer."""
+    """An epoch of our loop, its saving included; what a run does once is not."""
     torch.manual_seed(0)
     config = settings(network, data)
     model = Classifier(config, data.spec)
-    return lambda: Trainer(config.train or TrainConfig()).fit(model, data)
+    leaf = Leaf(Scope(config.train or TrainConfig()), model, data)
+    model.prepare(data)
+
+    def epoch() -> None:
+        with memory.keeping_freed_memory():
+            leaf.one_epoch()
+
+    return epoch
 
 
 def bare(network: str, data: Data) -> Callable[[], None]:

@@ -38,9 +38,11 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from uomh import UomhError, load_data, nearest_neighbours
+from uomh.neighbours import whole
 
 K = 20
 CLASS_K = 10
+Bytes = NDArray[np.uint8]
 Runs = dict[str, Callable[[], float]]
 
 DADAPY = """
@@ -70,6 +72,7 @@ def main() -> None:
         x, y = images(arguments.data_root)
         for n in arguments.sizes:
             search(x[:n], arguments)
+        small(arguments)
         classes(x, y, arguments)
         scaling(x, arguments)
 
@@ -160,6 +163,7 @@ def search(x: NDArray[np.uint8], arguments: argparse.Namespace) -> None:
 
     runs = {
         "ours": timed(lambda: nearest_neighbours(x, K)),
+        "ours, by bounds": timed(lambda: by_bounds(x)),
         "ours, float32": timed(lambda: nearest_neighbours(points, K)),
         "faiss.IndexFlatL2": timed(by_faiss),
         "scikit-learn brute force": timed(by_sklearn),
@@ -184,6 +188,41 @@ def search(x: NDArray[np.uint8], arguments: argparse.Namespace) -> None:
         seconds = alternate(runs, arguments.repeats)
     title = f"{K} nearest neighbours of {len(x)} x {x.shape[1]} points"
     table(title, seconds, absent, "ours")
+
+
+def small(arguments: argparse.Namespace) -> None:
+    """Searches that should take hardly more than their plain product and topk in float32."""
+    x = synthetic(5000, 3072)
+    for title, points, queries in (
+        ("8 queries among 5,000 x 3,072 bytes", x, x[:8] ^ 1),
+        ("500 x 3,072 bytes among themselves", x[:500], None),
+    ):
+        right = torch.from_numpy(points).float()
+        left = right if queries is None else torch.from_numpy(queries).float()
+
+        def product(left: torch.Tensor = left, right: torch.Tensor = right) -> None:
+            torch.mm(left, right.T).topk(K)
+
+        def ours(points: Bytes = points, queries: Bytes | None = queries) -> None:
+            nearest_neighbours(points, K, queries)
+
+        runs = {"ours": often(ours), "plain product and topk": often(product)}
+        seconds = {name: 1000 * value for name, value in alternate(runs, arguments.repeats).items()}
+        table(f"{title}, milliseconds", seconds, {}, "ours")
+
+
+def often(function: Callable[[], None], times: int = 20) -> Callable[[], float]:
+    """Seconds of one of many calls, the quickest: short ones are easily disturbed."""
+    return lambda: min(timed(function)() for _ in range(times))
+
+
+def by_bounds(x: Bytes) -> None:
+    """The same search without products of whole numbers, as on processors that lack them."""
+    exact, whole.is_exact = whole.is_exact, lambda: False
+    try:
+        nearest_neighbours(x, K)
+    finally:
+        whole.is_exact = exact
 
 
 def classes(x: NDArray[np.uint8], y: NDArray[np.int64], arguments: argparse.Namespace) -> None:

@@ -91,8 +91,8 @@ class TrainConfig(OptimizerConfig):
     def for_group(self, name: str) -> OptimizerConfig:
         """The optimiser settings of a group: its own where it has any, else the common ones."""
         common = {key: getattr(self, key) for key in OptimizerConfig.model_fields}
-        own = self.groups.get(name, {})
-        return OptimizerConfig.of({**common, **own}, f"train.groups.{name}")
+        given = self.groups.get(name, {})
+        return OptimizerConfig.of({**common, **given}, f"train.groups.{name}")
 
     @property
     def metrics(self) -> tuple[ComponentSettings, ...]:

@@ -18,9 +18,23 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import random
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
+
+
+def imported(name: str) -> ModuleType:
+    """A module, imported without a trace in the random stream of Python, which belongs to the host.
+
+    Some libraries, scikit-learn among them, draw from it when they are imported for the first time.
+    """
+    state = random.getstate()
+    try:
+        return importlib.import_module(name)
+    finally:
+        random.setstate(state)
 
 
 def attach(package: str) -> tuple[list[str], Callable[[], list[str]], Callable[[str], Any]]:
@@ -36,19 +50,19 @@ def attach(package: str) -> tuple[list[str], Callable[[], list[str]], Callable[[
 
     def get(name: str) -> Any:
         if name in homes:
-            return _imported(homes[name], name)
+            return _offered(homes[name], name)
         message = f"module {package!r} has no attribute {name!r}"
         raise AttributeError(message, name=name, obj=module)  # Python adds the nearest name
 
     return sorted(homes), lambda: sorted({*vars(module), *homes}), get
 
 
-def _imported(home: str, name: str) -> Any:
+def _offered(home: str, name: str) -> Any:
     """What ``from HOME import NAME`` gives, without asking a lazy home for its own module."""
-    module = importlib.import_module(home)
+    module = imported(home)
     full = f"{home}.{name}"
     if name not in vars(module) and hasattr(module, "__path__") and importlib.util.find_spec(full):
-        return importlib.import_module(full)
+        return imported(full)
     return getattr(module, name)
 
 

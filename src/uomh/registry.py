@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from uomh.errors import UomhError, unknown
+from uomh.lazy import imported
 
 Class = TypeVar("Class", bound=type)
 
@@ -111,7 +112,7 @@ def load(kind: str, name: str) -> Any:
     if name not in known:
         raise unknown(kind.removesuffix("s"), name, known)
     module, _, attribute = known[name].target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return getattr(imported(module), attribute)
 
 
 @cache
@@ -197,7 +198,7 @@ def module(home: str) -> ModuleType:
         path = path.resolve()
         return _module(path, path.stat().st_mtime_ns)
     try:
-        return importlib.import_module(home)
+        return imported(home)
     except Exception as error:  # a module of the user's may fail in any way
         text = " ".join(str(error).split())
         raise UomhError(
@@ -239,9 +240,9 @@ def _module(path: Path, version: int) -> ModuleType:
     except Exception as error:
         del sys.modules[spec.name]
         lines = [
-            each.lineno
-            for each in traceback.extract_tb(error.__traceback__)
-            if each.filename == str(path)
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == str(path)
         ]
         line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
         raise UomhError(

@@ -147,3 +147,23 @@ def test_small_groups_are_left_out_and_named(sets, tmp_path):
         run("--dataset", tmp_path / "small.npz", "--min-group", 41, "--json", *QUICK).stdout
     )
     assert report["left_out"] == {"0": 40, "2": 5}
+
+
+def test_the_time_of_a_long_search_is_said_before_it(sets, monkeypatch):
+    monkeypatch.setattr("uomh.neighbours.cost.search_seconds", lambda *_, **__: 300.0)
+    said = run("--dataset", sets / "mixed.npz", *QUICK).output
+    line = "the neighbour search takes about 5 minutes here; --anchors N"
+    assert line in said
+    assert said.index(line) < said.index("labels matter")
+    assert line not in run("--dataset", sets / "mixed.npz", "--quiet", *QUICK).output
+    monkeypatch.setattr("uomh.neighbours.cost.search_seconds", lambda *_, **__: 59.0)
+    assert "minutes here" not in run("--dataset", sets / "mixed.npz", *QUICK).output
+
+
+def test_pieces_by_processes_give_the_file_of_serial(sets, tmp_path):
+    for backend in (["serial"], ["processes", "--jobs", 2]):
+        out = tmp_path / backend[0]
+        words = ("--backend", *backend, "--out", out, "--quiet")
+        assert run("--dataset", sets / "mixed.npz", *words, *QUICK).exit_code == 0
+    one, other = (tmp_path / name / "dimension.json" for name in ("serial", "processes"))
+    assert one.read_bytes() == other.read_bytes()

@@ -240,6 +240,26 @@ def test_a_program_that_fits_keeps_its_allocator_environment_threads_and_streams
     assert done.stdout.strip() == "[] []", done.stderr
 
 
+FIRST = """
+import random
+import uomh
+before = random.getstate()
+data = uomh.load_data("digits", limit=60)
+print(random.getstate() == before)
+uomh.cluster(data, "kmeans", num_clusters=2)
+print(random.getstate() == before)
+"""
+
+
+def test_what_is_imported_for_the_first_time_draws_nothing_from_the_stream_of_the_host(tmp_path):
+    # On an empty cache the digits are read, by scikit-learn, which draws when it is imported.
+    environment = {**os.environ, "UOMH_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
 def test_starting_ray_leaves_the_environment(monkeypatch):
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
     seen = []

@@ -141,3 +141,16 @@ def test_p_values_of_shuffled_labels_are_uniform():
     # Values stand at 1/100, 2/100, ...: spread each over its step.
     spread = np.array(p) - np.random.default_rng(0).random(200) / 100
     assert kstest(spread, "uniform").pvalue > 0.01
+
+
+def test_what_stands_behind_an_anchored_report_is_of_the_points_that_it_names():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(2500, 3))
+    report = uomh.verify(x, np.arange(2500) % 2, k=(3, 5), nulls=19, anchors=1000)
+    for pair in report.details.pairs:
+        assert pair.distance == pytest.approx(np.linalg.norm(x[pair.row] - x[pair.other]), rel=1e-6)
+    for i, group in enumerate(report.details.groups):
+        rows = [extreme.row for extreme in (*group.lowest, *group.highest)]
+        assert rows
+        assert all(row % 2 == i for row in rows)
+        assert 0 < group.own < 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from uomh.neighbours import nearest_neighbours, parts, whole
+from uomh.neighbours.cost import search_seconds
 from uomh.neighbours.parts import Parts
 
 RNG = np.random.default_rng(0)
@@ -71,3 +72,11 @@ def test_near_points_far_from_the_rest_keep_their_digits():
         Parts(X).nearest(labels, asked, 4), expected(X, labels, asked, 4), strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_time_of_a_search_grows_with_its_pairs():
+    assert search_seconds(1000, 3, whole=False) == 0
+    for whole_numbers in (True, False):
+        one = search_seconds(100_000, 100, whole=whole_numbers)
+        ten = search_seconds(1_000_000, 100, whole=whole_numbers)
+        assert 10 < ten / one < 1000  # a hundred, but for a busy machine

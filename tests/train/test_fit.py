@@ -176,7 +176,7 @@ def test_training_writes_the_stable_files(digits, tmp_path):
     assert set(row) == {"path", "epoch", "step", "split", "name", "value"}
     values = json.loads((run / "metrics.json").read_text())
     expected = {"value", "low", "high", "n", "kind", "weights", "setup"}
-    assert set(values["loss"]) == expected | {"name", "metric", "by", "higher_is_better"}
+    assert set(values["loss"]) == expected | {"name", "metric", "by", "basis", "higher_is_better"}
     assert values["bits_per_dim"]["kind"] == "bound"
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from uomh.report.sheets import Sheets
 
 
+SAID_FROM = 60.0
+"""seconds of the search from which its time is said before"""
+
+
 @sentences
 def verify(
     more: Annotated[
@@ -51,6 +55,10 @@ def verify(
     estimator: Annotated[
         str, typer.Option(help="of the dimension: a name from uomh list, or file.py:Class")
     ] = "mle",
+    instruments: Annotated[
+        str | None,
+        typer.Option(help="estimators: the first decides, the others are heard on the order"),
+    ] = None,
     nulls: Annotated[int, typer.Option(help="shuffles of the labels")] = 199,
     duplicates: Annotated[str, typer.Option(help="drop, keep or error")] = "drop",
     near_duplicates: Annotated[
@@ -100,6 +108,9 @@ def verify(
     if near_duplicates not in ("keep", "drop"):
         raise unknown("policy for near-duplicates", near_duplicates, ["keep", "drop"])
     ks = None if k is None else _numbers(k)
+    heard = [name.strip() for name in (instruments or estimator).split(",")]
+    if instruments and estimator not in ("mle", heard[0]):
+        raise UomhError(f"--estimator {estimator} or --instruments {instruments}: give one of them")
     device = device or "auto"
     checked_device(device)
     if threads:
@@ -130,12 +141,14 @@ def verify(
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         for note in data.notes:
             say(f"{name}: {note}", silent)
+        _say_time(x, anchors, silent)
         with Display(silent, transient=True) as display:
             report = evidence(
                 x,
                 y,
                 k=ks,
-                estimator=estimator,
+                estimator=heard[0],
+                instruments=heard[1:],
                 nulls=nulls,
                 duplicates=duplicates,  # type: ignore[arg-type]  # checked above
                 near_duplicates=near_duplicates,  # type: ignore[arg-type]  # checked above
@@ -166,6 +179,24 @@ def verify(
     if as_json:
         texts = [report.to_json() for report in reports]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
+
+
+def _say_time(x: Tensor, anchors: int | None, silent: bool) -> None:
+    """Say how long the search takes, where that is more than a minute."""
+    if silent:
+        return
+    import torch
+
+    from uomh.dimension.anchored import anchors_of
+    from uomh.neighbours.cost import search_seconds
+
+    dim = x[0].numel()
+    at = anchors_of(len(x), dim, anchors, 0)
+    rows = None if at is None else at.count
+    seconds = search_seconds(len(x), dim, whole=x.dtype == torch.uint8, rows=rows)
+    if seconds > SAID_FROM:
+        fewer = "" if anchors else "; --anchors N estimates at N points, in less"
+        say(f"the neighbour search takes about {seconds / 60:.0f} minutes here{fewer}", silent)
 
 
 def save(reports: list[DimensionReport], folder: Path, sheets: list[Sheets]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uomh.errors import UomhError
+from uomh.lazy import imported
 
 SAMPLE = 2000
 MOST = 20
@@ -33,11 +34,10 @@ def best_number(
     Raises:
         UomhError: the points are too few, or cannot be cut in two.
     """
-    from sklearn.metrics import pairwise_distances, silhouette_score
-
+    measures = imported("sklearn.metrics")
     sample = x[:SAMPLE].astype(np.float64)
     cut = fit(x[:SAMPLE])
-    distances = pairwise_distances(sample)
+    distances = measures.pairwise_distances(sample)
     np.fill_diagonal(distances, 0)
     scores = {}
     for number in range(2, min(MOST, len(sample) - 1) + 1):
@@ -46,7 +46,7 @@ def best_number(
         except UomhError:  # the method finds no more clusters than this
             break
         if len(np.unique(labels)) == number:
-            scores[number] = silhouette_score(distances, labels, metric="precomputed")
+            scores[number] = measures.silhouette_score(distances, labels, metric="precomputed")
     if not scores:
         raise UomhError("auto finds no way to cut these points in two; say num_clusters")
     return max(scores, key=lambda number: scores[number])

@@ -24,6 +24,7 @@ from uomh import registry
 from uomh.clusters.choose import best_number
 from uomh.data.core import Data, Grouping
 from uomh.errors import UomhError
+from uomh.lazy import imported
 from uomh.neighbours.core import Points
 from uomh.settings import ComponentSettings, Nested
 
@@ -263,12 +264,10 @@ def settings_of(how: str) -> Nested:
 
 def _principal(vectors: list[Array], dim: int, seed: int) -> list[Array]:
     """Principal components of the first set, of all sets."""
-    from sklearn.decomposition import PCA
-
     most = min(vectors[0].shape)
     if dim > most:
         n, width = vectors[0].shape
         raise UomhError(f"{n} points of {width} coordinates have {most} components; lower pca_dim")
     floats = [x.astype(np.float32) for x in vectors]
-    pca = PCA(dim, random_state=seed % 2**32).fit(floats[0])
+    pca = imported("sklearn.decomposition").PCA(dim, random_state=seed % 2**32).fit(floats[0])
     return [pca.transform(x) if len(x) else np.empty((0, dim), np.float32) for x in floats]

@@ -207,11 +207,13 @@ def _write(source: Source, folder: Path, name: str) -> None:
         if not kept:
             raise UomhError(f"{name} has no training row{' with a label' if unlabelled else ''}")
         labelled = (partial / "train_y.npy").is_file()
-        tested, untold = (0, 0) if source.test is None else _scatter(source.test, partial, "test")
+        tested, unlabelled_tests = (
+            (0, 0) if source.test is None else _scatter(source.test, partial, "test")
+        )
         if tested and (partial / "test_y.npy").is_file() != labelled:
             raise UomhError(f"{name}: one of the training and test points has labels, one has none")
         notes = [*source.notes]
-        counts = {"training": unlabelled, "test": untold}
+        counts = {"training": unlabelled, "test": unlabelled_tests}
         notes += [left_out(count, what) for what, count in counts.items() if count]
         meta = {
             "classes": source.classes,

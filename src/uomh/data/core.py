@@ -63,7 +63,7 @@ class Split:
         return len(self.x)
 
     def __getitem__(self, rows: slice | Tensor) -> Split:
-        y, places = (None if each is None else each[rows] for each in (self.y, self.rows))
+        y, places = (None if numbers is None else numbers[rows] for numbers in (self.y, self.rows))
         return Split(self.x[rows], y, places)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:

@@ -14,6 +14,7 @@ from uomh.data.layout import state
 from uomh.data.manifolds import MANIFOLDS
 from uomh.data.names import HUB
 from uomh.errors import unknown
+from uomh.lazy import imported
 from uomh.registry import register
 
 MANIFOLD_POINTS = 5000
@@ -30,9 +31,7 @@ class Digits(Dataset):
 
     def read(self) -> Source:
         """Images (1797, 1, 8, 8)."""
-        from sklearn.datasets import load_digits
-
-        bunch = load_digits()
+        bunch = imported("sklearn.datasets").load_digits()
         images = bunch.images.astype(np.uint8)[:, None]
         return Source(Rows.of(images, bunch.target), None, tuple(map(str, range(10))), levels=17)
 

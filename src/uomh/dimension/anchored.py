@@ -82,7 +82,9 @@ class Anchors:
         return np.maximum(wanted, LEAST)
 
 
-def anchors_of(m: int, dim: int | None, asked: int | None, seed: int) -> Anchors | None:
+def anchors_of(
+    m: int, dim: int | None, asked: int | None, seed: int, *, always: bool = False
+) -> Anchors | None:
     """The anchors of m points of so many coordinates; None where all points are anchors.
 
     Args:
@@ -90,18 +92,24 @@ def anchors_of(m: int, dim: int | None, asked: int | None, seed: int) -> Anchors
         dim: their coordinates; None without points, whose neighbours are then known.
         asked: how many were asked for; None for the default.
         seed: of the draw.
+        always: whether the estimator needs all points.
 
     Raises:
-        UomhError: fewer than `FEWEST` were asked for, or there are no points.
+        UomhError: fewer than `FEWEST` were asked for, there are no points, or all are needed.
     """
     if asked is not None:
         count = whole_number(asked, "anchors")
         if count < FEWEST:
             raise UomhError(f"anchors must be at least {FEWEST:,}; it is {count}")
+        if always and count < m:
+            raise UomhError(
+                "this estimator is fitted to all points of a group and cannot estimate at anchors; "
+                "take mle, or leave the anchors out"
+            )
         if dim is None:
             raise UomhError("anchors are searched among the points; give the points X")
     else:
-        slow = dim is not None and nominal_seconds(m, m / 2, dim) > NOMINAL_SECONDS
+        slow = not always and dim is not None and nominal_seconds(m, m / 2, dim) > NOMINAL_SECONDS
         count = DEFAULT if slow else m
     return None if count >= m else Anchors.drawn(m, count, seed)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from uomh.dimension.inputs import (
     groups_left_out,
     prepared,
 )
+from uomh.dimension.instruments import opinions, other_instruments
 from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nearcopies import near_copies
 from uomh.dimension.nulls import Shuffles
@@ -58,6 +60,7 @@ def verify(
     *,
     k: Sequence[int] | None = None,
     estimator: str = "mle",
+    instruments: Sequence[str] = (),
     nulls: int = 199,
     duplicates: Duplicates = "drop",
     near_duplicates: NearDuplicates = "keep",
@@ -88,6 +91,8 @@ def verify(
             other estimators have as their default.
         estimator: name of any registered estimator, or ``file.py:Class``. Only ``mle`` has a
             calibration; with others the claim that dimensions differ is undecided.
+        instruments: other estimators, at the largest k: whether they agree on the order of the two
+            groups that claim 2 rests on. One that contradicts it leaves it undecided.
         nulls: shuffles of the labels, at least 19.
         duplicates: ``"drop"`` exact copies of a point and count them, ``"keep"`` them (a point's
             copies are not its neighbours), or ``"error"``.
@@ -142,18 +147,19 @@ def verify(
     policy = Policy(duplicates, near_duplicates, tolerance, device)
     statistic = statistic_of(str(estimator), None if k is None else checked_ks(k), seed)
     ks = statistic.ks
+    others = other_instruments(instruments, str(estimator), max(ks), seed)
     data = prepared(X, y, neighbours, classes, policy, max(ks), statistic.fewest(), min_group)
     points, labels, names = data.points, data.labels, data.names
-
-    def key() -> str:
-        settings = (*ks, nulls, seed, str(estimator))
-        return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
-
-    work = workplace(parallel, folder, key, device=device, progress=progress)
     sizes = np.bincount(labels)
     m = len(labels)
     dim = None if points is None else points.shape[1]
-    at = anchors_of(m, dim, anchors, seed)
+    at = anchors_of(m, dim, anchors, seed, always=not statistic.anchored)
+
+    def key() -> str:
+        settings = (*ks, nulls, seed, str(estimator), None if at is None else at.count)
+        return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
+
+    work = workplace(parallel, folder, key, device=device, progress=progress)
     if data.neighbours is None:
         assert points is not None
         few = statistic.list_length(m), _width(sizes, m, statistic.width())
@@ -181,13 +187,16 @@ def verify(
         if inside is None:
             found = restricted(near, members)
         else:
-            found = here.search(
-                inside, statistic.list_length(len(inside)), None if some is None else some.whole()
-            )
+            reach = max(one.list_length(len(inside)) for one in (statistic, *others))
+            found = here.search(inside, reach, None if some is None else some.whole())
+        heard = opinions(others, found, inside)
+        if others and inside is not None:
+            found = shortened(found, statistic.list_length(len(inside)))
         matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
         lost = int(data.duplicates[i])
         seen[f"group {label!r}"] = statistic.seen(found)
-        groups.append(measured_group(statistic, label, found, inside, lost, matched, some))
+        group = measured_group(statistic, label, found, inside, lost, matched, some)
+        groups.append(replace(group, others=heard))
         ends.append(extremes(found, data.rows[members], max(ks)))
         if progress is not None:
             progress.stage("groups", i + 1, len(names))

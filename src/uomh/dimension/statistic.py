@@ -50,6 +50,7 @@ class Statistic:
 
     Attributes:
         uncalibrated: why it is not known which true dimensions give an estimate; empty where it is.
+        anchored: whether it can estimate at some points of a set.
         concurrent: whether it may run in several threads at once.
         note: a sentence for the report, or empty.
 
@@ -57,6 +58,7 @@ class Statistic:
         UomhError: k is too small for the estimator, or it cannot be made without more options.
     """
 
+    anchored: ClassVar[bool] = False
     concurrent: ClassVar[bool] = False  # estimators may touch what is global, such as warnings
 
     def __init__(
@@ -104,19 +106,14 @@ class Statistic:
         """The lists of a set, or of its anchors, with what it needs of the distances.
 
         Raises:
-            UomhError: it needs the points, and there are none; or it cannot estimate at anchors.
+            UomhError: it needs the points, and there are none.
         """
-        if anchors is not None:
-            raise UomhError(
-                f"{self.name} is refitted to all points of a group and cannot estimate at anchors; "
-                "take mle, or as many anchors as there are points"
-            )
         if points is None and self._estimator.uses_points:
             raise UomhError(
                 f"{self.name} looks at the points themselves, not only at distances between them; "
                 "give the points X"
             )
-        return NeighbourLists(found, points)
+        return NeighbourLists(found, points, anchors=anchors)
 
     def estimates(self, found: Neighbours, points: Coordinates | None) -> dict[int, Estimate]:
         """The dimension of a set at every k, with its interval, from neighbours within it."""
@@ -200,7 +197,7 @@ class Harmonic(Statistic):
     ``values`` of its lists are the logarithms of the distances.
     """
 
-    concurrent = True
+    anchored = concurrent = True
     splits = 100
 
     def __init__(self, ks: Sequence[int] | None = None, seed: int = 0) -> None:

@@ -67,7 +67,8 @@ def _dimensions(coordinates: Floats) -> Floats:
     b, k, m = coordinates.shape
     ranks = (np.sqrt((coordinates**2).mean(axis=1)) > RANK).sum(axis=1)
     if m < 3:
-        return ranks.astype(np.float64)
+        flat: Floats = ranks.astype(np.float64)
+        return flat
     coordinates = UNITS * coordinates
     terms = up_to_squares(coordinates[:, :, : m - 1])[:, :, 1:]
     joint = np.concatenate([terms - terms.mean(axis=1, keepdims=True), coordinates], axis=2)

@@ -7,7 +7,7 @@ of a type that says which infinity the ``null`` in its place is.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from numpy import float64, integer
@@ -84,7 +84,11 @@ class Radius:
 
 @dataclass(frozen=True)
 class Group:
-    """One group: its size after duplicates were dropped, how many were, and its estimates by k."""
+    """One group: its size after duplicates were dropped, how many were, and its estimates by k.
+
+    Attributes:
+        others: what other instruments find, by their name.
+    """
 
     label: str
     n: int
@@ -92,6 +96,7 @@ class Group:
     k: dict[int, GroupEstimate]
     coarse: tuple[Coarse, ...] = ()
     scale: tuple[Radius, ...] = ()
+    others: dict[str, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

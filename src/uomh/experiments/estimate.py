@@ -131,12 +131,13 @@ def _step(leaf: Leaf) -> float:
 
 
 def _validation(leaf: Leaf) -> float:
-    """Seconds of validation for each point, once what it keeps is there."""
+    """Seconds of validation for each point and epoch, once what it keeps is there."""
     if not len(leaf.data.valid):
         return 0.0
     leaf.model.eval()
-    leaf.validate(1)
-    return _timed(lambda: leaf.validate(1)) / len(leaf.data.valid)
+    leaf.validation.values(1, True)
+    seconds = _timed(lambda: leaf.validation.values(1, True))
+    return seconds / len(leaf.data.valid) / leaf.config.valid_every
 
 
 def _scoring(model: Learner, config: RunConfig, data: Data) -> float:

@@ -64,7 +64,7 @@ class Cache:
     def put(self, kind: str, key: tuple[object, ...], arrays: Arrays) -> None:
         """Keep arrays, unless they are larger than the whole cache may be or the disk is full."""
         size = sum(array.nbytes for array in arrays.values())
-        if size > self.limit:
+        if size > self.limit or not self.limit:
             return
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
             self.folder.mkdir(exist_ok=True)

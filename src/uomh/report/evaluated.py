@@ -126,6 +126,8 @@ def separation_figure(
         other: name of the other data.
     """
     low, high = _reach(inside, outside)
+    if np.isfinite(threshold):
+        low, high = min(low, threshold), max(high, threshold)
     edges = np.linspace(low, high, BINS + 1)
     from matplotlib.figure import Figure
 
@@ -137,7 +139,7 @@ def separation_figure(
     ):
         share = np.histogram(np.clip(scores, low, high), edges)[0] / len(scores)
         ax.stairs(share, edges, fill=True, color=colour, alpha=0.6, label=f"{name}, test points")
-    if low <= threshold <= high:
+    if np.isfinite(threshold):
         ax.axvline(threshold, color=_BOUNDARY, lw=1.4, label=f"boundary at {threshold:.4g}")
     ax.set_xlabel(label, fontsize=9.5)
     ax.set_ylabel("share of points", fontsize=9.5)

@@ -164,7 +164,10 @@ class RunCard:
 
     def of_group(self, metric: str, group: str) -> Value | None:
         """The number of a group."""
-        return self.run.record.metrics.get(f"{metric}[{group}]")
+        found = self.run.record.metrics.values()
+        return next(
+            (value for value in found if (value.name, value.group) == (metric, group)), None
+        )
 
 
 @dataclass(frozen=True)

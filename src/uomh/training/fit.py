@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -24,10 +23,9 @@ from uomh.data.core import Data, Split
 from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
-from uomh.metrics import Evaluation, Value, evaluate
+from uomh.metrics import Value
 from uomh.models.core import Trainable
 from uomh.seeds import preserved, reseed, seeded
-from uomh.settings import ComponentSettings
 from uomh.training import budget
 from uomh.training.average import Average
 from uomh.training.checkpoints import State
@@ -37,6 +35,7 @@ from uomh.training.meter import Meter
 from uomh.training.optim import build_optimizer, learning_rate
 from uomh.training.samples import Sampler, save_samples
 from uomh.training.scope import Scope
+from uomh.training.validation import Validation, metric_name
 
 
 def train_leaf(scope: Scope, model: Trainable, data: Data) -> None:
@@ -69,6 +68,7 @@ class Leaf:
             name: build_optimizer(self.settings[name], parameters)
             for name, parameters in self.groups.items()
         }
+        self.validation = Validation(scope, self.config, model, data)
         self.checkpoints = scope.checkpoints()
         self.log = Log(scope.folder, scope.path, self.config.log)
         self.epoch = 0
@@ -132,7 +132,8 @@ class Leaf:
         seconds = time.perf_counter() - start
         self.epoch = epoch
         with self.averaged():
-            valid = self.validate(epoch) if self.is_due() else {}
+            due = self.validation.is_due(epoch)
+            valid = self.validation.values(epoch, self.best is None) if due else {}
             values["valid"] = valid
             self.log.epoch(epoch, self.step, numbers(values), len(self.data.train) / seconds)
             self.show_samples()
@@ -208,49 +209,6 @@ class Leaf:
                 what = f"a weight of group {group!r} became infinite or not a number"
                 raise NotFiniteError(what, self.step)
 
-    @cached_property
-    def evaluation(self) -> Evaluation:
-        """Of the model as it is, on the validation split.
-
-        Samples that are vectors, such as codes, are compared as they are: a classifier of them
-        would be one of this leaf alone.
-        """
-        return Evaluation(
-            self.model,
-            self.data,
-            self.data.valid,
-            self.scope.seed,
-            self.scope.valid_batch_size,
-            samples=self.config.valid_samples,
-            extractor=None if self.data.spec.is_image else ComponentSettings(name="pixels"),
-        )
-
-    def is_due(self) -> bool:
-        """Whether this epoch is validated."""
-        return self.epoch % self.config.valid_every == 0 or self.epoch >= self.config.max_epochs
-
-    def validate(self, epoch: int) -> dict[str, Value]:
-        """Validation metrics, by their keys; without a number where the model has no such thing.
-
-        They draw from streams of their own, so that training goes on as if it were not validated.
-        """
-        self.evaluation.forget_model()
-        values = evaluate(self.config.metrics, self.evaluation)
-        chosen = self.config.early_stopping_metric
-        if chosen is not None and len(self.data.valid):
-            value = values.get(metric_name(chosen))
-            if value is None:
-                raise UomhError(
-                    f"train.early_stopping_metric={chosen} yields no value called "
-                    f"{metric_name(chosen)!r}; let it yield one by its own name"
-                )
-            if value.value is None and not value.n and self.best is None:
-                raise UomhError(
-                    f"train.early_stopping_metric={chosen} has no value at epoch {epoch}: "
-                    f"{value.reason}"
-                )
-        return values
-
     def is_better(self, valid: dict[str, Value]) -> bool:
         """Whether these weights are the best so far.
 
@@ -275,7 +233,9 @@ class Leaf:
         """Whether all epochs are behind it, or its patience is at an end."""
         patience = self.config.patience
         out_of_patience = patience is not None and self.bad_epochs >= patience
-        return self.epoch >= self.config.max_epochs or (out_of_patience and self.is_due())
+        return self.epoch >= self.config.max_epochs or (
+            out_of_patience and self.validation.is_due(self.epoch)
+        )
 
     def save(self) -> None:
         """Write the checkpoint of the state, after that of the best weights."""
@@ -350,12 +310,6 @@ def numbers(
         for split, named in values.items()
         if named
     }
-
-
-def metric_name(setting: str) -> str:
-    """The name of a metric's value; in the settings it may be ``file.py:Class``."""
-    name: str = registry.load("metrics", setting).name
-    return name
 
 
 def batch_rows(n: int, size: int) -> list[Tensor]:

@@ -147,22 +147,22 @@ def shared_meant(given: Given) -> Meant:
     take turns.
     """
     alternating = not sequential(given)
-    own = "each step trains by its own --gae-config and --de-config"
+    by_step = "each step trains by its own --gae-config and --de-config"
     values, notes = Values(), []
     for name, _, means in read(given, {**OPTIONS, **SHARED}, known_options("shared-config")):
         if means is None:
             if name not in FACTS:
-                why = NOT_NEEDED.get(name, own)
+                why = NOT_NEEDED.get(name, by_step)
                 notes.append(without_effect("--shared-config", name, why))
             continue
         trains, models = "train" in means.values, "model" in means.values
         if name not in CONDITIONING and (models or (trains and name not in LOOP)):
-            why = own
+            why = by_step
         elif trains and not alternating:
-            why = f"{own}; what is shared acts where sequential_training=False"
+            why = f"{by_step}; what is shared acts where sequential_training=False"
         else:
             values = merged(values, means.values)
-            notes += [without_effect("--shared-config", name, each) for each in means.notes]
+            notes += [without_effect("--shared-config", name, note) for note in means.notes]
             continue
         notes.append(without_effect("--shared-config", name, why))
     return Meant(values, tuple(notes))
@@ -262,5 +262,5 @@ def of_steps(options: Given, flag: str, alternating: bool) -> tuple[dict[str, An
 
 
 def without(options: Given, names: Iterable[str]) -> dict[str, Any]:
-    """Options but for these."""
+    """Options without those of these names."""
     return {name: value for name, value in options.items() if name not in tuple(names)}

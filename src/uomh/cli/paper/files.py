@@ -53,19 +53,19 @@ def prepare(run_dir: Path, config: RunConfig, data: Data, shared: Shared) -> Non
     """
     if config.clusters is None:
         return
-    own = run_dir / "partition.npz"
+    kept = run_dir / "partition.npz"
     file: str = getattr(config.clusters, "file", "")
     foreign = bool(file) and Path(file).suffix not in (".npz", ".npy", ".csv")
     k = tree.fitted_by(config)
     dimensions = Path(shared.dimensions) if shared.dimensions and k is not None else None
     if dimensions is not None:
         _dimensions(dimensions)  # what is no such file is refused before the run has a folder
-    if not own.is_file():
+    if not kept.is_file():
         if foreign:
             groups = read_partition(Path(file), data)
             say(f"{file}: {len(groups.classes)} groups, of points in the order of uomh's splits")
             _claim(run_dir, config, data)
-            save_partition(own, data, groups)
+            save_partition(kept, data, groups)
         elif shared.partition:
             _share_partition(Path(shared.partition), run_dir, config, data)
     if dimensions is not None and k is not None:
@@ -301,7 +301,7 @@ def _dimensions(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         dimensions = found["dimensions"]
-        sound = all(isinstance(each, float) and each > 0 for each in dimensions.values())
+        sound = all(isinstance(size, float) and size > 0 for size in dimensions.values())
     except (ValueError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:

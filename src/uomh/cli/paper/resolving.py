@@ -218,15 +218,15 @@ class Resolving:
         defaults: bool,
     ) -> Values:
         """What options of one model mean, over the published defaults where they are wanted."""
-        own = without(typed, FACTS)
-        every = published(model, own, spec, autoencoder=autoencoder) if defaults else own
+        plain = without(typed, FACTS)
+        whole = published(model, plain, spec, autoencoder=autoencoder) if defaults else plain
         flags = {
             name: f"--{flag}"
             for flag in ("cluster-config", "shared-config", kind)
             for name in CONDITIONING
             if name in self.options.get(flag, {})
         }
-        found = meant(every, model, f"--{kind}", own, flags)
+        found = meant(whole, model, f"--{kind}", plain, flags)
         self.notes += found.notes
         return found.values
 
@@ -253,12 +253,12 @@ class Resolving:
             raise UomhError(f"there is no run in {str(folder)!r}; check --load-dir")
         config = tree.sections(record.asked)
         there = config["data"]["dataset"]
-        for flag, value, own in (
+        for flag, value, known in (
             ("--dataset", self.given.dataset, there),
             ("--gae-model", self.given.gae_model or self.given.model, config["model"]["name"]),
         ):
-            if value not in (None, own):
-                self.notes.append(f"{flag} {value}: it is {own}, as in the run of --load-dir")
+            if value not in (None, known):
+                self.notes.append(f"{flag} {value}: it is {known}, as in the run of --load-dir")
         taken: Values = {key: config[key] for key in ("data", "model", "train")}
         taken |= {key: config[key] for key in ("latent_dim", "latent_k")}
         if (

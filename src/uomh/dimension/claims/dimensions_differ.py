@@ -13,6 +13,11 @@ rises as the set is thinned and r grows. As r^2 goes as n^(-2/d), a rise from t 
 means that (t' - t) / (16^(2/d) - 1) of t is curvature. So much, for the largest rise within the
 intervals, is taken off the lower end of the band of the higher group.
 
+*Other instruments* (`uomh.dimension.instruments`) may be heard on the order of the pair. One agrees
+where its interval of the higher group lies above that of the lower, and contradicts where it lies
+below. A contradiction leaves the claim undecided: of two biases, one at least is mistaken for a
+difference. Agreement lowers no threshold.
+
 *Scale.* Noise of size s adds dimension below the scale s, so that thinning, which widens the
 neighbourhoods, makes a noisy group's dimension fall. So does a boundary, but on a ball, nearly all
 of it boundary, the calibrated dimension holds by construction. A group falls if it falls even when
@@ -25,7 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -34,6 +39,12 @@ from uomh.dimension.claims.core import Claim, Evidence, Status
 from uomh.dimension.claims.labels_matter import LabelsMatter
 from uomh.dimension.values import Below, Estimate, Group
 
+Opinion = Literal["agrees", "contradicts", "open"]
+_WORDS: dict[Opinion, str] = {
+    "agrees": "agrees on their order",
+    "contradicts": "finds the opposite order",
+    "open": "finds neither higher",
+}
 APART = 1.0  # of a dimension: how far apart bands must lie
 _TOO_NEAR = (
     "no two groups' dimensions are at least 1 apart whatever their shape, curvature and density"
@@ -66,6 +77,8 @@ class DimensionsDiffer(Claim):
         scale_stable: the calibrated dimension of the deciding pair holds from n to n/4 to n/16;
             None where the groups are too small to tell.
         falls: labels of those of the pair whose calibrated dimension falls as they are thinned.
+        opinions: of other instruments on the order of the pair, by their name: ``"agrees"``,
+            ``"contradicts"``, or ``"open"`` where their intervals overlap.
     """
 
     status: Status
@@ -73,6 +86,7 @@ class DimensionsDiffer(Claim):
     falls: tuple[str, ...] = ()
     k: dict[int, Gap] = field(default_factory=dict)
     reason: str = ""
+    opinions: dict[str, Opinion] = field(default_factory=dict)
 
     @classmethod
     def decide(cls, evidence: Evidence) -> Self:
@@ -118,16 +132,23 @@ class DimensionsDiffer(Claim):
             k: Gap(gap, pair[0].label, pair[1].label, coarse_gap)
             for k, gap, coarse_gap in zip(ks, full, quarter, strict=True)
         }
+        heard = _opinions(*pair)
+        against = [name for name, opinion in heard.items() if opinion == "contradicts"]
         status: Status = "undecided"
         if matter == "not supported":
             status, reason = "not supported", "shuffled labels give groups that differ as much"
         elif worst[lower, higher] < APART:
             reason = _TOO_NEAR
+        elif against:
+            reason = (
+                f"the distances find more dimensions in {pair[1].label!r} than in "
+                f"{pair[0].label!r}, and {' and '.join(against)} the opposite"
+            )
         elif matter == "supported":
             status, reason = "supported", ""
         else:
             reason = "the labels matter at some k only"
-        return cls(status, stable, falling, k_gaps, reason)
+        return cls(status, stable, falling, k_gaps, reason, heard)
 
     def row(self) -> str:
         """The deciding pair, how far apart it lies, and whether that holds over scale."""
@@ -136,7 +157,16 @@ class DimensionsDiffer(Claim):
         first = next(iter(self.k.values()))
         widths = ", ".join(f"{gap.gap:.1f}" for gap in self.k.values())
         stable = {True: "stable", False: "not stable", None: "unknown"}[self.scale_stable]
-        return f"bands of {first.lowest} and {first.highest} apart by {widths}; over scale {stable}"
+        heard = "".join(f"; {name} {_WORDS[said]}" for name, said in self.opinions.items())
+        where = f"bands of {first.lowest} and {first.highest} apart by {widths}"
+        return f"{where}; over scale {stable}{heard}"
+
+    def clause(self) -> str:
+        """Which other instruments agree, and which say neither."""
+        agree = [name for name, said in self.opinions.items() if said == "agrees"]
+        if self.status != "supported" or not agree:
+            return ""
+        return f"{' and '.join(agree)} agree{'s' if len(agree) == 1 else ''} on their order"
 
     def pair(self, groups: Sequence[Group]) -> str:
         """The deciding pair and its dimensions at the middle k."""
@@ -161,6 +191,19 @@ class DimensionsDiffer(Claim):
                 "another explanation"
             )
         return "but the dimensions rise at coarser scale, as those of curved sets do"
+
+
+def _opinions(lower: Group, higher: Group) -> dict[str, Opinion]:
+    """What the instruments that know both groups say of their order."""
+    heard: dict[str, Opinion] = {}
+    for name, low in lower.others.items():
+        if name in higher.others:
+            high = higher.others[name]
+            if high.low > low.high:
+                heard[name] = "agrees"
+            else:
+                heard[name] = "contradicts" if high.high < low.low else "open"
+    return heard
 
 
 def _widened(estimate: Estimate, n: int, k: int) -> tuple[float, float]:
