@@ -26,12 +26,7 @@ from uomh.report.charts import (
 )
 from uomh.text import shortened
 
-TICK = {
-    "symbol": "line-ns-open",
-    "size": 12,
-    "color": "@2",
-    "line": {"width": 2.5, "color": "@2"},
-}
+TICK = {"symbol": "line-ns-open", "size": 12, "color": "@2", "line": {"width": 2.5, "color": "@2"}}
 """mark of what chance gives, upright in its row"""
 
 
