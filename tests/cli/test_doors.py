@@ -200,7 +200,7 @@ def test_a_reader_who_leaves_is_met_with_silence():
     assert len(done.stderr) == 1
 
 
-HELP = [(name, "--help") for name in ("verify", "train", "evaluate", "sample", "list")]
+HELP = [(name, "--help") for name in ("verify", "train", "evaluate", "sample", "report", "list")]
 HELP += [("--help",), *(("list", kind) for kind in ("models", "datasets", "metrics", "extractors"))]
 PAPER = ("main", "single_main", "cluster_main", "single_cluster_main")
 HELP += [(f"{name}.py", "--help") for name in PAPER]

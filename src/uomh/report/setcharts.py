@@ -26,6 +26,9 @@ from uomh.report.charts import (
 )
 from uomh.text import shortened
 
+TICK = {"symbol": "line-ns-open", "size": 12, "color": "@2", "line": {"width": 2.5, "color": "@2"}}
+"""mark of what chance gives, upright in its row"""
+
 
 def forest(name: str, instruments: Sequence[Instrument]) -> Chart:
     """Every group's estimate, interval and calibrated band, side by side, by dimension."""
@@ -81,12 +84,7 @@ def _forest_state(instrument: Instrument, k: int) -> State:
         points(
             [e.size_matched for e in estimates],
             rows,
-            marker={
-                "symbol": "line-ns-open",
-                "size": 12,
-                "color": "@2",
-                "line": {"width": 2.5, "color": "@2"},
-            },
+            marker=TICK,
             hovertemplate="as many random points: %{x:.2f}<extra></extra>",
             name="random points",
         )
@@ -276,12 +274,7 @@ def purities(name: str, instruments: Sequence[Instrument]) -> Chart | None:
                     points(
                         [g.chance for g in groups],
                         rows,
-                        marker={
-                            "symbol": "line-ns-open",
-                            "size": 12,
-                            "color": "@2",
-                            "line": {"width": 2.5, "color": "@2"},
-                        },
+                        marker=TICK,
                         hovertemplate="by chance %{x:.1%}<extra></extra>",
                         name="by chance",
                     ),
