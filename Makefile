@@ -19,8 +19,11 @@ demo: .venv
 	$(BIN)/uomh evaluate runs/digits_vae runs/digits_vae_by_class --metrics bits_per_dim,fid,between
 	$(BIN)/uomh report out/demo runs/digits_vae runs/digits_vae_by_class --out report.html
 
+# Two tests at a time, each on one thread: the suite is of many small ones.
+JOBS ?= 2
+
 test: .venv
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist worksteal
 
 test-slow: .venv
 	$(BIN)/python -m pytest -m slow --timeout 3600
