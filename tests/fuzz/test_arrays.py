@@ -203,7 +203,9 @@ def test_arrays_in_python(x, y, form, options):
         if report.groups:
             copies = sum(group.duplicates for group in report.groups)
             small = sum(report.left_out.values())
-            assert report.n + copies + report.unlabelled + small == len(x)
+            counted = report.n + copies + report.unlabelled + small
+            # How many copies a group had that was left out is not said.
+            assert counted <= len(x) if report.left_out else counted == len(x)
 
 
 BYTES = st.one_of(

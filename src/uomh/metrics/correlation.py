@@ -68,7 +68,7 @@ def correlation(
     Examples:
         >>> found = correlation([1, 2, 3, 4, 5], [1, 4, 9, 16, 25])
         >>> found.value, round(found.low, 2), round(found.p_value, 4)
-        (1.0, 0.09, 0.0167)
+        (1.0, -0.17, 0.0167)
     """
     first, second = scores_of(x, "x", 3), scores_of(y, "y", 3)
     if len(first) != len(second):
