@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+import uomh
 from tests.experiments import grids
 from tests.experiments.grids import ARMS, BASE, grid_file, run
 from tests.train.test_resume import SERVER
@@ -54,6 +55,20 @@ def test_every_arm_is_measured_and_compared_with_the_first(whole):
     assert cell.p_holm == cell.p_value  # one comparison
     assert (out / "small" / "experiment.csv").read_text().count("\n") == len(result.cells) + 1
     assert "bits per dim" in (out / "small" / "experiment.md").read_text()
+
+
+def test_one_seed_is_compared_on_the_points_that_both_arms_were_measured_on(whole, tmp_path):
+    file, out, _ = whole
+    run(file, shutil.copytree(out, tmp_path / "out"), seeds=1)
+    result = ExperimentResult.read(tmp_path / "out" / "small")
+    first, second = (tmp_path / "out" / "small" / found.folder for found in result.runs)
+    paired = uomh.compare([second, first], to=first).difference(str(second), "bits_per_dim")
+    (cell,) = (
+        cell for cell in result.cells if (cell.arm, cell.metric) == (ARMS[1], "bits_per_dim")
+    )
+    assert paired.paired
+    assert (cell.difference_low, cell.difference_high) == (paired.low, paired.high)
+    assert cell.p_value is None
 
 
 def test_the_command_of_a_run_makes_that_run(whole, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from uomh.experiments.result import ArmResult, RunResult, cells_of
-from uomh.experiments.statistics import between_intervals, holm, mean_of, paired
+from uomh.experiments.statistics import holm, mean_of, paired
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(1.0, 1.0, 5), RNG.normal(0.0, 1.0, 5)
@@ -40,13 +40,6 @@ def test_holm_bounds_the_chance_of_any_false_alarm():
     assert holm([]) == []
 
 
-def test_the_interval_of_a_difference_is_exact_for_normal_estimates():
-    low, high = between_intervals(
-        3.0, 3.0 - 1.96 * 3, 3.0 + 1.96 * 3, 1.0, 1 - 1.96 * 4, 1 + 1.96 * 4
-    )
-    assert (low, high) == pytest.approx((2 - 1.96 * 5, 2 + 1.96 * 5))  # deviations 3 and 4 make 5
-
-
 def run_of(arm, seed, value, **more):
     values = {"fid": {"value": value, **more}}
     return RunResult(arm=arm, dataset="d", seed=seed, state="done", values=values)
@@ -75,3 +68,19 @@ def test_one_seed_has_the_interval_of_its_run_and_no_test():
     assert (second.difference_low, second.difference_high) == pytest.approx(
         (4 - 2**0.5, 4 + 2**0.5)
     )
+
+
+def test_one_seed_is_paired_by_points_where_the_runs_know_them():
+    arms = [ArmResult(name="a"), ArmResult(name="b", against="a")]
+    runs = [run_of("a", 0, 1.0, low=0.0, high=2.0), run_of("b", 0, 5.0, low=4.0, high=6.0)]
+    asked = []
+
+    def pairs(one, other, metric):
+        asked.append((one.arm, other.arm, metric))
+        return 3.9, 4.1
+
+    cell = cells_of(["d"], arms, ["fid"], runs, pairs=pairs)[1]
+    assert asked == [("b", "a", "fid")]
+    assert (cell.difference, cell.difference_low, cell.difference_high) == (4.0, 3.9, 4.1)
+    alone = cells_of(["d"], arms, ["fid"], runs, pairs=lambda *of: None)[1]
+    assert alone.difference_high == pytest.approx(4 + 2**0.5)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
+from uomh.errors import UomhError
 from uomh.experiments.figures import save_figure
 from uomh.experiments.plan import RUNS, Grid, Planned, shared
-from uomh.experiments.result import ArmResult, ExperimentResult, cells_of, run_result
+from uomh.experiments.result import (
+    ArmResult,
+    Ends,
+    ExperimentResult,
+    Pairs,
+    RunResult,
+    cells_of,
+    run_result,
+)
 from uomh.experiments.running import state_of
 from uomh.experiments.tables import save_markdown
 from uomh.files import only_writer
+from uomh.metrics.comparison import Comparison, compare
 
 
 def gather(out: Path, grid: Grid, runs: Sequence[Planned]) -> ExperimentResult:
@@ -45,10 +56,41 @@ def gather(out: Path, grid: Grid, runs: Sequence[Planned]) -> ExperimentResult:
         seeds=grid.seeds,
         metrics=experiment.metrics,
         arms=arms,
-        cells=cells_of(grid.datasets, arms, experiment.metrics, found, experiment.reference),
+        cells=cells_of(
+            grid.datasets,
+            arms,
+            experiment.metrics,
+            found,
+            experiment.reference,
+            pairs_in(out / experiment.name),
+        ),
         runs=found,
         notes=(*experiment.notes, *shared(runs)),
     )
+
+
+def pairs_in(folder: Path) -> Pairs:
+    """How two runs differ on the points that both were measured on, as their folders tell.
+
+    Args:
+        folder: of the experiment, to which the folders of runs are relative.
+    """
+
+    @cache
+    def compared(one: str, other: str) -> Comparison | None:
+        try:
+            return compare([folder / one, folder / other], to=folder / other)
+        except UomhError:  # such as an estimate of dimension, which is no run of a model
+            return None
+
+    def pairs(one: RunResult, other: RunResult, metric: str) -> Ends | None:
+        if one.folder is None or other.folder is None or one.folder == other.folder:
+            return None
+        comparison = compared(one.folder, other.folder)
+        found = comparison and comparison.difference(str(folder / one.folder), metric)
+        return (found.low, found.high) if found else None
+
+    return pairs
 
 
 def save(result: ExperimentResult, out: Path) -> Path:

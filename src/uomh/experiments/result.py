@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,12 @@ from uomh.errors import UomhError
 from uomh.experiments import statistics
 from uomh.experiments.running import RunState, State
 from uomh.files import replacing
+from uomh.metrics.pairing import paired_difference
+from uomh.metrics.values import Value
+
+Ends = tuple[float | None, float | None]
+Pairs = Callable[["RunResult", "RunResult", str], Ends | None]
+"""the interval of the difference of a metric of two runs, where it is known from their folders"""
 
 FILE = "experiment.json"
 
@@ -81,7 +87,8 @@ class Cell(_Plain):
         reason: why there is no value.
         published: value of the paper, None where it has none.
         difference: to the arm that it is compared with, in the mean of pairs of equal seed.
-        difference_low: lower end of its 95% interval; of one seed, of independent estimates.
+        difference_low: lower end of its 95% interval; of one seed, paired by the points that both
+            runs were measured on where these are known, else of independent estimates.
         difference_high: upper end.
         p_value: of the paired t-test, None of one seed.
         p_holm: corrected for all comparisons of this metric.
@@ -179,14 +186,26 @@ def cells_of(
     metrics: Sequence[str],
     runs: Iterable[RunResult],
     published: Mapping[tuple[str, str, str], float] | None = None,
+    pairs: Pairs | None = None,
 ) -> tuple[Cell, ...]:
-    """Every metric of every arm on every data set, compared where an arm says with which."""
+    """Every metric of every arm on every data set, compared where an arm says with which.
+
+    Args:
+        datasets: names.
+        arms: in the order of the table.
+        metrics: names.
+        runs: of all arms.
+        published: values of the paper by (data set, arm, metric).
+        pairs: of single runs; None: these are taken as independent.
+    """
     by_place: dict[tuple[str, str], dict[int, RunResult]] = {}
     for run in runs:
         by_place.setdefault((run.dataset, run.arm), {})[run.seed] = run
     found = []
     for metric in metrics:
-        column = [_cell(dataset, arm, metric, by_place) for dataset in datasets for arm in arms]
+        column = [
+            _cell(dataset, arm, metric, by_place, pairs) for dataset in datasets for arm in arms
+        ]
         tested = [i for i, cell in enumerate(column) if cell.p_value is not None]
         corrected = statistics.holm([column[i].p_value or 0.0 for i in tested])
         for i, p in zip(tested, corrected, strict=True):
@@ -205,6 +224,7 @@ def _cell(
     arm: ArmResult,
     metric: str,
     by_place: dict[tuple[str, str], dict[int, RunResult]],
+    pairs: Pairs | None,
 ) -> Cell:
     runs = by_place.get((dataset, arm.name), {})
     values = _of_metric(runs, metric)
@@ -227,15 +247,19 @@ def _cell(
         "kind": first.get("kind", "exact"),
         "higher_is_better": first.get("higher_is_better"),
     }
-    others = _of_metric(by_place.get((dataset, arm.against), {}), metric) if arm.against else {}
-    changes |= _difference(values, others)
+    if arm.against:
+        changes |= _difference(runs, by_place.get((dataset, arm.against), {}), metric, pairs)
     return cell.model_copy(update=changes)
 
 
 def _difference(
-    values: dict[int, dict[str, Any]], others: dict[int, dict[str, Any]]
+    runs: dict[int, RunResult],
+    other_runs: dict[int, RunResult],
+    metric: str,
+    pairs: Pairs | None,
 ) -> dict[str, Any]:
     """The comparison over the seeds that both have."""
+    values, others = _of_metric(runs, metric), _of_metric(other_runs, metric)
     seeds = sorted({*values} & {*others})
     if not seeds:
         return {}
@@ -243,21 +267,18 @@ def _difference(
     apart = statistics.paired(*pair)
     low, high = apart.low, apart.high
     if apart.n == 1:
-        one, other = (_ends(found[seeds[0]]) for found in (values, others))
-        if one and other:
-            low, high = statistics.between_intervals(*one, *other)
+        (seed,) = seeds
+        known = None if pairs is None else pairs(runs[seed], other_runs[seed], metric)
+        one, other = (
+            Value(of["value"], of.get("low"), of.get("high")) for of in (values[seed], others[seed])
+        )
+        low, high = known or paired_difference(one, other, paired=False)[1:3]
     return {
         "difference": apart.value,
         "difference_low": low,
         "difference_high": high,
         "p_value": apart.p_value,
     }
-
-
-def _ends(value: dict[str, Any]) -> tuple[float, float, float] | None:
-    """A value and the ends of its interval, where it has one."""
-    low, high = value.get("low"), value.get("high")
-    return None if low is None or high is None else (value["value"], low, high)
 
 
 def _of_metric(runs: dict[int, RunResult], metric: str) -> dict[int, dict[str, Any]]:

@@ -101,18 +101,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         greatest = max(greatest, min(1.0, (len(p_values) - rank) * p_values[i]))
         corrected[i] = greatest
     return corrected
-
-
-def between_intervals(
-    value: float, low: float, high: float, other: float, other_low: float, other_high: float
-) -> tuple[float, float]:
-    """The 95% interval of the difference of two independent estimates (MOVER; Zou & Donner 2008).
-
-    >>> between_intervals(3.0, 2.0, 5.0, 1.0, 0.0, 1.0)
-    (1.0, 4.23606797749979)
-    """
-    apart = value - other
-    return (
-        apart - math.hypot(value - low, other_high - other),
-        apart + math.hypot(high - value, other - other_low),
-    )
