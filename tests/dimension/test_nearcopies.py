@@ -1,6 +1,8 @@
 """Near-copies are found, said and left out; what is none is left alone."""
 
 import json
+import math
+import re
 
 import numpy as np
 import pytest
@@ -43,6 +45,12 @@ def test_every_point_again_with_jitter_is_said_and_dropped():
     (note,) = kept.notes
     assert note.startswith("1,000 of 1,000 points have a neighbour nearer than 0.001")
     assert "--near-duplicates drop" in note
+    said = re.search(r"chance\), at (\S+) in the median", note)
+    assert float(said[1]) == pytest.approx(1e-6 * math.sqrt(2.37), rel=0.1)  # chi^2 of 3: 2.37
+    without = re.search(r"without them the whole has (\S+) at k = 10", note)
+    assert float(without[1]) == pytest.approx(
+        true, rel=0.25
+    )  # pairs count twice, as do their radii
     dropped = uomh.verify(doubled, y, near_duplicates="drop", **QUICK)
     assert dimension(dropped) == pytest.approx(true, rel=1e-9)
     assert (dropped.n, dropped.near_copies) == (500, 1000)

@@ -34,9 +34,10 @@ from uomh.dimension.inputs import (
 )
 from uomh.dimension.instruments import opinions, other_instruments
 from uomh.dimension.lists import NeighbourLists
-from uomh.dimension.nearcopies import near_copies
+from uomh.dimension.nearcopies import near_copies, near_copies_as_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
+from uomh.dimension.rounding import rounding_sentence
 from uomh.dimension.spread import Here, workplace
 from uomh.dimension.statistic import Statistic, seen_sentence, statistic_of
 from uomh.dimension.thinning import random_parts, restricted, shortened
@@ -172,6 +173,9 @@ def verify(
     close = data.near or near_copies(near, tolerance)
     hashed = fingerprint or fingerprint_of(points, found, labels, names)
     del found  # 16 bytes an entry, where the lists of mle take 8
+    apart = ""
+    if close.beyond_chance and not data.note:
+        apart = _without(statistic, near_copies_as_copies(near, tolerance), points)
     whole = Whole(statistic.estimates(near, points), _size_curve(statistic, lists, sizes))
     shuffles = Shuffles(labels, nulls, seed)
     null = None
@@ -217,7 +221,10 @@ def verify(
         odd = extremes(near, data.rows, max(ks))
         behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
     remarks = [groups_left_out(data.left_out), anchors_sentence(at, m)]
-    remarks += [data.note or close.sentence(), statistic.note, seen_sentence(statistic.name, seen)]
+    remarks += [data.note or close.sentence(apart), statistic.note]
+    if points is not None:
+        remarks.append(rounding_sentence(points, near.distances[:, min(ks) - 1], min(ks)))
+    remarks.append(seen_sentence(statistic.name, seen))
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
@@ -262,6 +269,15 @@ def _width(sizes: Ints, m: int, k: int) -> int:
         return 0
     needed = (k + 5 * math.sqrt(k * (1 - share))) / share
     return min(math.ceil(needed), _WIDEST, _ENTRIES // m)
+
+
+def _without(statistic: Statistic, found: Neighbours, points: Any) -> str:
+    """In words, what the whole has where near-copies are no neighbours."""
+    try:
+        values = [f"{statistic.dimension(found, points, k):.2f} at k = {k}" for k in statistic.ks]
+    except UomhError:  # the lists hold hardly anything else
+        return ""
+    return f"without them the whole has {', '.join(values)}"
 
 
 def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:

@@ -24,7 +24,7 @@ near-copies is said beyond ten times that share.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,21 +45,33 @@ class NearCopies:
         n: among how many.
         expected: how many would by chance.
         tolerance: of the typical nearest distance, below which a neighbour is a near-copy.
+        distance: median over these points of the distance to the nearest; NaN where there are none.
     """
 
     points: int
     n: int
     expected: float
     tolerance: float
+    distance: float
 
-    def sentence(self) -> str:
-        """What they are and what to do; empty where chance may account for them."""
-        if self.points <= BEYOND_CHANCE * self.expected:
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether there are more of them than chance may account for."""
+        return self.points > BEYOND_CHANCE * self.expected
+
+    def sentence(self, without: str = "") -> str:
+        """What they are and what to do; empty where chance may account for them.
+
+        Args:
+            without: what the estimates are without them, in words.
+        """
+        if not self.beyond_chance:
             return ""
         return (
             f"{self.points:,} of {self.n:,} points have a neighbour nearer than "
             f"{self.tolerance:g} of the typical nearest distance ({self.expected:.2g} would by "
-            "chance), and each pulls the dimension down; leave such near-copies out with "
+            f"chance), at {self.distance:.3g} in the median, and each pulls the dimension down"
+            f"{without and f' ({without})'}; leave such near-copies out with "
             "near_duplicates='drop' (--near-duplicates drop)."
         )
 
@@ -72,6 +84,17 @@ def near_copies(found: Neighbours, tolerance: float) -> NearCopies:
         tolerance: share of the typical nearest distance, between 0 and 1.
     """
     return _counted(found, *_limits(found, tolerance), tolerance)
+
+
+def near_copies_as_copies(found: Neighbours, tolerance: float) -> Neighbours:
+    """The lists with near-copies at distance 0: no neighbours to any estimator.
+
+    Args:
+        found: neighbours of all points of a set among themselves.
+        tolerance: share of the typical nearest distance, between 0 and 1.
+    """
+    near = _near(found, _limits(found, tolerance)[0])
+    return replace(found, distances=np.where(near, 0, found.distances))
 
 
 def without_near_copies(
@@ -111,8 +134,15 @@ def _counted(
     found: Neighbours, limit: NDArray[np.float64], dimension: float, tolerance: float
 ) -> NearCopies:
     share = -math.expm1(-math.log(2) * tolerance**dimension)
+    near = _near(found, limit)
+    have = near.any(axis=1)
+    nearest = np.where(near, found.distances, np.inf)[have].min(axis=1)
     return NearCopies(
-        int(_near(found, limit).any(axis=1).sum()), len(found), len(found) * share, tolerance
+        int(have.sum()),
+        len(found),
+        len(found) * share,
+        tolerance,
+        float(np.median(nearest)) if len(nearest) else math.nan,
     )
 
 
