@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -79,15 +80,17 @@ def pairs_in(folder: Path) -> Pairs:
     @cache
     def compared(one: str, other: str) -> Comparison | None:
         try:
-            return compare([folder / one, folder / other], to=folder / other)
+            return compare([one, other], to=other)
         except UomhError:  # such as an estimate of dimension, which is no run of a model
             return None
 
     def pairs(one: RunResult, other: RunResult, metric: str) -> Ends | None:
         if one.folder is None or other.folder is None or one.folder == other.folder:
             return None
-        comparison = compared(one.folder, other.folder)
-        found = comparison and comparison.difference(str(folder / one.folder), metric)
+        # Without "..", which leads nowhere from a folder that is not there yet.
+        first, second = (os.path.normpath(folder / run.folder) for run in (one, other))
+        comparison = compared(first, second)
+        found = comparison and comparison.difference(first, metric)
         return (found.low, found.high) if found else None
 
     return pairs
