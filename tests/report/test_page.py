@@ -15,7 +15,7 @@ from uomh.cli import app
 from uomh.dimension.details import Details
 from uomh.dimension.result import DimensionReport
 from uomh.errors import UomhError
-from uomh.report.compare import differing
+from uomh.report.compare import differing, model_of
 from uomh.report.page import page, write_page
 from uomh.report.records import RunRecord
 from uomh.report.sheets import EXTREMES, PAIRS, Sheet
@@ -153,6 +153,7 @@ def test_runs_are_compared_with_the_best_marked(text):
     table = text[text.index("Metrics on the test split") : text.index("is marked among runs")]
     assert table.count('class="best"') == 1
     assert re.search(r'class="best" data-value="3.0".*?best', table)
+    assert re.search(r"</a><small>vae</small></th>.*</a><small>flow</small></th>", table, re.DOTALL)
     shown = words(text)
     assert "uomh train --model flow seed=1 --run-dir 'a b'" in shown
     assert "model.latent_dim" in shown
@@ -309,6 +310,32 @@ def test_settings_that_differ_are_found_and_the_odd_one_marked():
         ("a", ("1", "2", "1"), (False, True, False))
     ]
     assert [s.key for s in partial] == ["b.c"]
+
+
+VAE = {"name": "vae", "prior": {"kind": "gaussian"}}
+TWO = {"name": "two_step", "autoencoder": VAE, "density": {"name": "flow"}, "conditional": True}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"model": VAE, "clusters": None}, "vae"),
+        ({"model": VAE | {"prior": {"kind": "mixture_of_gaussians"}}}, "mixture-prior vae"),
+        (
+            {"model": VAE | {"conditional": True}, "clusters": {"name": "ward"}},
+            "conditional vae by ward",
+        ),
+        ({"model": TWO}, "conditional vae + flow"),
+        (
+            {"model": {"name": "disconnected", "part": TWO | {"conditional": False}}},
+            "disconnected vae + flow",
+        ),
+        ({"model": "vae"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_run_says_what_it_trains(settings, words):
+    assert model_of(settings) == words
 
 
 def marks(tmp_path, *values, **more):

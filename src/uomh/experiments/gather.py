@@ -88,7 +88,7 @@ def pairs_in(folder: Path) -> Pairs:
         if one.folder is None or other.folder is None or one.folder == other.folder:
             return None
         # Without "..", which leads nowhere from a folder that is not there yet.
-        first, second = (os.path.normpath(folder / run.folder) for run in (one, other))
+        first, second = (os.path.normpath(folder / path) for path in (one.folder, other.folder))
         comparison = compared(first, second)
         found = comparison and comparison.difference(first, metric)
         return (found.low, found.high) if found else None

@@ -161,6 +161,32 @@ def flattened(nested: Mapping[str, Any], where: str = "") -> dict[str, str]:
     return found
 
 
+def model_of(settings: Mapping[str, Any]) -> str:
+    """What a run trains, in a few words; empty where the settings do not tell.
+
+    >>> settings = {"model": {"name": "disconnected", "part": {"name": "vae"}}, "clusters": None}
+    >>> model_of(settings), model_of({"model": {"name": "vae", "conditional": True}})
+    ('disconnected vae', 'conditional vae')
+    """
+    clusters = settings.get("clusters")
+    by = clusters.get("name") if isinstance(clusters, Mapping) else None
+    model = _model_of(settings.get("model"))
+    return f"{model} by {by}" if model and by else model
+
+
+def _model_of(model: Any) -> str:
+    if not isinstance(model, Mapping) or not isinstance(name := model.get("name"), str):
+        return ""
+    if "part" in model:
+        name = f"{name} {_model_of(model['part'])}"
+    elif "autoencoder" in model:
+        name = " + ".join(_model_of(model.get(end)) for end in ("autoencoder", "density"))
+    prior = model.get("prior")
+    if isinstance(prior, Mapping) and prior.get("kind") == "mixture_of_gaussians":
+        name = f"mixture-prior {name}"
+    return f"conditional {name}" if model.get("conditional") else name
+
+
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"

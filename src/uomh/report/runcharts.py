@@ -164,8 +164,7 @@ def real_against_generated(name: str, record: RunRecord) -> Chart | None:
         },
     }
     if difference:
-        layout["xaxis"]["zeroline"] = True
-        layout["xaxis"]["zerolinewidth"] = 2
+        layout["xaxis"] |= {"zeroline": True, "zerolinewidth": 2, "rangemode": "tozero"}
     words = [
         f"{shortened(group, 28)}: "
         + ", ".join(f"{label} {value.value:.2f}" for label, _, value in values)

@@ -12,7 +12,7 @@ from uomh.dimension.values import Estimate
 from uomh.metrics.values import Value
 from uomh.report import boxes, runcharts, setcharts
 from uomh.report.charts import Chart, Instrument, number
-from uomh.report.compare import Comparison, Setting, compared, differing
+from uomh.report.compare import Comparison, Setting, compared, differing, model_of
 from uomh.report.kept import kept_charts, kept_pictures, kinds_kept
 from uomh.report.pictures import (
     Album,
@@ -161,6 +161,7 @@ class RunCard:
     groups: list[str]
     group_metrics: list[str]
     facts: list[tuple[str, str]]
+    model: str
 
     def of_group(self, metric: str, group: str) -> Value | None:
         """The number of a group."""
@@ -199,7 +200,8 @@ def run_card(name: str, run: Run, album: Album) -> RunCard:
     record = run.record
     by_group = [v for v in record.metrics.values() if v.group is not None and v.value is not None]
     missing = [f"{p.piece} is {p.kind}: {p.reason}." for p in record.problems]
-    facts = [("Folder", str(record.folder))]
+    model = model_of(record.settings)
+    facts = [("Model", model), ("Folder", str(record.folder))]
     if record.data is not None:
         shape = " x ".join(map(str, record.data.shape))
         counts = ", ".join(f"{n:,} {split}" for split, n in record.data.sizes.items())
@@ -222,6 +224,7 @@ def run_card(name: str, run: Run, album: Album) -> RunCard:
         list(dict.fromkeys(v.group for v in by_group if v.group is not None)),
         list(dict.fromkeys(v.name for v in by_group)),
         [(key, value) for key, value in facts if value],
+        model,
     )
 
 
