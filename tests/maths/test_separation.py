@@ -4,7 +4,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from sklearn.tree import DecisionTreeClassifier
 
 from uomh.errors import UomhError
-from uomh.metrics import aupr, auroc, decision_stump, difference, fpr_at_95
+from uomh.metrics import aupr, auroc, decision_stump, fpr_at_95, paired_difference
 
 
 def scores(kind, n=300, m=200):
@@ -76,7 +76,7 @@ def test_a_perfect_score_has_an_interval():
 
 def test_two_scores_of_the_same_points_are_compared_on_them():
     x, y = scores("smooth")
-    gap = difference(auroc(x, y), auroc(x + 0.01, y), paired=("inside", "outside"))
+    gap = paired_difference(auroc(x, y), auroc(x + 0.01, y))
     assert gap.low < gap.value < gap.high < 0
 
 

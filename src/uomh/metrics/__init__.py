@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from uomh.metrics.frechet import frechet_estimate as frechet_estimate
     from uomh.metrics.frechet import frechet_from_moments as frechet_from_moments
     from uomh.metrics.intervals import Estimate as Estimate
-    from uomh.metrics.intervals import difference as difference
     from uomh.metrics.kernels import kid as kid
     from uomh.metrics.kernels import kid_estimate as kid_estimate
     from uomh.metrics.kernels import mmd as mmd

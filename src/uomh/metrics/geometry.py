@@ -28,6 +28,7 @@ from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
+from uomh.metrics.pairing import paired_difference
 from uomh.metrics.sources import TRAIN, Source
 from uomh.metrics.values import Value
 from uomh.neighbours import Neighbours, distinct, nearest_neighbours
@@ -216,16 +217,8 @@ def dimension(points: Tensor, k: int, lists: Neighbours | None = None) -> Value:
 
 def difference(first: Value, second: Value) -> Value:
     """The first less the second, which is independent of it."""
-    assert first.value is not None
-    assert first.low is not None
-    assert first.high is not None
-    assert second.value is not None
-    assert second.low is not None
-    assert second.high is not None
-    apart, n = first.value - second.value, min(first.n, second.n)
-    below = math.hypot(first.value - first.low, second.high - second.value)
-    above = math.hypot(first.high - first.value, second.value - second.low)
-    return Value(apart, apart - below, apart + above, n, "estimate")
+    apart = paired_difference(first, second, paired=False)
+    return Value(apart.value, apart.low, apart.high, min(first.n, second.n), "estimate")
 
 
 def mean_of(values: list[Value]) -> Value:

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from uomh.errors import UomhError
 from uomh.metrics.values import NORMAL_95
 
 Floats = NDArray[np.float64]
@@ -82,36 +81,6 @@ def squared(
     up = variance / (4 * square) - offset
     low, high = max(root - half, 0.0) ** 2 + up, (root + half) ** 2 + up
     return Estimate(value, min(low, value), high, influences)
-
-
-def difference(first: Estimate, second: Estimate, paired: tuple[str, ...] = ("real",)) -> Estimate:
-    """``first - second`` with its interval, where both were measured on some of the same points.
-
-    Two models' distances to the same real points vary together, and their difference varies less
-    than either. Points that are paired must stand in the same order in both.
-
-    Args:
-        first: an estimate with influences (``frechet_estimate``, ``kid_estimate``, ``auroc``...).
-        second: another, of the same statistic.
-        paired: names of the sets of points that both share.
-
-    Raises:
-        UomhError: an estimate has no influences, or paired sets differ in size.
-    """
-    if not first.influences or not second.influences:
-        raise UomhError("a difference needs estimates that know the influence of each point")
-    merged: dict[str, Floats] = {}
-    for name in paired:
-        a, b = first.influences.get(name), second.influences.get(name)
-        if a is None and b is None:
-            continue
-        if a is None or b is None or len(a) != len(b):
-            raise UomhError(f"the two estimates were not measured on the same {name} points")
-        merged[name] = a - b
-    for which, estimate in (("first", first), ("second", second)):
-        rest = {k: v for k, v in estimate.influences.items() if k not in paired}
-        merged |= {f"{which} {name}": values for name, values in rest.items()}
-    return normal(first.value - second.value, variance_of(merged), merged)
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:

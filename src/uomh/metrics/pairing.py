@@ -109,13 +109,16 @@ def paired_difference(one: Measured, other: Measured, *, paired: bool = True) ->
     Two models that are measured on the same points vary together: a point that is hard for one is
     hard for the other, and Frechet distances of both have the same sample of real points. With a
     and b the numbers, [l, u] their intervals and r the correlation of their influences over the
-    points that they share, the interval of a - b is (Zou 2007, "Toward using confidence intervals
-    to compare correlations", Psychological Methods 12)
+    points that they share, the interval of a - b is
 
-        low = a - b - sqrt((a - l_a)^2 + (u_b - b)^2 - 2 r (a - l_a) (u_b - b)),  high likewise.
+        low = a - b - sqrt((1 - r) ((a - l_a)^2 + (u_b - b)^2) + r ((a - l_a) - (b - l_b))^2),
 
-    For means of points it is the interval of the mean of the differences; for other numbers it
-    keeps the lean of their intervals. Where no shared influences are known, r is 0.
+    high likewise. Of intervals with equal sides this is that of Zou (2007, "Toward using confidence
+    intervals to compare correlations", Psychological Methods 12), and so it is where r is 0: a low
+    and b high are what makes a - b low. What two numbers have in common moves them the same way
+    instead, a low where b is low, so that leaning intervals cancel as well; below 0, r weighs
+    ((a - l_a) + (u_b - b))^2 by its size. For means of points it is the interval of the mean of the
+    differences; where no shared influences are known, r is 0.
 
     Args:
         one: a number, such as from `uomh.measure` or ``frechet_estimate``.
@@ -133,13 +136,15 @@ def paired_difference(one: Measured, other: Measured, *, paired: bool = True) ->
     shared = correlation(one.influences, other.influences) if paired else None
     below, above = one.value - one.low, one.high - one.value
     other_below, other_above = other.value - other.low, other.high - other.value
-    low = apart - _side(below, other_above, shared or 0.0)
-    high = apart + _side(above, other_below, shared or 0.0)
+    low = apart - _side(below, other_above, other_below, shared or 0.0)
+    high = apart + _side(above, other_below, other_above, shared or 0.0)
     return PairedDifference(apart, low, high, shared is not None)
 
 
-def _side(a: float, b: float, r: float) -> float:
-    return math.sqrt(max(a * a + b * b - 2 * r * a * b, 0.0))
+def _side(one: float, against: float, along: float, r: float) -> float:
+    """How far a difference reaches to a side: ``along`` is the other's reach to the same side."""
+    common = one - along if r > 0 else one + against
+    return math.sqrt((1 - abs(r)) * (one**2 + against**2) + abs(r) * common**2)
 
 
 def correlation(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> float | None:
