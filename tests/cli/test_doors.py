@@ -200,7 +200,14 @@ def test_a_reader_who_leaves_is_met_with_silence():
     assert len(done.stderr) == 1
 
 
-HELP = [(name, "--help") for name in ("verify", "train", "evaluate", "sample", "report", "list")]
+def test_the_package_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "uomh", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Usage: python -m uomh" in done.stdout
+
+
+COMMANDS = ("verify", "train", "evaluate", "sample", "classify", "report", "reproduce", "list")
+HELP = [(name, "--help") for name in COMMANDS]
 HELP += [("--help",), *(("list", kind) for kind in ("models", "datasets", "metrics", "extractors"))]
 PAPER = ("main", "single_main", "cluster_main", "single_cluster_main")
 HELP += [(f"{name}.py", "--help") for name in PAPER]

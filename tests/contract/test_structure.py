@@ -19,6 +19,7 @@ LAYERS = (
     {"features"},
     {"experiments", "report", "uomh"},
     {"cli"},
+    {"__main__"},
 )
 """folders and files of the package from the bottom; ``uomh`` is the list of its public names"""
 PRINTERS = {"rich", "typer", "click", "tqdm", "pprint", "getpass"}

@@ -201,19 +201,14 @@ class Evaluation:
         Raises:
             UomhError: there are no such points, or no features of them.
         """
-        source, by = self._canonical(source), self.extractor(extractor)
-        key = ("features", by.key, source)
-        if key not in self._kept:
+        by = self.extractor(extractor)
 
-            def extract() -> Arrays:
-                points = self.points(source)
-                found: Tensor = by.extract(points.x, self.data.levels, self.advance)
-                return {"x": found.numpy()}
+        def extract() -> Arrays:
+            points = self.points(source)
+            found: Tensor = by.extract(points.x, self.data.levels, self.advance)
+            return {"x": found.numpy()}
 
-            arrays = self._stored("features", (by.key, *self._identity(source)), extract)
-            self._kept[key] = torch.from_numpy(arrays["x"])
-        found: Tensor = self._kept[key]
-        return found
+        return torch.from_numpy(self.kept("features", (source,), (by.key,), extract)["x"])
 
     def extractor(self, settings: ComponentSettings | None = None) -> Any:
         """An extractor for these data, built once.
@@ -274,6 +269,29 @@ class Evaluation:
             self._kept[key] = found
         return replace(found, distances=found.distances[:, :k], indices=found.indices[:, :k])
 
+    def kept(
+        self,
+        kind: str,
+        sources: tuple[Source, ...],
+        key: tuple[object, ...],
+        compute: Callable[[], Arrays],
+    ) -> Arrays:
+        """What is computed of sources once, and kept in memory and in the run's cache.
+
+        Args:
+            kind: name of what is computed, of its own.
+            sources: the points that it depends on.
+            key: all else that it depends on.
+            compute: gives the arrays.
+        """
+        named = tuple(map(self._canonical, sources))
+        at = (kind, *named, *key)
+        if at not in self._kept:
+            identity = [part for source in named for part in self._identity(source)]
+            self._kept[at] = self._stored(kind, (*identity, *key), compute)
+        found: Arrays = self._kept[at]
+        return found
+
     def forget_model(self) -> None:
         """Drop what depends on the weights, which have changed; what is of the data alone stays."""
         self._kept = {
@@ -320,26 +338,20 @@ class Evaluation:
 
     def _log_probs(self, source: Source, draws: int | None = None) -> Tensor:
         """Log-densities by each part of the model, or by itself where it has none, (n, K)."""
-        source = self._canonical(source)
-        key = ("log_prob", source, draws)
-        if key not in self._kept:
-            models = list(self.generative.parts().values()) or [self.generative]
+        models = list(self.generative.parts().values()) or [self.generative]
 
-            def score(x: Tensor, y: Tensor | None) -> Tensor:
-                del y
-                x, given = self.dequantized(x), self.given(len(x))
-                return torch.stack([model.log_prob(x, given) for model in models], 1)
+        def score(x: Tensor, y: Tensor | None) -> Tensor:
+            del y
+            x, given = self.dequantized(x), self.given(len(x))
+            return torch.stack([model.log_prob(x, given) for model in models], 1)
 
-            def compute() -> Arrays:
-                # The same draws of x + u, whichever metric asks first.
-                with seeded(self.seed, "log_prob"), taking_draws(self.generative, draws):
-                    return {"x": self.over_points(score, source=source).numpy()}
+        def compute() -> Arrays:
+            # The same draws of x + u, whichever metric asks first.
+            with seeded(self.seed, "log_prob"), taking_draws(self.generative, draws):
+                return {"x": self.over_points(score, source=source).numpy()}
 
-            identity = (self.state, self.seed, draws, *self._identity(source))
-            arrays = self._stored("log_prob", identity, compute)
-            self._kept[key] = torch.from_numpy(arrays["x"])
-        found: Tensor = self._kept[key]
-        return found
+        key = (self.state, self.seed, draws)
+        return torch.from_numpy(self.kept("log_prob", (source,), key, compute)["x"])
 
     def other(self, name: str) -> Data:
         """Other data, loaded once.

@@ -145,21 +145,16 @@ def lists_of(evaluation: Evaluation, source: Source, points: Tensor, k: int) -> 
         UomhError: there are fewer than two distinct points.
     """
     n = len(points)
-    source = evaluation._canonical(source)
-    key = ("lists", source, n)
     width = list_length(k, n)
-    found: Neighbours | None = evaluation._kept.get(key)
-    if found is None or found.k < min(width, len(found) - 1):
 
-        def search() -> Arrays:
-            within = nearest_neighbours(
-                points, most_k(points, width), duplicates="drop", device=evaluation.device
-            )
-            return {name: getattr(within, name) for name in ("distances", "indices", "rows")}
+    def search() -> Arrays:
+        within = nearest_neighbours(
+            points, most_k(points, width), duplicates="drop", device=evaluation.device
+        )
+        return {name: getattr(within, name) for name in ("distances", "indices", "rows")}
 
-        arrays: Any = evaluation._stored("lists", (*evaluation._identity(source), n, width), search)
-        found = evaluation._kept[key] = Neighbours(**arrays)
-    return found
+    arrays: Any = evaluation.kept("lists", (source,), (n, width), search)
+    return Neighbours(**arrays)
 
 
 def most_k(points: Tensor, k: int) -> int:

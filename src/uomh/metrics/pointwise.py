@@ -206,12 +206,7 @@ def dimension_at(evaluation: Evaluation, source: Source, k: int) -> Tensor:
         found = nearest_neighbours(train, k + 1, x, duplicates="drop", device=evaluation.device)
         return {"distances": found.distances}
 
-    source = evaluation._canonical(source)
-    key = ("around", source, k)
-    if key not in evaluation._kept:
-        identity = (*evaluation._identity(TRAIN), *evaluation._identity(source), k)
-        evaluation._kept[key] = evaluation._stored("around", identity, search)["distances"]
-    distances: Any = evaluation._kept[key]
+    distances: Any = evaluation.kept("around", (TRAIN, source), (k,), search)["distances"]
     return torch.from_numpy(dimensions(inverse_of(distances, k)))
 
 
