@@ -17,11 +17,13 @@ from scipy.stats import beta
 
 from families import FAMILIES, dimension_of, noisy, rounded, turned, unit
 from uomh import verify
+from uomh.dimension.claims.dimensions_differ import APART
 
 Array = NDArray[np.float64]
 KINDS = ("plain", "noise by group", "on grids")
 AMBIENT = 120  # coordinates that every group is turned into
 KS = (3, 10, 20)
+THRESHOLDS = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the trade-off; the first is today's
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Trial:
         n: points of the smallest group.
         status: of the claim that dimensions differ.
         noise: whether the sentence names noise.
+        reason: why the claim is not supported; empty where it is.
+        matter: status of the claim that labels matter.
+        full: how far apart the bands of the deciding pair lie, the least over k; minus infinity
+            where no pair could be looked at.
+        quarter: the same where the groups are thinned to a quarter.
     """
 
     kind: str
@@ -53,6 +60,10 @@ class Trial:
     n: int
     status: str
     noise: bool
+    reason: str = ""
+    matter: str = "supported"
+    full: float = -np.inf
+    quarter: float = -np.inf
 
     @property
     def gap(self) -> int:
@@ -104,10 +115,19 @@ def trial(number: int, nulls: int) -> Trial:
     drawn = random_set(number)
     points, labels = points_and_labels(drawn)
     report = verify(points, labels, k=KS, nulls=nulls, seed=number, name=f"set {number}")
-    status = report.claims.dimensions_differ.status
-    n = int(np.bincount(labels).min())
-    noise = "noise" in report.verdict
-    return Trial(drawn.kind, drawn.dimensions, drawn.families, n, status, noise)
+    differ = report.claims.dimensions_differ
+    return Trial(
+        drawn.kind,
+        drawn.dimensions,
+        drawn.families,
+        n=int(np.bincount(labels).min()),
+        status=differ.status,
+        noise="noise" in report.verdict,
+        reason=differ.reason,
+        matter=report.claims.labels_matter.status,
+        full=min((gap.gap for gap in differ.k.values()), default=-np.inf),
+        quarter=min((gap.coarse_gap for gap in differ.k.values()), default=-np.inf),
+    )
 
 
 def limits(hits: int, of: int) -> tuple[float, float]:
@@ -130,6 +150,7 @@ def rates(done: list[Trial]) -> Iterator[str]:
         some = [t for t in one if low <= t.dimensions[0] <= high]
         rows[f"one dimension, d {low}-{high}"] = some
     rows |= _by_size("one dimension", one) | {"unions": unions}
+    rows["unions, gap 4 or more"] = [t for t in unions if t.gap >= 4]
     rows |= {f"unions, gap {gap}": [t for t in unions if t.gap == gap] for gap in (2, 3, 4, 5)}
     for low, high in ((1, 2), (3, 4), (5, 6)):
         some = [t for t in unions if low <= min(t.dimensions) <= high]
@@ -147,6 +168,48 @@ def rates(done: list[Trial]) -> Iterator[str]:
             )
 
 
+def trade_off(done: list[Trial]) -> Iterator[str]:
+    """Lines of a table: what other thresholds would give, on the pair that decides today.
+
+    Plain, noisy and gridded sets stand apart: no rule may call any of them different more often.
+    """
+    names = [f"one dimension, {kind}" for kind in KINDS]
+    some = [[t for t in done if t.kind == kind] for kind in KINDS]
+    unions = [t for t in done if t.kind == "union"]
+    names += ["unions", "unions, gap 4 or more"]
+    some += [unions, [t for t in unions if t.gap >= 4]]
+    yield "| apart by | at | " + " | ".join(names) + " |"
+    yield "|---" * (2 + len(names)) + "|"
+    for where in ("both sizes", "full size"):
+        for apart in THRESHOLDS:
+            cells = []
+            for sets in some:
+                hits = sum(
+                    t.matter == "supported"
+                    and t.full >= apart
+                    and (where == "full size" or t.quarter >= apart)
+                    for t in sets
+                )
+                cells.append(f"{hits} of {len(sets)}")
+            yield f"| {apart:g} | {where} | " + " | ".join(cells) + " |"
+
+
+def refusals(unions: list[Trial]) -> Iterator[str]:
+    """Lines: why unions were not recognised, and at which size their bands are too near."""
+    refused = [t for t in unions if t.status != "supported"]
+    near = [t for t in refused if t.matter == "supported" and np.isfinite(t.full)]
+    words = {
+        "the labels matter at some k or none": [t for t in refused if t.matter != "supported"],
+        "bands less than 1 apart at full size and at a quarter": [
+            t for t in near if t.full < APART and t.quarter < APART
+        ],
+        "at full size alone": [t for t in near if t.full < APART <= t.quarter],
+        "at a quarter alone": [t for t in near if t.quarter < APART <= t.full],
+    }
+    yield f"{len(refused)} unions not recognised:"
+    yield from (f"- {name}: {len(some)}" for name, some in words.items())
+
+
 def _by_size(name: str, some: list[Trial]) -> dict[str, list[Trial]]:
     bounds = ((500, 799), (800, 1600))
     return {
@@ -162,4 +225,5 @@ def trials(count: int, nulls: int) -> None:
         done.append(trial(number, nulls))
         if (done[-1].status == "supported") != (done[-1].kind == "union"):
             print(f"set {number}: {done[-1]}", flush=True)
-    print("\n".join(rates(done)))
+    unions = [t for t in done if t.kind == "union"]
+    print("\n".join([*rates(done), "", *trade_off(done), "", *refusals(unions)]))

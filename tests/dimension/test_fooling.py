@@ -107,3 +107,21 @@ def test_p_values_of_shuffled_labels_are_uniform_at_full_size():
     images = np.random.default_rng(0).normal(size=(5000, 12)) ** 3  # uneven, like images
     for p in fooling.shuffled_p_values(images, groups=10, count=200, nulls=199).T:
         assert ks_2samp(p, np.arange(1, 201) / 200).pvalue > 0.01
+
+
+def test_trade_off_counts_what_other_thresholds_would_support():
+    def union(full, quarter, matter="supported"):
+        status = "supported" if min(full, quarter) >= 1 and matter == "supported" else "undecided"
+        return random_sets.Trial(
+            "union", (2, 6), ("ball", "cube"), 500, status, False, "", matter, full, quarter
+        )
+
+    done = [union(2, 2), union(2, 0.3), union(0.3, 2), union(0.6, 0.6), union(3, 3, "undecided")]
+    rows = [line.split(" | ") for line in random_sets.trade_off(done)][2:]
+    hits = {(row[0].strip("| "), row[1]): row[-1].split()[0] for row in rows}
+    assert hits["1", "both sizes"] == "1"
+    assert hits["0.5", "both sizes"] == "2"
+    assert hits["0.25", "both sizes"] == "4"
+    assert hits["1", "full size"] == "2"
+    counts = [line.rsplit(": ")[-1] for line in random_sets.refusals(done)][1:]
+    assert counts == ["1", "1", "1", "1"]
