@@ -201,7 +201,7 @@ class Evaluation:
         Raises:
             UomhError: there are no such points, or no features of them.
         """
-        by = self.extractor(extractor)
+        source, by = self._canonical(source), self.extractor(extractor)
 
         def extract() -> Arrays:
             points = self.points(source)
@@ -338,6 +338,7 @@ class Evaluation:
 
     def _log_probs(self, source: Source, draws: int | None = None) -> Tensor:
         """Log-densities by each part of the model, or by itself where it has none, (n, K)."""
+        source = self._canonical(source)
         models = list(self.generative.parts().values()) or [self.generative]
 
         def score(x: Tensor, y: Tensor | None) -> Tensor:
