@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import uomh
 from uomh.cli import app
 from uomh.dimension.claims.dimensions_differ import DimensionsDiffer
-from uomh.dimension.values import Estimate
+from uomh.dimension.values import DimensionEstimate
 from uomh.errors import UomhError
 
 
@@ -27,7 +27,7 @@ def report():
 def decided(report, low, high):
     """The claim, with these opinions of the lower and the higher group."""
     groups = [
-        replace(group, others={"ess": Estimate(*opinion)})
+        replace(group, others={"ess": DimensionEstimate(*opinion)})
         for group, opinion in zip(report.groups, (low, high), strict=True)
     ]
     return DimensionsDiffer.of(groups, (3, 10), "supported")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import uomh
 from uomh.cli import app
 from uomh.dimension.statistic import Harmonic, Statistic, statistic_of
-from uomh.dimension.values import Estimate
+from uomh.dimension.values import DimensionEstimate
 from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours
 from uomh.registry import entries, load
@@ -251,4 +251,7 @@ def test_the_harmonic_mean_at_any_k_shares_one_list():
     found = nearest_neighbours(X, 100)
     estimates = Harmonic((3, 10)).estimates(found, None)
     assert list(estimates) == [3, 10]
-    assert all(isinstance(e, Estimate) and e.low < e.dimension < e.high for e in estimates.values())
+    assert all(
+        isinstance(e, DimensionEstimate) and e.low < e.dimension < e.high
+        for e in estimates.values()
+    )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from uomh.config import RunConfig
     from uomh.data.core import Data
-    from uomh.experiments.weighting import Comparison
+    from uomh.experiments.weighting import WeightingResult
     from uomh.metrics.values import Value
 
 NETWORKS = ("resnet18", "resnet34", "vgg19", "small")
@@ -170,7 +170,7 @@ def _run(config: RunConfig, data: Data, run_dir: Path, seeds: int | None, quiet:
         done = complete(config, run_dir, data, display)
     arm = "weighted" if config.model.weight_by_dimension else "plain"
     asked = seeds if seeds is not None else SMALL_SEEDS * (config.model.network == "small")
-    found: Comparison | None = None
+    found: WeightingResult | None = None
     record = read_record(run_dir)
     assert record is not None
     assert record.config is not None
@@ -219,7 +219,7 @@ def _sentence(values: Mapping[str, Value]) -> str:
     return f"Spearman {r.value:.2f}{interval}{test}"
 
 
-def _classes_table(values: Mapping[str, Value], found: Comparison | None) -> Any:
+def _classes_table(values: Mapping[str, Value], found: WeightingResult | None) -> Any:
     """A row for each class: its dimension, its accuracy, and those of both arms over seeds."""
     from uomh.report.scatter import class_points
 
@@ -249,7 +249,7 @@ def _with_interval(value: Value, digits: int) -> str:
     return f"{value.value:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
 
 
-def _show(found: Comparison) -> None:
+def _show(found: WeightingResult) -> None:
     """Weighted less plain, and whether classes of higher dimension gained."""
     rows = []
     for name, difference in found.differences.items():

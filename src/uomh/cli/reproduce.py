@@ -14,7 +14,7 @@ from uomh.errors import UomhError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from uomh.experiments.core import Estimate
+    from uomh.experiments.core import RunEstimate
     from uomh.experiments.plan import Grid, Planned
     from uomh.experiments.result import ExperimentResult
 
@@ -157,7 +157,7 @@ def show_plan(folder: Path, runs: Sequence[Planned], asked: Grid, jobs: int) -> 
     from uomh.experiments.running import state_of
 
     known: dict[str, tuple[float, float]] = {}
-    found: dict[tuple[str, str], Estimate | None] = {}
+    found: dict[tuple[str, str], RunEstimate | None] = {}
     total, unknown_ones, counted = 0.0, 0, set[str]()
     for run in runs:
         if run.prepared is None:

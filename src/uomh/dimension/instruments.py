@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from uomh.dimension.core import Coordinates
 from uomh.dimension.statistic import Statistic, statistic_of
-from uomh.dimension.values import Estimate
+from uomh.dimension.values import DimensionEstimate
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 
@@ -31,7 +31,7 @@ def other_instruments(names: Sequence[str], first: str, k: int, seed: int) -> li
 
 def opinions(
     instruments: Sequence[Statistic], found: Neighbours, points: Coordinates | None
-) -> dict[str, Estimate]:
+) -> dict[str, DimensionEstimate]:
     """What each instrument finds in one group, with its interval.
 
     One that finds no dimension there has no opinion of the group, and is left out.

@@ -32,7 +32,7 @@ from uomh.dimension.thinning import (
     split_variance,
     without_copies,
 )
-from uomh.dimension.values import Estimate, Floats, Ints
+from uomh.dimension.values import DimensionEstimate, Floats, Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
 
@@ -115,10 +115,12 @@ class Statistic:
             )
         return NeighbourLists(found, points, anchors=anchors)
 
-    def estimates(self, found: Neighbours, points: Coordinates | None) -> dict[int, Estimate]:
+    def estimates(
+        self, found: Neighbours, points: Coordinates | None
+    ) -> dict[int, DimensionEstimate]:
         """The dimension of a set at every k, with its interval, from neighbours within it."""
         apart = without_copies(found)
-        return {k: Estimate(*self._refit(apart, points, k, halves=True)) for k in self.ks}
+        return {k: DimensionEstimate(*self._refit(apart, points, k, halves=True)) for k in self.ks}
 
     def seen(self, found: Neighbours) -> dict[int, float]:
         """By k, the share of a set's points that its estimates rest on."""
@@ -212,7 +214,9 @@ class Harmonic(Statistic):
             logs = np.log(found.distances, dtype=np.float64).astype(np.float32)
         return NeighbourLists(found, points, logs, anchors)
 
-    def estimates(self, found: Neighbours, points: Coordinates | None) -> dict[int, Estimate]:
+    def estimates(
+        self, found: Neighbours, points: Coordinates | None
+    ) -> dict[int, DimensionEstimate]:
         """The dimension of a set at every k, with its interval, from the same halves."""
         n = len(found)
         known = [k for k in self.ks if len(members_of(found)) // 2 > k]
@@ -223,7 +227,7 @@ class Harmonic(Statistic):
             inverse = [columns[k - 1] - columns[: k - 1].mean() for k in known]
             return np.log([dimension_of(np.array([value])) for value in inverse])
 
-        result = {k: Estimate(self.dimension(found, points, k), *UNKNOWN) for k in self.ks}
+        result = {k: DimensionEstimate(self.dimension(found, points, k), *UNKNOWN) for k in self.ks}
         if not known:
             return result
         lists, times = shortened(found, list_length(max(self.ks), found.k + 1)), self.splits
@@ -233,7 +237,7 @@ class Harmonic(Statistic):
             return result
         for k, variance in zip(known, variances.tolist(), strict=True):
             ends = around(result[k].dimension, variance, n, k, splits=times)
-            result[k] = Estimate(result[k].dimension, *ends)
+            result[k] = DimensionEstimate(result[k].dimension, *ends)
         return result
 
     def seen(self, found: Neighbours) -> dict[int, float]:

@@ -32,7 +32,7 @@ Below = Annotated[float, *_or_null(-math.inf)]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class DimensionEstimate:
     """A dimension with its 95% interval: of the estimator's own mean, not of the true dimension."""
 
     dimension: float
@@ -41,7 +41,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class GroupEstimate(Estimate):
+class GroupEstimate(DimensionEstimate):
     """The estimate on a group and what to hold it against.
 
     Attributes:
@@ -59,7 +59,7 @@ class GroupEstimate(Estimate):
 
 
 @dataclass(frozen=True)
-class GroupAtScale(Estimate):
+class GroupAtScale(DimensionEstimate):
     """A thinned group's estimate, and the true dimensions that would give it at its size."""
 
     calibrated: tuple[float, Above] | None
@@ -96,14 +96,14 @@ class Group:
     k: dict[int, GroupEstimate]
     coarse: tuple[Coarse, ...] = ()
     scale: tuple[Radius, ...] = ()
-    others: dict[str, Estimate] = field(default_factory=dict)
+    others: dict[str, DimensionEstimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Whole:
     """The whole set by k, and its estimate by size: random subsets of n points, the whole last."""
 
-    k: dict[int, Estimate]
+    k: dict[int, DimensionEstimate]
     size: tuple[tuple[int, dict[int, float]], ...]
 
 

@@ -112,7 +112,7 @@ class Prepared:
     command: str
 
 
-class Estimate(NamedTuple):
+class RunEstimate(NamedTuple):
     """What a run would take.
 
     Attributes:
@@ -149,7 +149,9 @@ class Work(ABC):
         """
 
     @classmethod
-    def estimate(cls, settings: Nested, known: dict[str, tuple[float, float]]) -> Estimate | None:
+    def estimate(
+        cls, settings: Nested, known: dict[str, tuple[float, float]]
+    ) -> RunEstimate | None:
         """What a run would take on this machine, by a few of its steps; None: that is not known.
 
         Args:

@@ -22,7 +22,7 @@ import torch
 from uomh.config import RunConfig
 from uomh.data import load_data
 from uomh.data.core import Data
-from uomh.experiments.core import Estimate
+from uomh.experiments.core import RunEstimate
 from uomh.metrics import Evaluation
 from uomh.metrics.core import built, evaluate, evaluate_with_groups
 from uomh.models.core import Generative, Learner
@@ -56,7 +56,7 @@ class Timed(NamedTuple):
     saving: float
 
 
-def estimate(settings: Nested, known: dict[str, tuple[float, float]]) -> Estimate:
+def estimate(settings: Nested, known: dict[str, tuple[float, float]]) -> RunEstimate:
     """Time a run by a few steps.
 
     Args:
@@ -81,7 +81,7 @@ def estimate(settings: Nested, known: dict[str, tuple[float, float]]) -> Estimat
         else:
             measuring = _scoring(model, settled, data)
     size = sum(parameter.numel() for parameter in model.parameters())
-    return Estimate(size, training, measuring)
+    return RunEstimate(size, training, measuring)
 
 
 def _training(model: Learner, config: RunConfig, data: Data) -> float:

@@ -12,7 +12,7 @@ from uomh.config import RunConfig
 from uomh.cost import Costs
 from uomh.data import DataConfig, load_data
 from uomh.errors import UomhError
-from uomh.experiments.core import Estimate, Prepared, Request, Work
+from uomh.experiments.core import Prepared, Request, RunEstimate, Work
 from uomh.metrics.values import Value
 from uomh.parallel.progress import Progress
 from uomh.settings import Nested, merged, parse_overrides
@@ -62,7 +62,7 @@ class Training(Work):
         )
 
     @classmethod
-    def estimate(cls, settings: Nested, known: dict[str, tuple[float, float]]) -> Estimate:
+    def estimate(cls, settings: Nested, known: dict[str, tuple[float, float]]) -> RunEstimate:
         """See `Work`."""
         from uomh.experiments.estimate import estimate
 

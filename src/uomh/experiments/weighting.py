@@ -29,11 +29,11 @@ FILE = "comparison.json"
 FOLDER = "compared"
 """below the run's, of the runs that it is compared with and of what was found"""
 
-Measured = dict[str, Value]
+RunValues = dict[str, Value]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class WeightingResult:
     """Weighted against plain, over seeds.
 
     Attributes:
@@ -45,7 +45,7 @@ class Comparison:
     """
 
     seeds: tuple[int, ...]
-    values: Mapping[str, list[Measured]]
+    values: Mapping[str, list[RunValues]]
     differences: Mapping[str, Paired]
     gains: Mapping[str, Correlation]
 
@@ -62,13 +62,13 @@ class Comparison:
             "gain_by_dimension": {k: asdict(v) for k, v in self.gains.items()},
         }
 
-    def class_means(self, arm: str) -> Measured:
+    def class_means(self, arm: str) -> RunValues:
         """Accuracy of each class by an arm, in mean over seeds, and its dimension.
 
         All runs share their points, so the interval is that of one run's points.
         """
         runs = self.values[arm]
-        means: Measured = {}
+        means: RunValues = {}
         for key, value in runs[0].items():
             if value.name == "class_dimension":
                 means[key] = value
@@ -85,7 +85,7 @@ def compare(
     folder: Path,
     seeds: int,
     progress: Callable[[str, int], Progress] | None = None,
-) -> Comparison:
+) -> WeightingResult:
     """Train both arms over seeds from that of the settings on, and measure the difference.
 
     The run of the folder is the first of its arm; the others stand in ``FOLDER/compared``, each a
@@ -106,7 +106,7 @@ def compare(
     assert record.config is not None
     dimensions = record.config.model.dimensions  # of the data alone: not estimated anew
     numbers = tuple(range(config.seed, config.seed + seeds))
-    values: dict[str, list[Measured]] = {arm: [] for arm in ARMS}
+    values: dict[str, list[RunValues]] = {arm: [] for arm in ARMS}
     for seed in numbers:
         for arm, weighted in ARMS.items():
             run, place = config, folder
@@ -117,12 +117,12 @@ def compare(
                 place = folder / FOLDER / f"{arm}-{seed}"
             told = None if progress is None else progress(arm, seed)
             values[arm].append(with_lowest(complete(run, place, data, told).values))
-    found = Comparison(numbers, values, _differences(values), _gains(values))
+    found = WeightingResult(numbers, values, _differences(values), _gains(values))
     write_json(folder / FOLDER / FILE, found.to_dict())
     return found
 
 
-def with_lowest(values: Measured) -> Measured:
+def with_lowest(values: RunValues) -> RunValues:
     """The values with the accuracy of the class that has the lowest."""
     by_class = [v for v in values.values() if v.name == "accuracy" and v.group is not None]
     known = [value for value in by_class if value.value is not None]
@@ -135,13 +135,13 @@ def with_lowest(values: Measured) -> Measured:
     return {**values, name: value}
 
 
-def _numbers(runs: list[Measured], key: str) -> list[float]:
+def _numbers(runs: list[RunValues], key: str) -> list[float]:
     """The value of each run; NaN where there is none."""
     found = [run[key].value if key in run else None for run in runs]
     return [math.nan if number is None else number for number in found]
 
 
-def _differences(values: Mapping[str, list[Measured]]) -> dict[str, Paired]:
+def _differences(values: Mapping[str, list[RunValues]]) -> dict[str, Paired]:
     """Of the numbers that every run has."""
     by_name = {
         name: (_numbers(values["weighted"], name), _numbers(values["plain"], name))
@@ -154,7 +154,7 @@ def _differences(values: Mapping[str, list[Measured]]) -> dict[str, Paired]:
     }
 
 
-def _gains(values: Mapping[str, list[Measured]]) -> dict[str, Correlation]:
+def _gains(values: Mapping[str, list[RunValues]]) -> dict[str, Correlation]:
     gains = {}
     first = values["plain"][0].values()
     known = [v for v in first if v.name == "class_dimension" and v.value is not None]

@@ -44,14 +44,14 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MetricTable:
     """Metrics of the whole, a column each, and remarks by number, from 1."""
 
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
 
 
-def compared(records: Sequence[RunRecord]) -> Comparison:
+def compared(records: Sequence[RunRecord]) -> MetricTable:
     """The metrics of runs side by side.
 
     The best of a column is marked only among runs of the same data, and where the metric's
@@ -77,7 +77,7 @@ def compared(records: Sequence[RunRecord]) -> Comparison:
         direction = {True: "higher is better", False: "lower is better", None: ""}[better]
         columns.append(Column(name, direction, cells))
     columns.sort(key=lambda column: not column.filled)
-    return Comparison(tuple(columns), tuple(notes))
+    return MetricTable(tuple(columns), tuple(notes))
 
 
 def marked(values: Sequence[Value | None], records: Sequence[RunRecord]) -> list[str]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from uomh.dimension.claims.core import Claim
 from uomh.dimension.details import Details, Extreme
-from uomh.dimension.values import Estimate
+from uomh.dimension.values import DimensionEstimate
 from uomh.metrics.values import Value
 from uomh.report import boxes, runcharts, setcharts
 from uomh.report.charts import Chart, Instrument, number
-from uomh.report.compare import Comparison, Setting, compared, differing, model_of
+from uomh.report.compare import MetricTable, Setting, compared, differing, model_of
 from uomh.report.kept import kept_charts, kept_pictures, kinds_kept
 from uomh.report.pictures import (
     Album,
@@ -139,7 +139,7 @@ class VerificationSection:
             if group.lowest
         ]
 
-    def rows(self) -> Iterator[tuple[str, Instrument, int, Any, Estimate]]:
+    def rows(self) -> Iterator[tuple[str, Instrument, int, Any, DimensionEstimate]]:
         """Rows of the table: a state, its instrument and k, a group or None for the whole."""
         for instrument in self.verification.instruments:
             report = instrument.report
@@ -176,7 +176,7 @@ class RunsSection:
     """What the page shows of runs."""
 
     cards: list[RunCard]
-    comparison: Comparison
+    comparison: MetricTable
     curves: Chart | None
     differ: list[Setting]
     partial: list[Setting]

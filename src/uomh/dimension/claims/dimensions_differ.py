@@ -37,7 +37,7 @@ import numpy as np
 from uomh.dimension.calibration import calibrated_band, expected_estimate
 from uomh.dimension.claims.core import Claim, Evidence, Status
 from uomh.dimension.claims.labels_matter import LabelsMatter
-from uomh.dimension.values import Below, Estimate, Group
+from uomh.dimension.values import Below, DimensionEstimate, Group
 
 Opinion = Literal["agrees", "contradicts", "open"]
 _WORDS: dict[Opinion, str] = {
@@ -206,7 +206,7 @@ def _opinions(lower: Group, higher: Group) -> dict[str, Opinion]:
     return heard
 
 
-def _widened(estimate: Estimate, n: int, k: int) -> tuple[float, float]:
+def _widened(estimate: DimensionEstimate, n: int, k: int) -> tuple[float, float]:
     """The calibrated band of all estimates in the interval; (0, inf) where that is not known."""
     if estimate.low <= 0 or math.isinf(estimate.high):
         return 0.0, math.inf
