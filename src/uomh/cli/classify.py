@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -17,11 +16,13 @@ from uomh.cli.options import (
     Device,
     Quiet,
     Resize,
+    RunDir,
     Seed,
     SkipBroken,
     Threads,
+    run_settings,
 )
-from uomh.cli.train import begin, new_folder
+from uomh.cli.train import begin, new_folder, usual_folder
 from uomh.errors import UomhError, unknown
 
 if TYPE_CHECKING:
@@ -73,9 +74,7 @@ def classify(
             help=f"an option of the paper's classifier: {', '.join(PUBLISHED)}",
         ),
     ] = None,
-    run_dir: Annotated[
-        Path | None, typer.Option(help="folder of the run (default: runs/DATASET_NETWORK_TIME)")
-    ] = None,
+    run_dir: RunDir = None,
     data_root: DataRoot = None,
     resize: Resize = None,
     skip_broken: SkipBroken = None,
@@ -89,10 +88,7 @@ def classify(
 
     if model is not None and model not in NETWORKS:
         raise unknown("network", model, NETWORKS)
-    values: dict[str, Any] = given(seed=seed, device=device, threads=threads)
-    values["data"] = given(
-        dataset=dataset, data_root=data_root, resize=resize, skip_broken=skip_broken
-    )
+    values = run_settings(dataset, data_root, resize, skip_broken, seed, device, threads)
     values["model"] = {"name": "classifier", **given(network=model)}
     if weight_by_dimension:
         values["model"]["weight_by_dimension"] = True
@@ -110,8 +106,7 @@ def classify(
     if network is None:
         raise UomhError("model.name: uomh classify trains the classifier; leave it out")
     if run_dir is None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        run_dir = new_folder(Path("runs") / f"{Path(data.name).name}_{network}_{stamp}")
+        run_dir = new_folder(usual_folder(data, network))
     _run(config, data, run_dir, seeds, quiet)
 
 

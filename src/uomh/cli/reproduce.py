@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uomh.cli.console import Display, out, rows_table, say, sentences
-from uomh.cli.options import DataRoot, Quiet
+from uomh.cli.options import Backend, DataRoot, Jobs, Quiet, RayAddress
 from uomh.errors import UomhError
 
 if TYPE_CHECKING:
@@ -46,13 +46,9 @@ def reproduce(
         int | None, typer.Option(help="runs of each arm (default: the experiment's)")
     ] = None,
     scale: Annotated[float, typer.Option(help="share of images and of epochs")] = 1.0,
-    backend: Annotated[
-        str, typer.Option(help="where runs are made: serial, processes or ray")
-    ] = "serial",
-    jobs: Annotated[int | None, typer.Option(help="runs at a time")] = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto")
-    ] = None,
+    backend: Backend = "serial",
+    jobs: Jobs = None,
+    ray_address: RayAddress = None,
     folder: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="folder of experiments and their runs")
     ] = Path("experiments"),

@@ -22,14 +22,19 @@ from uomh.cli.console import (
 )
 from uomh.cli.options import (
     HOW,
+    Backend,
     DataRoot,
     Dataset,
     Device,
+    Jobs,
     Quiet,
+    RayAddress,
     Resize,
+    RunDir,
     Seed,
     SkipBroken,
     Threads,
+    run_settings,
 )
 from uomh.errors import UomhError
 
@@ -81,16 +86,10 @@ def train(
     conditional: Annotated[
         str | None, typer.Option(help="condition the model on groups: as above", metavar="HOW")
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="where parts are trained: serial, processes or ray")
-    ] = "serial",
-    jobs: Annotated[int | None, typer.Option(help="parts at a time")] = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto")
-    ] = None,
-    run_dir: Annotated[
-        Path | None, typer.Option(help="folder of the run (default: runs/DATASET_MODEL_TIME)")
-    ] = None,
+    backend: Backend = "serial",
+    jobs: Jobs = None,
+    ray_address: RayAddress = None,
+    run_dir: RunDir = None,
     config: Annotated[Path | None, typer.Option(help="settings from a file, JSON or YAML")] = None,
     data_root: DataRoot = None,
     resize: Resize = None,
@@ -104,10 +103,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a model, or go on with a run; then measure it and draw samples."""
-    values: dict[str, Any] = given(seed=seed, device=device, threads=threads)
-    values["data"] = given(
-        dataset=dataset, data_root=data_root, resize=resize, skip_broken=skip_broken
-    )
+    values = run_settings(dataset, data_root, resize, skip_broken, seed, device, threads)
     values["model"] = given(name=model, conditional=True if conditional else None)
     if conditional and disconnected:
         raise UomhError("choose --disconnected or --conditional: a part has no labels left")
@@ -154,9 +150,8 @@ def run(
     }
     config, data = begin(settings, run_dir, quiet)
     if run_dir is None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
         name = "_".join(model_name.rpartition(":")[2] for model_name in names_of(config))
-        run_dir = new_folder(Path("runs") / f"{Path(data.name).name}_{name}_{stamp}")
+        run_dir = new_folder(usual_folder(data, name))
     with Display(quiet) as display:
         done = complete(config, run_dir, data, display, parallel)
     shown, grouped = done.values, done.data
@@ -220,6 +215,12 @@ def begin(settings: dict[str, Any], run_dir: Path | None, quiet: bool) -> tuple[
     for sentence in not_measured(config, data):
         say(sentence, quiet)
     return config, data
+
+
+def usual_folder(data: Data, model: str) -> Path:
+    """Where a run goes that is given no folder: ``runs/DATASET_MODEL_TIME``."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{Path(data.name).name}_{model}_{stamp}"
 
 
 def new_folder(path: Path) -> Path:

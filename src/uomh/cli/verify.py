@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from uomh.cli.console import Display, given, out, say, say_device, sentences
-from uomh.cli.options import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
+from uomh.cli.options import Backend, DataRoot, Device, Jobs, Quiet, Resize, SkipBroken, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
 from uomh.files import only_writer
@@ -75,10 +75,8 @@ def verify(
         int | None,
         typer.Option(metavar="N", help="estimate at N points; by default all, if quick enough"),
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="where it is computed: serial, processes or ray")
-    ] = "serial",
-    jobs: Annotated[int | None, typer.Option(help="pieces at a time")] = None,
+    backend: Backend = "serial",
+    jobs: Jobs = None,
     ray_address: Annotated[
         str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto; needs --out")
     ] = None,
