@@ -1,4 +1,7 @@
-"""`uomh classify`: a classifier, its accuracy by class against dimension, by either loss."""
+"""`uomh classify`: a classifier, and its accuracy by class against the dimension of the class.
+
+With `--seeds`, the loss weighted by dimension is compared with the plain one.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ PUBLISHED_NETWORKS = {"res18": "resnet18", "res34": "resnet34", "vgg": "vgg19"}
 PUBLISHED = ("lr", "run_name", "model", "resume", "do_weight")
 """options of the paper's classifier"""
 SMALL_SEEDS = 3
-"""over which the small network is compared where it is not said; others are not"""
+"""over which the small network is compared by default; larger ones are by ``--seeds`` alone"""
 
 
 @sentences
@@ -199,7 +202,7 @@ def _run(config: RunConfig, data: Data, run_dir: Path, seeds: int | None, quiet:
 
 
 def _told(display: Display, quiet: bool, arm: str, seed: int) -> Display:
-    """Say which run begins; its progress."""
+    """Say which run of the comparison begins; returns what shows its progress."""
     say(f"comparing: {arm} loss, seed {seed}", quiet)
     return display
 
@@ -266,5 +269,5 @@ def _show(found: WeightingResult) -> None:
 
 
 def _short(number: float) -> str:
-    """A difference; what rounding leaves of none is none."""
+    """A difference in two digits; one that is rounding alone, such as 1e-17, is shown as 0."""
     return f"{round(number, 12):.2g}"

@@ -149,7 +149,7 @@ def draw_dimensions(folder: Path, runs: Sequence[Planned], where: Path) -> None:
 
 
 def show_plan(folder: Path, runs: Sequence[Planned], asked: Grid, jobs: int) -> None:
-    """Print each run's command and cost; seeds of one arm cost the same."""
+    """Print each run's command and cost, estimated once an arm, as its seeds cost the same."""
     from uomh.experiments.running import state_of
 
     known: dict[str, tuple[float, float]] = {}

@@ -45,19 +45,19 @@ if TYPE_CHECKING:
 
 
 COMMAND = "uomh.command"
-"""under which a context keeps the line that was typed"""
+"""the key under which typer's context keeps the command line that was typed"""
 
 
 class TrainCommand(TyperCommand):
-    """`train` with every setting in its help, which knows the line that was typed."""
+    """`train`, which shows every setting in its help and keeps the command line that was typed."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments, and keep them as they are."""
+        """Read the arguments, and keep them as they were typed."""
         ctx.meta[COMMAND] = shlex.join(["uomh", "train", *args])
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Print the options, then the settings of a run; those of a model bring torch."""
+        """Print the options, then the settings of a run without models, which import torch."""
         super().format_help(ctx, formatter)
         out.print(formatter.getvalue().rstrip())
         formatter.buffer.clear()
@@ -137,7 +137,11 @@ def run(
     density: str | None = None,
     disconnected: bool = False,
 ) -> Path:
-    """Train by nested values and overrides, measure, say where everything is; the run's folder."""
+    """Train by nested values and overrides, measure, say where everything is.
+
+    Returns:
+        The run's folder.
+    """
     from uomh.cost import Costs
     from uomh.training.complete import complete
 
@@ -191,7 +195,7 @@ def keep_command(folder: Path, command: str) -> None:
 
 
 def begin(settings: dict[str, Any], run_dir: Path | None, quiet: bool) -> tuple[RunConfig, Data]:
-    """The settings of a run and its data, about which is said what a person should know.
+    """The settings of a run and its data; says what a person should know of both before training.
 
     Args:
         settings: the arguments of `uomh.resolve`.
@@ -201,7 +205,7 @@ def begin(settings: dict[str, Any], run_dir: Path | None, quiet: bool) -> tuple[
     from uomh.training.folder import read_record
     from uomh.training.resolve import resolve
 
-    # The number of threads belongs to the run: going on elsewhere keeps it.
+    # A run goes on with the number of threads it began with: another one would change last bits.
     there = read_record(run_dir) if run_dir is not None else None
     if there is not None:
         settings["values"].setdefault("threads", there.asked.threads)
@@ -236,7 +240,7 @@ def new_folder(path: Path) -> Path:
 
 
 def not_measured(config: RunConfig, data: Data) -> list[str]:
-    """What will not be had for want of a split, a sentence each."""
+    """What is left out where the data lack a validation or a test split, a sentence each."""
     sentences = []
     chooses = [m for m in config.train.metrics if m.name == config.train.selection_metric]
     of_samples = any(hasattr(metric, "reference") for metric in chooses)
