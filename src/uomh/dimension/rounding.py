@@ -30,7 +30,7 @@ def grid_step(points: NDArray[Any]) -> float:
     Args:
         points: (n, D) of any real type.
 
-    >>> grid_step(np.arange(100).reshape(50, 2) % 7 / 4), grid_step(np.arange(9.0).reshape(3, 3))
+    >>> grid_step(np.arange(100).reshape(50, 2) % 7 / 4), grid_step(np.arange(9).reshape(3, 3) ** 2)
     (0.25, 0.0)
     """
     n, dim = points.shape
