@@ -6,6 +6,7 @@ import shlex
 import shutil
 
 import pytest
+from filelock import FileLock
 
 import uomh
 from tests.experiments import grids
@@ -125,6 +126,40 @@ def test_killed_on_the_way_it_finishes_with_the_same_numbers(whole, tmp_path):
     assert numbers(ExperimentResult.read(tmp_path / "out" / "small")) == numbers(result)
 
 
+def test_what_another_process_is_doing_is_left_to_it(whole, tmp_path, monkeypatch, capsys):
+    file, out, _ = whole
+    monkeypatch.setattr(running, "LOOKED_AT", 0.0)
+    out = shutil.copytree(out, tmp_path / "out")
+    runs = plan(grid(experiment_of(str(file)), seeds=2))
+    state = out / "runs" / f"{runs[0].key}.json"
+    done = json.loads(state.read_text())
+    state.write_text(json.dumps({**done, "state": "running", "values": {}}))
+    before = state.read_bytes()
+    with FileLock(state.with_suffix(".lock")):
+        reproduce(str(file), folder=out, seeds=2)
+        assert state.read_bytes() == before
+        found = [run.state for run in ExperimentResult.read(out / "small").runs]
+    assert found == ["running", "done", "done", "done"]
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"another process is doing digits: {ARMS[0]}, seed 0; repeat the command" in text
+
+
+def test_what_another_process_has_done_meanwhile_stays_done(whole, tmp_path, monkeypatch):
+    file, out, result = whole
+    done = {path.name: path.read_bytes() for path in (out / "runs").glob("*.json")}
+
+    def overtaken(config, folder, *more):
+        path = folder.with_suffix(".json")
+        path.write_bytes(done[path.name])
+        raise UomhError("another process is doing it")
+
+    monkeypatch.setattr(training, "complete", overtaken)
+    run(file, tmp_path / "out", seeds=2)
+    again = ExperimentResult.read(tmp_path / "out" / "small")
+    assert [run.state for run in again.runs] == ["done"] * 4
+    assert numbers(again) == numbers(result)
+
+
 def test_scaled_runs_see_fewer_images_and_epochs_and_say_so(whole, tmp_path):
     file, _, _ = whole
     run(file, tmp_path / "out", scale=0.5)
@@ -170,6 +205,16 @@ def test_two_arms_that_are_one_run_share_it(tmp_path):
     result = ExperimentResult.read(tmp_path / "out" / "small")
     assert len({run.folder for run in result.runs}) == 1
     assert "are the same run, which is made once" in result.notes[0]
+
+
+def test_seeds_that_are_one_run_are_no_seeds(tmp_path):
+    file = experiment_of(str(grid_file(tmp_path)))
+    with pytest.raises(
+        UomhError, match="its settings say which seed, so that its seeds are one run"
+    ):
+        plan(grid(file, seeds=2, settings=["seed=5"]))
+    assert len({run.key for run in plan(grid(file, seeds=2))}) == 4
+    assert len(plan(grid(file, seeds=1, settings=["seed=5"]))) == 2
 
 
 def test_two_experiments_share_their_runs(whole, tmp_path):
@@ -227,6 +272,9 @@ def test_lists_are_a_product_or_go_side_by_side(tmp_path):
         ("product: [[a=1, a=1]]", "two arms are called 'a=1'"),
         ("against: x\nproduct: [[a=1]]", "against='x' is no arm"),
         ("product: [[1]]", "product"),
+        ("product: [[a=1], []]", "a list of the grid is empty"),
+        ("zipped: [[]]", "a list of the grid is empty"),
+        ("{}", "is empty; a grid says one of base, product"),
     ],
 )
 def test_a_file_that_is_no_grid_is_refused(text, sentence, tmp_path):
@@ -243,7 +291,7 @@ def test_arms_are_chosen_by_name_with_what_they_are_compared_with():
     assert len(grid(experiment, arms=["vae", "wae"]).arms) == 8
     with pytest.raises(UomhError, match="unknown arm 'vea'; did you mean 'vae"):
         grid(experiment, arms=["vea"])
-    for wrong in ({"scale": 0.0}, {"scale": 2.0}, {"seeds": 0}, {"datasets": []}):
+    for wrong in ({"scale": 0.0}, {"scale": 2.0}, {"seeds": 0}, {"datasets": []}, {"arms": []}):
         with pytest.raises(UomhError):
             grid(experiment, **wrong)
 
