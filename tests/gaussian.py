@@ -5,8 +5,8 @@ import math
 import torch
 from torch import nn
 
-from uomh.models.core import ModelConfig
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig
 from uomh.registry import register
 
 

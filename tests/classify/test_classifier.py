@@ -10,13 +10,8 @@ import uomh
 from uomh.config import TrainConfig
 from uomh.data import Data, DataSpec, Split
 from uomh.errors import UomhError
-from uomh.models.classifier import (
-    ClassDimension,
-    Classifier,
-    ClassifierConfig,
-    class_dimensions,
-    dimension_weights,
-)
+from uomh.models.class_dimension import ClassDimension, class_dimensions, dimension_weights
+from uomh.models.classifier import Classifier, ClassifierConfig
 from uomh.training import Trainer
 from uomh.training.optim import learning_rate
 

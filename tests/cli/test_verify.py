@@ -149,6 +149,22 @@ def test_small_groups_are_left_out_and_named(sets, tmp_path):
     assert report["left_out"] == {"0": 40, "2": 5}
 
 
+def test_duplicates_of_groups_that_were_left_out_are_counted(tmp_path):
+    x, y = np.random.default_rng(0).random((90, 3)), np.repeat([0, 1, 2], [40, 45, 5])
+    copies = [0, 41, 86, 86, 87]  # one of group 0, one of group 1, three of group 2
+    x, y = np.concatenate([x, x[copies]]), np.concatenate([y, y[copies]])
+    np.savez(tmp_path / "copies.npz", x=x.astype(np.float32), y=y)
+    result = run("--dataset", tmp_path / "copies.npz", *QUICK)
+    assert "The group 2 (5 points and 3 duplicates) is too small" in " ".join(result.output.split())
+    report = json.loads(
+        run("--dataset", tmp_path / "copies.npz", "--min-group", 41, "--json", *QUICK).stdout
+    )
+    assert report["left_out"] == {"0": 40, "2": 5}
+    assert report["left_out_duplicates"] == {"0": 1, "2": 3}
+    assert "2 groups with 45 points and 4 duplicates in all" in report["notes"][0]
+    assert [group["duplicates"] for group in report["groups"]] == [1]
+
+
 def test_the_time_of_a_long_search_is_said_before_it(sets, monkeypatch):
     monkeypatch.setattr("uomh.neighbours.cost.search_seconds", lambda *_, **__: 300.0)
     said = run("--dataset", sets / "mixed.npz", *QUICK).output

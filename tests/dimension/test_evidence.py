@@ -52,7 +52,7 @@ def test_json_has_the_stable_keys(union):
     assert set(found) == {
         *("dataset", "fingerprint", "estimator", "n", "ambient_dim", "by"),
         *("groups", "whole", "claims", "power", "verdict", "unlabelled", "near_copies"),
-        *("left_out", "anchors", "notes"),
+        *("left_out", "left_out_duplicates", "anchors", "notes"),
     }
     assert (found["n"], found["ambient_dim"], found["by"]) == (len(x), 20, "class")
     group = found["groups"][0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import uomh
-from uomh.dimension.inputs import groups_left_out
+from uomh.dimension.smallgroups import groups_left_out
 from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours
 
@@ -54,10 +54,10 @@ def test_given_neighbours_are_thinned_to_the_points_that_stay():
 
 
 def test_a_sentence_names_ten_groups_at_most():
-    said = groups_left_out({f"g{i}": 2 for i in range(1200)})
+    said = groups_left_out({f"g{i}": 2 for i in range(1200)}, {})
     assert said.startswith("1,200 groups with 2,400 points in all")
     assert said.endswith("g9 (2) and 1,190 more.")
-    assert groups_left_out({"yeti": 1}).startswith("The group yeti (1 point) is")
+    assert groups_left_out({"yeti": 1}, {}).startswith("The group yeti (1 point) is")
 
 
 def test_where_all_are_too_small_one_sentence_says_so():

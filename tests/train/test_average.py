@@ -8,8 +8,8 @@ from torch import nn
 
 import uomh
 from uomh.data import Data, Split
-from uomh.models.core import ModelConfig
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig
 from uomh.training import TrainConfig, Trainer
 from uomh.training.average import Average
 

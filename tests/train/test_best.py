@@ -10,8 +10,8 @@ import uomh
 from uomh.data import Data, Split
 from uomh.errors import UomhError
 from uomh.metrics import Value
-from uomh.models.core import ModelConfig
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig
 from uomh.training import TrainConfig, Trainer
 from uomh.training.fit import Leaf
 

@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import uomh
 from tests.train.test_resume import assert_same_run
 from uomh.cost import Cost, Costs
-from uomh.models.core import Trainable, model_class
+from uomh.models.core import model_class
+from uomh.models.trainable import Trainable
 from uomh.report.records import RunRecord
 from uomh.seeds import seeded
 from uomh.training.meter import flops_of_round, pass_flops, round_of

@@ -9,8 +9,8 @@ import uomh
 from uomh.config import OptimizerConfig
 from uomh.data import Data, Split
 from uomh.errors import UomhError
-from uomh.models.core import ModelConfig
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig
 from uomh.parallel import Progress
 from uomh.training import TrainConfig, Trainer
 from uomh.training.fit import batch_rows

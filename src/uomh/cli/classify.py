@@ -161,7 +161,7 @@ def from_published(options: list[str]) -> tuple[dict[str, Any], Path | None]:
 def _run(config: RunConfig, data: Data, run_dir: Path, seeds: int | None, quiet: bool) -> None:
     """Train, measure, compare, draw; say what was found and where everything is."""
     from uomh.experiments.weighting import FILE, FOLDER, compare
-    from uomh.models.classifier import check_dimensions
+    from uomh.models.class_dimension import check_dimensions
     from uomh.report.scatter import class_points, save_scatter
     from uomh.training.complete import complete
     from uomh.training.folder import read_record

@@ -252,7 +252,7 @@ def not_measured(config: RunConfig, data: Data) -> list[str]:
 
 def names_of(config: RunConfig) -> list[str]:
     """The models of a run: one, or those of its steps."""
-    from uomh.models.core import LeafConfig
+    from uomh.models.trainable import LeafConfig
     from uomh.settings import all_settings
 
     model = config.model

@@ -24,20 +24,14 @@ from uomh.dimension.claims.core import Evidence
 from uomh.dimension.claims.dimensions_differ import detectable_difference
 from uomh.dimension.details import Details, GroupDetails
 from uomh.dimension.groups import measured_group
-from uomh.dimension.inputs import (
-    NearDuplicates,
-    Policy,
-    checked_ks,
-    fingerprint_of,
-    groups_left_out,
-    prepared,
-)
+from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprint_of, prepared
 from uomh.dimension.instruments import opinions, other_instruments
 from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nearcopies import near_copies, near_copies_as_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
 from uomh.dimension.rounding import rounding_sentence
+from uomh.dimension.smallgroups import groups_left_out
 from uomh.dimension.spread import Here, workplace
 from uomh.dimension.statistic import Statistic, seen_sentence, statistic_of
 from uomh.dimension.thinning import random_parts, restricted, shortened
@@ -220,7 +214,7 @@ def verify(
     if not groups:
         odd = extremes(near, data.rows, max(ks))
         behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
-    remarks = [groups_left_out(data.left_out), anchors_sentence(at, m)]
+    remarks = [groups_left_out(data.left_out, data.left_out_duplicates), anchors_sentence(at, m)]
     remarks += [data.note or close.sentence(apart), statistic.note]
     if points is not None:
         remarks.append(rounding_sentence(points, near.distances[:, min(ks) - 1], min(ks)))
@@ -241,6 +235,7 @@ def verify(
         unlabelled=unlabelled + data.unlabelled,
         near_copies=close.points,
         left_out=data.left_out,
+        left_out_duplicates=data.left_out_duplicates,
         anchors=None if at is None else at.count,
         notes=(*notes, *filter(None, remarks)),
         details=Details(

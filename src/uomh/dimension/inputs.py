@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -15,6 +15,7 @@ from uomh.data.labels import UNLABELLED, Numbering
 from uomh.devices import checked_device
 from uomh.dimension.core import Coordinates
 from uomh.dimension.nearcopies import NearCopies, without_near_copies
+from uomh.dimension.smallgroups import large_groups, require_size
 from uomh.dimension.thinning import restricted
 from uomh.dimension.values import Ints
 from uomh.errors import UomhError
@@ -23,9 +24,6 @@ from uomh.neighbours.checks import one_of, real_number, whole_number
 from uomh.neighbours.core import BLOCK_BYTES, Points
 
 NearDuplicates = Literal["keep", "drop"]
-
-NAMED = 10
-"""groups left out that a sentence names; the report has them all"""
 
 
 def checked_ks(k: int | Sequence[int]) -> tuple[int, ...]:
@@ -81,7 +79,8 @@ class Prepared:
         unlabelled: how many points have no label and were left out.
         near: the near-copies there were, where they were left out.
         note: what was left out as near-copies, as a sentence; or empty.
-        left_out: the groups that were left out as too small, and how many points they had.
+        left_out: points of the groups that were left out as too small, by name.
+        left_out_duplicates: how many copies those groups lost, where they lost any.
     """
 
     points: Coordinates | None
@@ -94,6 +93,7 @@ class Prepared:
     near: NearCopies | None
     note: str
     left_out: dict[str, int]
+    left_out_duplicates: dict[str, int]
 
 
 def prepared(
@@ -164,7 +164,7 @@ def prepared(
             rows, labels, points = rows[apart], labels[apart], points[apart]
     require_size("the data set", len(rows), len(among) - len(rows), k, fewest)
     searched = None if neighbours is None else renumbered(neighbours, total)
-    large, left_out = large_groups(labels, names, dropped, least)
+    large, left_out, lost = large_groups(labels, names, dropped, least)
     if left_out:
         members = np.flatnonzero(large[labels])
         rows = rows[members]
@@ -172,47 +172,8 @@ def prepared(
         searched = None if searched is None else restricted(searched, members)
         labels, dropped = (np.cumsum(large) - 1)[labels[members]], dropped[large]
         names = [name for name in names if name not in left_out]
-    return Prepared(points, rows, searched, labels, names, dropped, missing, near, note, left_out)
-
-
-def large_groups(
-    labels: Ints, names: Sequence[str], dropped: Ints, least: int
-) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """Which groups have so many points (C,), and the sizes of the others by name.
-
-    Raises:
-        UomhError: none has.
-    """
-    sizes = np.bincount(labels, minlength=len(names))
-    large = sizes >= least
-    if names and not large.any():
-        most = int(sizes.argmax())
-        after = f" after {dropped[most]} duplicates were dropped" if dropped[most] else ""
-        raise UomhError(
-            f"no group has the {least} points that can be measured; the largest, {names[most]!r}, "
-            f"has {sizes[most]}{after}; use a smaller k, or larger groups"
-        )
-    pairs = zip(names, sizes.tolist(), strict=False)  # a set without groups has a size all the same
-    return large, {name: size for name, size in pairs if size < least}
-
-
-def groups_left_out(left_out: Mapping[str, int]) -> str:
-    """Which groups were too small, as a sentence for the report; empty where none was.
-
-    >>> groups_left_out({"yeti": 3})
-    'The group yeti (3 points) is too small to be measured and was left out.'
-    """
-    if not left_out:
-        return ""
-    names = [f"{name} ({size:,})" for name, size in left_out.items()]
-    if len(names) == 1:
-        [(name, size)] = left_out.items()
-        points = "point" if size == 1 else "points"
-        return f"The group {name} ({size:,} {points}) is too small to be measured and was left out."
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return (
-        f"{len(names):,} groups with {sum(left_out.values()):,} points in all are too small to be "
-        f"measured and were left out: {', '.join(names[:NAMED])}{more}."
+    return Prepared(
+        points, rows, searched, labels, names, dropped, missing, near, note, left_out, lost
     )
 
 
@@ -287,16 +248,6 @@ def numbered_groups(
     after = np.searchsorted(there, labels[rows])
     dropped = np.bincount(before, minlength=len(there)) - np.bincount(after, minlength=len(there))
     return after, [names[i] for i in there.tolist()], dropped
-
-
-def require_size(what: str, n: int, dropped: int, k: int, fewest: int) -> None:
-    """Raise unless n points are as many as k neighbours need."""
-    if n < fewest:
-        after = f" after {dropped} duplicates were dropped" if dropped else ""
-        raise UomhError(
-            f"{what} has {n} points{after}, and k = {k} needs at least {fewest}; "
-            "use a smaller k, add points, or leave a small group out"
-        )
 
 
 def checked_rows(neighbours: Neighbours, n: int, missing: int) -> NDArray[np.int64]:

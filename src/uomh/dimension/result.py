@@ -51,8 +51,9 @@ class DimensionReport:
         unlabelled: points left out because they have no label.
         near_copies: points that had a neighbour nearer than the tolerance times the typical
             nearest distance, before any were left out.
-        left_out: groups that were too small to be measured, and how many points each had; none of
-            these points is counted or used.
+        left_out: groups that were too small to be measured, and how many points each had,
+            duplicates dropped; none of these points is counted in ``n`` or used.
+        left_out_duplicates: duplicates that those groups lost, where they lost any.
         anchors: at how many points estimates are; None: at all.
         notes: sentences about the data that a reader of the numbers should know.
         details: what stands behind the numbers, for who draws it; a file of its own, so that a
@@ -73,6 +74,7 @@ class DimensionReport:
     unlabelled: int = 0
     near_copies: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    left_out_duplicates: dict[str, int] = field(default_factory=dict)
     anchors: int | None = None
     notes: tuple[str, ...] = ()
     details: Annotated[Details | None, Field(exclude=True)] = field(

@@ -12,7 +12,8 @@ from uomh.errors import UomhError
 from uomh.metrics.core import Metric, weights_of
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Value
-from uomh.models.core import Learner, Trainable
+from uomh.models.core import Learner
+from uomh.models.trainable import Trainable
 from uomh.registry import register
 
 

@@ -15,7 +15,8 @@ from uomh.metrics.correlation import How, correlation
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.intervals import wilson
 from uomh.metrics.values import Value
-from uomh.models.classifier import ClassDimension, Classifier
+from uomh.models.class_dimension import ClassDimension
+from uomh.models.classifier import Classifier
 from uomh.registry import register
 
 

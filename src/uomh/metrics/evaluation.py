@@ -37,8 +37,9 @@ from uomh.metrics.cache import Arrays, Cache
 from uomh.metrics.drawing import draw_samples, taking_draws
 from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
 from uomh.models.classifier import Classifier
-from uomh.models.core import Generative, Learner, Trainable
+from uomh.models.core import Generative, Learner
 from uomh.models.leaf import log_mixture
+from uomh.models.trainable import Trainable
 from uomh.neighbours import Neighbours, nearest_neighbours
 from uomh.nn.transforms import Cells
 from uomh.seeds import seeded

@@ -15,8 +15,9 @@ from uomh.metrics.adversarial import HasCritic, of_critic, scores
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.values import Kind, Value
-from uomh.models.core import Learner, Trainable
+from uomh.models.core import Learner
 from uomh.models.leaf import Model
+from uomh.models.trainable import Trainable
 from uomh.nn.ais import LogPartition
 from uomh.registry import register
 

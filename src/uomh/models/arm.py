@@ -33,8 +33,8 @@ from torch.utils.checkpoint import checkpoint
 
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import ModelConfig
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig
 from uomh.nn.transforms import centred
 from uomh.registry import register
 from uomh.settings import Nested, Width

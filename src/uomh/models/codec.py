@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from uomh.data.core import Data, DataSpec
 from uomh.devices import moved
 from uomh.errors import UomhError
-from uomh.models.core import Build, Codec, Generative, ModelConfig
+from uomh.models.core import Build, Codec, Generative
 from uomh.models.leaf import BY_DIMENSION, Model
+from uomh.models.trainable import ModelConfig
 from uomh.nn.layers import NetSettings
 from uomh.nn.nets import decoder, encoder
 from uomh.settings import Nested

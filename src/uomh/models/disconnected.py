@@ -17,17 +17,9 @@ from torch import Tensor, nn
 
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import (
-    Build,
-    Generative,
-    Likelihood,
-    ModelSettings,
-    Trainable,
-    TrainerLike,
-    build_model,
-    model_class,
-)
+from uomh.models.core import Build, Generative, Likelihood, TrainerLike, build_model, model_class
 from uomh.models.leaf import log_mixture
+from uomh.models.trainable import ModelSettings, Trainable
 from uomh.registry import register
 from uomh.settings import Nested, Settings, Width, below, component, merged
 

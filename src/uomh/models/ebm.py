@@ -30,9 +30,10 @@ from torch import Tensor, nn
 
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import Likelihood, ModelConfig
+from uomh.models.core import Likelihood
 from uomh.models.inputs import checked_count
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig
 from uomh.nn.ais import LogPartition, ais_log_partition
 from uomh.nn.layers import NetSettings
 from uomh.nn.nets import encoder, nets_by_shape

@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import ModelConfig
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig
 from uomh.nn.bijections import Bijection
 from uomh.nn.flows import Autoregressive, Coupling, Mix, Multiscale, SplineSettings, Steps
 from uomh.nn.priors import PriorSettings, build_prior

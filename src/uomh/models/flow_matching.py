@@ -31,8 +31,9 @@ from torch import Tensor, nn
 
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import Likelihood, ModelConfig
+from uomh.models.core import Likelihood
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig
 from uomh.nn.ode import solve
 from uomh.nn.transforms import centred
 from uomh.nn.unet import TimeMLP, UNet

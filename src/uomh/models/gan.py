@@ -28,8 +28,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from uomh.data.core import Data, DataSpec
-from uomh.models.core import ModelConfig
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig
 from uomh.nn.critics import Critic, CriticSettings
 from uomh.nn.layers import NetSettings
 from uomh.nn.nets import convolves, decoder, nets_by_shape

@@ -18,8 +18,9 @@ from torch.nn import Parameter
 from uomh.config import TrainConfig
 from uomh.data.core import Data
 from uomh.models.codec import codes_of
-from uomh.models.core import Codec, Generative, ModelConfig, Trainable
+from uomh.models.core import Codec, Generative
 from uomh.models.leaf import Model
+from uomh.models.trainable import ModelConfig, Trainable
 
 Alternate = Literal["step", "epoch"]
 

@@ -15,16 +15,9 @@ from torch import Tensor
 from uomh.config import TrainConfig
 from uomh.data.core import Data, DataSpec
 from uomh.errors import UomhError
-from uomh.models.core import (
-    Build,
-    Generative,
-    LeafConfig,
-    Learner,
-    ModelConfig,
-    Trainable,
-    TrainerLike,
-)
+from uomh.models.core import Build, Generative, Learner, TrainerLike
 from uomh.models.inputs import checked_codes, checked_labels
+from uomh.models.trainable import LeafConfig, ModelConfig, Trainable
 from uomh.nn.transforms import Cells, build_transform
 from uomh.settings import Nested, merged
 

@@ -40,9 +40,7 @@ from uomh.models.core import (
     Codec,
     Generative,
     Likelihood,
-    ModelSettings,
     OnManifold,
-    Trainable,
     TrainerLike,
     build_model,
     model_class,
@@ -50,6 +48,7 @@ from uomh.models.core import (
 from uomh.models.gaussian import GaussianDecoderModel
 from uomh.models.joint import Alternate, Joint, decoded_draws
 from uomh.models.leaf import Model, log_mixture
+from uomh.models.trainable import ModelSettings, Trainable
 from uomh.nn.transforms import Cells
 from uomh.registry import register
 from uomh.seeds import seeded

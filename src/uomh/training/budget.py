@@ -17,8 +17,9 @@ from uomh.data.core import Data, DataSpec
 from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import free_memory
-from uomh.models.core import Generative, Learner, Trainable
+from uomh.models.core import Generative, Learner
 from uomh.models.leaf import LeafLearner
+from uomh.models.trainable import Trainable
 from uomh.sizes import at_once, is_large
 from uomh.text import counted
 from uomh.training.need import (

@@ -24,7 +24,7 @@ from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.memory import keeping_freed_memory
 from uomh.metrics import Value
-from uomh.models.core import Trainable
+from uomh.models.trainable import Trainable
 from uomh.seeds import preserved, reseed, seeded
 from uomh.training import budget
 from uomh.training.average import Average

@@ -23,7 +23,7 @@ from uomh.cost import FILE, Cost, read_cost
 from uomh.data.core import Data
 from uomh.devices import moved
 from uomh.files import write_json
-from uomh.models.core import Trainable
+from uomh.models.trainable import Trainable
 from uomh.seeds import seeded
 from uomh.training.need import POINTS
 

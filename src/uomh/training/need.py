@@ -24,7 +24,8 @@ from torch.utils._pytree import tree_leaves
 
 from uomh.config import TrainConfig
 from uomh.errors import UomhError
-from uomh.models.core import Generative, Trainable
+from uomh.models.core import Generative
+from uomh.models.trainable import Trainable
 from uomh.seeds import seeded
 
 POINTS = (2, 3)

@@ -9,7 +9,8 @@ import torch
 
 from uomh.config import RunConfig
 from uomh.data.core import Data
-from uomh.models.core import Learner, Trainable
+from uomh.models.core import Learner
+from uomh.models.trainable import Trainable
 from uomh.seeds import seeded
 from uomh.training import budget
 from uomh.training.fit import Leaf

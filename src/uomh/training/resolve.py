@@ -19,8 +19,9 @@ from uomh.data import DataConfig, load_data
 from uomh.data.core import Data, DataSpec
 from uomh.devices import checked_device
 from uomh.errors import UomhError
-from uomh.models.core import Build, LeafConfig, Learner, learner_class
+from uomh.models.core import Build, Learner, learner_class
 from uomh.models.leaf import LeafLearner
+from uomh.models.trainable import LeafConfig
 from uomh.seeds import seeded
 from uomh.settings import (
     Nested,

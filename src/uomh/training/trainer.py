@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from uomh.data.core import Data
-from uomh.models.core import Generative, Trainable
+from uomh.models.core import Generative
+from uomh.models.trainable import Trainable
 from uomh.parallel.core import Outcome, raise_failures, resumable_map
 from uomh.parallel.progress import Progress
 from uomh.training.fit import train_leaf

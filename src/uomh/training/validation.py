@@ -9,7 +9,7 @@ from uomh.config import TrainConfig
 from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.metrics import Evaluation, Value, evaluate
-from uomh.models.core import Trainable
+from uomh.models.trainable import Trainable
 from uomh.settings import ComponentSettings
 from uomh.training.scope import Scope
 
