@@ -4,7 +4,7 @@ import json
 from statistics import fmean
 
 import pytest
-from scipy.stats import norm, spearmanr
+from scipy.stats import norm, pearsonr, spearmanr
 
 from tests.experiments.grids import grid_file, run
 from uomh.experiments import ExperimentResult
@@ -66,7 +66,8 @@ def test_correlations_over_classes_are_said(found):
     assert len(said) == len(starts)
     for note, (start, numbers) in zip(said, starts, strict=True):
         assert note.startswith(start)
-        assert f"Spearman {spearmanr(dimensions, numbers).statistic:.2f} [" in note
+        assert f": Spearman {spearmanr(dimensions, numbers).statistic:.2f} [" in note
+        assert f"; Pearson {pearsonr(dimensions, numbers).statistic:.2f} [" in note
 
 
 def test_the_table_and_the_figure_are_written(found):

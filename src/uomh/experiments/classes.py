@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from typing import get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from uomh.errors import UomhError
-from uomh.metrics.correlation import Correlation, correlation
+from uomh.metrics.correlation import Correlation, How, correlation
 from uomh.metrics.intervals import wilson
 from uomh.metrics.measured import MeasuredRun
 from uomh.metrics.values import Value
@@ -144,26 +145,29 @@ def in_sentences(
         against: those of the arm that it is compared with; empty: it is compared with none.
     """
     dimensions = [row.dimension for row in rows]
-    found = {"accuracy": _correlation(dimensions, [row.accuracy for row in rows])}
+    by_name = {"accuracy": [row.accuracy for row in rows]}
     plain = {row.group: row.accuracy for row in against}
     if plain and all(row.group in plain for row in rows):
         gains = [row.accuracy - plain[row.group] for row in rows]
-        found[f"gain in accuracy over {against[0].arm!r}"] = _correlation(dimensions, gains)
-    return [
-        f"{arm}: {what} by dimension, over {r.n} classes: {correlation_in_words(r)}"
-        for what, r in found.items()
-        if r is not None
-    ]
+        by_name[f"gain in accuracy over {against[0].arm!r}"] = gains
+    said = []
+    for what, y in by_name.items():
+        both = {how: _correlation(dimensions, y, how) for how in get_args(How)}
+        words = [f"{how.title()} {in_words(r)}" for how, r in both.items() if r is not None]
+        if words:
+            start = f"{arm}: {what} by dimension, over {len(rows)} classes"
+            said.append(f"{start}: {'; '.join(words)}")
+    return said
 
 
-def correlation_in_words(r: Correlation) -> str:
-    """A rank correlation with its interval and p-value.
+def in_words(r: Correlation) -> str:
+    """A correlation with its interval and p-value.
 
-    >>> correlation_in_words(Correlation(-0.5, -0.9, 0.3, 0.143, 8))
-    'Spearman -0.50 [-0.90, 0.30], p = 0.14'
+    >>> in_words(Correlation(-0.5, -0.9, 0.3, 0.143, 8))
+    '-0.50 [-0.90, 0.30], p = 0.14'
     """
     interval = "" if r.low is None or r.high is None else f" [{r.low:.2f}, {r.high:.2f}]"
-    return f"Spearman {r.value:.2f}{interval}, p = {r.p_value:.2g}"
+    return f"{r.value:.2f}{interval}, p = {r.p_value:.2g}"
 
 
 def numbers(runs: Sequence[RunValues], key: str) -> list[float]:
@@ -172,9 +176,11 @@ def numbers(runs: Sequence[RunValues], key: str) -> list[float]:
     return [math.nan if number is None else number for number in found]
 
 
-def _correlation(x: Sequence[float], y: Sequence[float]) -> Correlation | None:
+def _correlation(
+    x: Sequence[float], y: Sequence[float], how: How = "spearman"
+) -> Correlation | None:
     try:
-        return correlation(x, y)
+        return correlation(x, y, how)
     except UomhError:  # too few classes, or all are alike
         return None
 
