@@ -109,6 +109,9 @@ def classify(
     network = getattr(config.model, "network", None)
     if network is None:
         raise UomhError("model.name: uomh classify trains the classifier; leave it out")
+    if network == "small" and "threads" not in config.model_fields_set:
+        # More do not make so small a network faster, and beside other work much slower.
+        config = config.model_copy(update={"threads": 1})
     if run_dir is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         run_dir = new_folder(Path("runs") / f"{Path(data.name).name}_{network}_{stamp}")
