@@ -108,6 +108,9 @@ def classify(
     network = getattr(config.model, "network", None)
     if network is None:
         raise UomhError("model.name: uomh classify trains the classifier; leave it out")
+    if network == "small" and "threads" not in config.model_fields_set:
+        # More do not make so small a network faster, and beside other work much slower.
+        config = config.model_copy(update={"threads": 1})
     if run_dir is None:
         run_dir = new_folder(usual_folder(data, network))
     _run(config, data, run_dir, seeds, quiet)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,8 @@ def _chosen(arms: tuple[Arm, ...], wanted: Sequence[str] | None) -> tuple[Arm, .
         raise UomhError(f"two arms of the experiment are called {twice!r}; give each its own name")
     if wanted is None:
         return arms
+    if not wanted:
+        raise UomhError(f"which arms? name one at least, as in --arms {shlex.quote(arms[0].name)}")
     kept: set[str] = set()
     for word in wanted:
         found = [
@@ -159,7 +162,19 @@ def plan(grid: Grid) -> list[Planned]:
                     raise UomhError(f"arm {arm.name!r} on {dataset}: {error}") from None
                 key = _key(dataset, prepared, grid.experiment.work)
                 found.append(Planned(arm.name, dataset, seed, key, prepared))
+    _check_seeds(found)
     return found
+
+
+def _check_seeds(runs: Iterable[Planned]) -> None:
+    """See that the seeds of an arm are runs of their own: one run twice would seem to be sure."""
+    seeds: dict[tuple[str, str, str], int] = {}
+    for run in runs:
+        if run.key and seeds.setdefault((run.dataset, run.arm, run.key), run.seed) != run.seed:
+            raise UomhError(
+                f"arm {run.arm!r} on {run.dataset}: its settings say which seed, so that its seeds "
+                "are one run; leave seed=... out, or ask for one seed (--seeds 1)"
+            )
 
 
 def _request(grid: Grid, arm: Arm, dataset: str, seed: int) -> Request:
