@@ -45,6 +45,7 @@ def test_lists_are_a_product_or_go_side_by_side(tmp_path):
         ("product: [[1]]", "product"),
         ("product: [[a=1], []]", "a list of the grid is empty"),
         ("zipped: [[]]", "a list of the grid is empty"),
+        ("arms: {}", "a list of the grid is empty"),
         ("{}", "is empty; a grid says one of base, product"),
     ],
 )
@@ -53,6 +54,15 @@ def test_a_file_that_is_no_grid_is_refused(text, sentence, tmp_path):
     path.write_text(text)
     with pytest.raises(UomhError, match=sentence):
         experiment_of(str(path))
+
+
+def test_a_data_set_is_named_where_its_results_stand(tmp_path):
+    file = experiment_of(str(grid_file(tmp_path)))
+    with pytest.raises(UomhError, match="by --datasets"):
+        grid(file, settings=["data.dataset=cifar10"])
+    file.base = ("data.dataset=cifar10",)
+    with pytest.raises(UomhError, match="by --datasets"):
+        grid(file)
 
 
 def test_arms_are_chosen_by_name_with_what_they_are_compared_with():

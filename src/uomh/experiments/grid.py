@@ -109,7 +109,8 @@ def _arms(file: GridFile) -> tuple[Arm, ...]:
         if name in found:
             raise UomhError(f"two arms are called {name!r}; take one away")
         found[name] = texts
-    if not found:
+    nothing = "arms" in file.model_fields_set and not (file.arms or file.product or file.zipped)
+    if not found or nothing:
         raise UomhError("a list of the grid is empty, so that there is no arm; take it away")
     first = file.against if file.against is not None else next(iter(found))
     if first not in found:

@@ -99,7 +99,7 @@ def grid(
         data_root: folder where data sets are looked for first.
 
     Raises:
-        UomhError: no such arm, or a number that has no meaning.
+        UomhError: no such arm, a number that has no meaning, or a data set among the settings.
     """
     if not 0 < scale <= 1:
         raise UomhError(f"the scale is a share of images and epochs, in (0, 1]; it is {scale}")
@@ -110,6 +110,12 @@ def grid(
     if not names:
         raise UomhError("which data sets? name one at least, as in --datasets mnist")
     root = None if data_root is None else str(Path(data_root).expanduser().absolute())
+    for text in (*experiment.base, *experiment.small, *settings):
+        if text.split("=", 1)[0].strip() == "data.dataset":
+            raise UomhError(
+                f"{text!r}: results stand under the names of an experiment's data sets; say which "
+                "by --datasets, or by datasets: in a file"
+            )
     chosen = _chosen(experiment.arms, arms)
     return Grid(experiment, names, count, chosen, scale, tuple(settings), root)
 
