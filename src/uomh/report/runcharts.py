@@ -105,11 +105,12 @@ def leaf_of(settings: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     >>> leaf_of({"model": {"name": "disconnected", "part": part}}, "model/part3/density")
     {'name': 'flow'}
     """
-    found: Any = settings
+    found = settings
     for step in path.split("/"):
-        found = found.get("part" if step.startswith("part") else step)
-        if not isinstance(found, Mapping):
+        inner = found.get("part" if step.startswith("part") else step)
+        if not isinstance(inner, Mapping):
             return {}
+        found = inner
     return found
 
 
