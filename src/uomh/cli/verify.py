@@ -13,7 +13,7 @@ from uomh.cli.console import Display, given, out, say, say_device, sentences
 from uomh.cli.options import Backend, DataRoot, Device, Jobs, Quiet, Resize, SkipBroken, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
-from uomh.files import only_writer
+from uomh.files import only_writer, writable
 from uomh.text import shown
 
 if TYPE_CHECKING:
@@ -139,6 +139,8 @@ def verify(
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         for note in data.notes:
             say(f"{name}: {note}", silent)
+        if output is not None:
+            writable(output)
         _say_time(x, anchors, silent)
         with Display(silent, transient=True) as display:
             report = evidence(
