@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/truth.py [--sizes 1000 5000] [--estimators capca qe tls]
 
 Writes docs/truth.md and docs/figures/bias.png; with --estimators it runs these alone, minutes where
-all take hours, and prints their rows of the first table. One draw of each manifold; results are kept in
-out/truth.json and only what is missing is run, so the script can be stopped and started.
+all take hours, and prints their rows of the first table. One draw of each manifold; results are
+kept in out/truth.json and only what is missing is run, so the script can be stopped and started.
 """
 
 import argparse
@@ -184,9 +184,9 @@ def page(found: dict[str, float | None], sizes: list[int]) -> str:
         "",
         *(failures(found, n) for n in sizes),
         "",
-        "`capca`, `qe` and `tls` look at 100 neighbours, which are few for many dimensions: `qe` says"
-        " at most 12; `tls` at most 13, never 1, and less than d from about 8 on; `capca` calls a"
-        " neighbourhood nearly as wide as the space where neighbours are not several times d. For"
+        "`capca`, `qe` and `tls` look at 100 neighbours, which are few for many dimensions: `qe`"
+        " says at most 12; `tls` at most 13, never 1, and less than d from about 8 on; `capca` calls"
+        " a neighbourhood nearly as wide as the space where neighbours are not several times d. For"
         " few dimensions `qe` is close, as its median at 5,000 points shows. Their rows alone:"
         " `python benchmarks/truth.py --estimators capca qe tls`, minutes in place of hours.",
         "",
