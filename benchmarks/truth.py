@@ -185,10 +185,11 @@ def page(found: dict[str, float | None], sizes: list[int]) -> str:
         *(failures(found, n) for n in sizes),
         "",
         "`capca`, `qe` and `tls` look at 100 neighbours, which are few for many dimensions: `qe`"
-        " says at most 12; `tls` at most 13, never 1, and less than d from about 8 on; `capca` calls"
-        " a neighbourhood nearly as wide as the space where neighbours are not several times d. For"
-        " few dimensions `qe` is close, as its median at 5,000 points shows. Their rows alone:"
-        " `python benchmarks/truth.py --estimators capca qe tls`, minutes in place of hours.",
+        " says at most 12; `tls` at most 13, never 1, and less than d from about 8 on; `capca`"
+        " calls a neighbourhood nearly as wide as the space where neighbours are not several times"
+        " d. For few dimensions `qe` is close, as its median at 5,000 points shows. Their rows"
+        " alone: `python benchmarks/truth.py --estimators capca qe tls`, minutes in place of"
+        " hours.",
         "",
         "![Bias of the maximum likelihood estimate](figures/bias.png)",
         "",

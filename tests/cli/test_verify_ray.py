@@ -63,7 +63,7 @@ def shards(out):
 def children(parent):
     """Processes of a process and what they are called."""
     lines = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-ww", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     fields = [line.split(maxsplit=2) for line in lines]
     return {int(each[0]): each[2] for each in fields if len(each) > 2 and int(each[1]) == parent}
@@ -100,16 +100,15 @@ def test_a_node_is_killed_and_the_files_are_those_of_serial(cluster, tmp_path): 
 
 @pytest.mark.slow
 def test_a_process_is_killed_and_the_files_are_those_of_serial(tmp_path):
-    file = written(tmp_path, 12_000, 24)
+    file = written(tmp_path, 20_000, 24)
     out = tmp_path / "processes"
     process = command(file, out, "--backend", "processes", "--jobs", "2")
 
     def at_work():
         return [pid for pid, name in children(process.pid).items() if "popen_loky" in name]
 
-    until(lambda: shards(out), process)
-    workers = at_work()
-    done = shards(out)
+    workers = until(lambda: len(found := at_work()) == 2 and found, process)
+    done = until(lambda: shards(out), process)
     os.kill(workers[0], signal.SIGKILL)
     assert 0 < done < spread.SHARDS - 1
     until(lambda: set(at_work()) - set(workers), process)  # another took its place
