@@ -119,9 +119,12 @@ def verify(
     from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
     from uomh.parallel import Parallel
+    from uomh.parallel.workers import look_for_cluster
     from uomh.report.sheets import sheets_of
 
     parallel = Parallel(backend, jobs, ray_address)
+    if ray_address is not None:
+        look_for_cluster(ray_address)  # before anything is read
     silent = quiet or as_json
     say_device(device, silent)
     reports, sheets = [], []
