@@ -14,8 +14,9 @@ from uomh.text import four_digits, interval
 
 @dataclass(frozen=True)
 class Entry:
-    """A number of an arm, in words: the value, its interval, what it is compared with, a mark."""
+    """A number of an arm, and in words: itself, its interval, what it is compared with, a mark."""
 
+    number: float | None
     value: str
     interval: str = ""
     more: str = ""
@@ -115,7 +116,7 @@ def _best(cells: Sequence[Mapping[str, Any]], metric: str) -> float | None:
 def _entry(cell: Mapping[str, Any], best: float | None) -> Entry:
     value = cell.get("value")
     if not isinstance(value, int | float):
-        return Entry("n/a", str(cell.get("reason") or ""))
+        return Entry(None, "n/a", str(cell.get("reason") or ""))
     low, high = cell.get("low"), cell.get("high")
     over = f" over {cell.get('n')} seeds" if cell.get("interval") == "seeds" else ""
     more = ""
@@ -123,6 +124,5 @@ def _entry(cell: Mapping[str, Any], best: float | None) -> Entry:
         more = f"difference {cell['difference']:+.3g}"
         p = cell.get("p_holm") if cell.get("p_holm") is not None else cell.get("p_value")
         more += f", p = {p:.2g}" if isinstance(p, int | float) else ""
-    return Entry(
-        four_digits(value), interval(low, high) + over, more, "best" if value == best else ""
-    )
+    mark = "best" if value == best else ""
+    return Entry(value, four_digits(value), interval(low, high) + over, more, mark)
