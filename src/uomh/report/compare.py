@@ -13,9 +13,9 @@ from uomh.report.records import RunRecord
 UNSAID = ("data.data_root", "device")
 """settings that say where a run was made, not what it is"""
 MEANINGS = {
-    "clustered_id": "samples less data, in their class",
+    "clustered_id": "samples less data, by class",
     "id_difference": "samples less data",
-    "between": "share of samples far from all data",
+    "between": "samples far from data",
 }
 """what metrics are of, where their names do not tell"""
 DIRECTIONS = {True: "higher is better", False: "lower is better", None: ""}
