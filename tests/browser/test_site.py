@@ -1,5 +1,6 @@
 """The documentation as it is opened from a disk."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,12 @@ def offline(browser):
     yield page
     context.close()
     assert wrong == []
+
+
+def test_the_script_for_formulas_is_the_declared_one():
+    folder = ROOT / "docs" / "javascripts"
+    sha256 = hashlib.sha256((folder / "mathjax-tex-svg.js").read_bytes()).hexdigest()
+    assert sha256 in (folder / "NOTICE.md").read_text()
 
 
 def test_formulas_are_drawn_without_a_network(site, offline):

@@ -66,6 +66,13 @@ def test_a_report_is_read_and_drawn_without_torch(tmp_path):
     assert (tmp_path / "dimension.svg").stat().st_size > 1000
 
 
+def test_a_report_of_before_a_field_was_added_is_read(tmp_path):
+    values = REPORTS["two groups"].to_dict()
+    del values["claims"]["groups_separated"]["chance"]
+    (tmp_path / "dimension.json").write_text(json.dumps(values))
+    assert DimensionReport.load(tmp_path).verdict == values["verdict"]
+
+
 def damaged(change):
     values = json.loads(REPORTS["two groups"].to_json())
     change(values)

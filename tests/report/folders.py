@@ -102,8 +102,26 @@ def experiment(folder):
         {"arm": "vanilla", "dataset": "digits", "seed": 0, "state": "done"},
         {"arm": "vanilla", "dataset": "digits", "seed": 1, "state": "failed", "error": "no room"},
     ]
+    classes = [
+        {
+            "dataset": "digits",
+            "arm": arm,
+            "group": group,
+            "dimension": 7.5,
+            "dimension_low": 7.25,
+            "dimension_high": 8.0,
+            "accuracy": accuracy,
+            "points": 1200,
+        }
+        for arm, group, accuracy in (
+            ("vanilla", "three", 0.5),
+            ("disconnected", "three", 0.625),
+            ("vanilla", "four", 0.75),
+        )
+    ]
     content = {"name": "table2", "summary": "One model or several.", "cells": cells, "runs": runs}
-    (folder / "experiment.json").write_text(json.dumps(content | {"seeds": 3, "scale": 0.5}))
+    content |= {"seeds": 3, "scale": 0.5, "classes": classes}
+    (folder / "experiment.json").write_text(json.dumps(content))
     return folder
 
 

@@ -165,6 +165,12 @@ def test_the_dimension_of_samples_stands_beside_that_of_the_data(text):
     assert {trace["name"]: trace["x"] for trace in data} == {"data": [5, 5], "samples": [4, 4]}
 
 
+def test_a_remark_on_a_whole_column_stands_at_its_head():
+    one, two, none = Cell(Value(1.0), note=1), Cell(Value(2.0), note=2), Cell(Value(3.0))
+    columns = [Column("id", "", cells) for cells in ((one, one), (one, two), (one, none))]
+    assert [column.note for column in columns] == [1, None, None]
+
+
 def test_an_experiment_is_a_table_with_what_failed(text):
     shown = words(text)
     assert "One model or several." in shown
@@ -172,6 +178,25 @@ def test_an_experiment_is_a_table_with_what_failed(text):
     assert "difference -10.2, p = 0.01" in shown
     assert "no room" in shown
     assert "not the paper's numbers" in shown
+    assert "fid lower is better" in shown
+
+
+def test_an_experiments_classes_are_a_table(text):
+    table = text[text.index("digits: class by class") :]
+    rows = re.findall(r"<tr>(.*?)</tr>", table[: table.index("</tbody>")], re.DOTALL)
+    assert [re.findall(r"<td>(.*?)</td>", row) for row in rows[1:]] == [
+        ["three", "7.5 (7.25 to 8)", "0.5", "0.625", "1,200"],
+        ["four", "7.5 (7.25 to 8)", "0.75", "n/a", "1,200"],
+    ]
+
+
+def test_a_value_whose_interval_meets_the_best_is_level_with_it(tmp_path):
+    folder = folders.experiment(tmp_path / "e")
+    content = json.loads((folder / "experiment.json").read_text())
+    content["cells"][0] |= {"value": 21.5, "low": 21.0, "high": 22.0}
+    (folder / "experiment.json").write_text(json.dumps(content))
+    shown = words(page([folder]))
+    assert "21.5 21 to 22 over 3 seeds level with best" in shown
 
 
 def test_several_sets_share_the_papers_figure(results, tmp_path):

@@ -12,6 +12,15 @@ from uomh.report.records import RunRecord
 
 UNSAID = ("data.data_root", "device")
 """settings that say where a run was made, not what it is"""
+MEANINGS = {
+    "clustered_id": "samples less data, by class",
+    "id_difference": "samples less data",
+    "between": "samples far from data",
+}
+"""what metrics are of, where their names do not tell"""
+DIRECTIONS = {True: "higher is better", False: "lower is better", None: ""}
+MARKS = {"best": "best", "level": "level with best"}
+"""what stands below a marked number"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,12 @@ class Column:
             cell.value.kind for cell in self.cells if cell.value and cell.value.value is not None
         }
         return kinds.pop() if len(kinds) == 1 else ""
+
+    @property
+    def note(self) -> int | None:
+        """Number of the remark, where all its numbers have the same."""
+        notes = {cell.note for cell in self.cells if cell.value is not None}
+        return notes.pop() if len(notes) == 1 else None
 
     @property
     def filled(self) -> bool:
@@ -82,8 +97,7 @@ def compared(records: Sequence[RunRecord]) -> MetricTable:
         marks = marked(values, records)
         better = next((v.higher_is_better for v in values if v and v.value is not None), None)
         cells = tuple(Cell(v, mark, remark(v)) for v, mark in zip(values, marks, strict=True))
-        direction = {True: "higher is better", False: "lower is better", None: ""}[better]
-        columns.append(Column(name, direction, cells))
+        columns.append(Column(name, DIRECTIONS[better], cells))
     columns.sort(key=lambda column: not column.filled)
     return MetricTable(tuple(columns), tuple(notes))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from uomh.files import replacing, writable
 from uomh.report.boxes import all_sets
 from uomh.report.charts import number
+from uomh.report.compare import MARKS, MEANINGS
 from uomh.report.pictures import Album
 from uomh.report.sections import RunsSection, VerificationSection
 from uomh.report.sources import Sources, found
@@ -64,6 +66,7 @@ def rendered(sources: Sources) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"meanings": defaultdict(str, MEANINGS), "marks": MARKS}
     environment.filters |= {"json": as_json, "line": shown, "number": number, "digits": four_digits}
     sections = [
         VerificationSection.of(f"set{i}", verification, album)

@@ -197,7 +197,11 @@ def real_against_generated(name: str, record: RunRecord) -> Chart | None:
         },
     }
     if difference:
-        layout["xaxis"] |= {"zeroline": True, "zerolinewidth": 2, "rangemode": "tozero"}
+        found_ends = [end for _, vs in rows for *_, v in vs for end in (v.value, v.low, v.high)]
+        ends = [0.0, *(end for end in found_ends if end is not None and math.isfinite(end))]
+        room = 0.05 * ((max(ends) - min(ends)) or 1.0)  # so that the line at 0 is never at the rim
+        span = [min(ends) - room, max(ends) + room]
+        layout["xaxis"] |= {"zeroline": True, "zerolinewidth": 2, "range": span}
     words = [
         f"{shortened(group, 28)}: "
         + ", ".join(f"{label} {value.value:.2f}" for label, _, value in values)

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from uomh.report.compare import DIRECTIONS
 from uomh.report.pictures import Album, Picture
 from uomh.report.sections import in_words, words
 from uomh.report.sources import Experiment
-from uomh.text import four_digits, interval
+from uomh.text import four_digits, interval, with_interval
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Trials:
-    """A data set's table: metrics, and an arm a row with an entry each."""
+    """A data set's table: metrics, each with its better direction, and an arm a row."""
 
     dataset: str
-    metrics: list[str]
+    metrics: list[tuple[str, str]]
     rows: list[tuple[str, list[Entry]]]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """A data set's classes, one a row: dimension, and accuracy by each arm."""
+
+    dataset: str
+    columns: list[str]
+    rows: list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ class ExperimentSection:
     summary: str
     facts: list[tuple[str, str]]
     tables: list[Trials]
+    classes: list[Classes]
     runs: list[list[str]]
     notes: list[str]
     pictures: list[Picture]
@@ -74,6 +85,7 @@ class ExperimentSection:
             str(content.get("summary") or ""),
             facts,
             _tables(_objects(content.get("cells"))),
+            _classes(_objects(content.get("classes"))),
             failed,
             [str(note) for note in notes] if isinstance(notes, list) else [],
             [picture for picture in pictures if picture is not None],
@@ -94,26 +106,59 @@ def _tables(cells: Sequence[Mapping[str, Any]]) -> list[Trials]:
         by_place = {(str(cell.get("arm")), str(cell.get("metric"))): cell for cell in of_set}
         best = {metric: _best(of_set, metric) for metric in metrics}
         rows = [
-            (
-                arm,
-                [_entry(by_place.get((arm, metric), {}), best[metric]) for metric in metrics],
-            )
+            (arm, [_entry(by_place.get((arm, metric), {}), best[metric]) for metric in metrics])
             for arm in arms
         ]
-        tables.append(Trials(dataset, metrics, rows))
+        heads = [(metric, DIRECTIONS[_direction(of_set, metric)]) for metric in metrics]
+        tables.append(Trials(dataset, heads, rows))
     return tables
 
 
-def _best(cells: Sequence[Mapping[str, Any]], metric: str) -> float | None:
-    of_metric = [cell for cell in cells if cell.get("metric") == metric]
-    values = [c["value"] for c in of_metric if isinstance(c.get("value"), int | float)]
-    directions = {c.get("higher_is_better") for c in of_metric if c.get("value") is not None}
-    if len(values) < 2 or len(directions) != 1 or directions == {None}:
+def _classes(found: Sequence[Mapping[str, Any]]) -> list[Classes]:
+    tables = []
+    for dataset in dict.fromkeys(str(row.get("dataset")) for row in found):
+        of_set = [row for row in found if str(row.get("dataset")) == dataset]
+        arms = list(dict.fromkeys(str(row.get("arm")) for row in of_set))
+        by_class: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for row in of_set:
+            by_class.setdefault(str(row.get("group")), {})[str(row.get("arm"))] = row
+        rows = []
+        for group, by_arm in by_class.items():
+            first = next(iter(by_arm.values()))
+            dimension = _said(first, "dimension", "dimension_low", "dimension_high")
+            accuracies = [_said(by_arm.get(arm, {}), "accuracy", "low", "high") for arm in arms]
+            rows.append([group, dimension, *accuracies, in_words(first.get("points"))])
+        columns = ["class", "dimension", *(f"accuracy, {arm}" for arm in arms), "points"]
+        tables.append(Classes(dataset, columns, rows))
+    return tables
+
+
+def _said(row: Mapping[str, Any], name: str, low: str, high: str) -> str:
+    """A number with its interval."""
+    numbers = (row.get(key) for key in (name, low, high))
+    value, *ends = (n if isinstance(n, int | float) else None for n in numbers)
+    return "n/a" if value is None else with_interval(value, *ends)
+
+
+def _direction(cells: Sequence[Mapping[str, Any]], metric: str) -> bool | None:
+    """Whether higher is better; None where cells disagree, or none says."""
+    found = {c.get("higher_is_better") for c in cells if _of(c, metric)}
+    return bool(found.pop()) if len(found) == 1 and found != {None} else None
+
+
+def _of(cell: Mapping[str, Any], metric: str) -> bool:
+    return cell.get("metric") == metric and isinstance(cell.get("value"), int | float)
+
+
+def _best(cells: Sequence[Mapping[str, Any]], metric: str) -> Mapping[str, Any] | None:
+    found = [cell for cell in cells if _of(cell, metric)]
+    higher = _direction(cells, metric)
+    if len(found) < 2 or higher is None:
         return None
-    return float(max(values) if directions == {True} else min(values))
+    return (max if higher else min)(found, key=lambda cell: float(cell["value"]))
 
 
-def _entry(cell: Mapping[str, Any], best: float | None) -> Entry:
+def _entry(cell: Mapping[str, Any], best: Mapping[str, Any] | None) -> Entry:
     value = cell.get("value")
     if not isinstance(value, int | float):
         return Entry(None, "n/a", str(cell.get("reason") or ""))
@@ -124,5 +169,16 @@ def _entry(cell: Mapping[str, Any], best: float | None) -> Entry:
         more = f"difference {cell['difference']:+.3g}"
         p = cell.get("p_holm") if cell.get("p_holm") is not None else cell.get("p_value")
         more += f", p = {p:.2g}" if isinstance(p, int | float) else ""
-    mark = "best" if value == best else ""
+    mark = ""
+    if best is not None:
+        mark = "best" if value == best["value"] else "level" if _meet(cell, best) else ""
     return Entry(value, four_digits(value), interval(low, high) + over, more, mark)
+
+
+def _meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two intervals share a number."""
+    ends = [cell.get(end) for cell in (one, other) for end in ("low", "high")]
+    if not all(isinstance(end, int | float) for end in ends):
+        return False
+    low, high, other_low, other_high = map(float, ends)  # type: ignore[arg-type]
+    return low <= other_high and other_low <= high
