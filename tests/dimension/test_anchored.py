@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 import uomh
 from uomh.cli import app
 from uomh.dimension.anchored import LEAST, Anchors, anchors_of, nominal_seconds
+from uomh.dimension.harmonic import Harmonic
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.spread import Spread
-from uomh.dimension.statistic import Harmonic
 from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours
 from uomh.neighbours.rows import neighbours_of

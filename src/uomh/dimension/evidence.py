@@ -25,7 +25,7 @@ from uomh.dimension.claims.dimensions_differ import detectable_difference
 from uomh.dimension.details import Details, GroupDetails
 from uomh.dimension.groups import measured_group
 from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprint_of, prepared
-from uomh.dimension.instruments import opinions, other_instruments
+from uomh.dimension.instruments import opinions, other_instruments, statistic_of
 from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nearcopies import near_copies, near_copies_as_copies
 from uomh.dimension.nulls import Shuffles
@@ -33,7 +33,7 @@ from uomh.dimension.result import DimensionReport
 from uomh.dimension.rounding import rounding_sentence
 from uomh.dimension.smallgroups import groups_left_out
 from uomh.dimension.spread import Here, workplace
-from uomh.dimension.statistic import Statistic, seen_sentence, statistic_of
+from uomh.dimension.statistic import Statistic, seen_sentence
 from uomh.dimension.thinning import random_parts, restricted, shortened
 from uomh.dimension.values import Ints, Power, Whole
 from uomh.errors import UomhError

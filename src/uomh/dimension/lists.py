@@ -111,13 +111,14 @@ class NeighbourLists:
         return place
 
     def pieces(
-        self, labels: Ints, k: int
+        self, labels: Ints, k: int, rows: NDArray[np.int64] | None = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64] | Neighbours]]:
         """Where the k nearest fellows of every point stand, its fellows being those of its part.
 
         Args:
             labels: (m,) the part of each point, 0 or more; -1 leaves a point out altogether.
             k: how many.
+            rows: the points, ascending; None for those that are `asked`.
 
         Yields:
             Points (e,), no point twice; and where their fellows are: columns of the lists (e, k),
@@ -127,10 +128,10 @@ class NeighbourLists:
             UomhError: a part is too small, or a point runs short and there are no points to
                 search in.
         """
-        rows = self.asked(labels)
+        rows = self.asked(labels) if rows is None else rows
         kind: Any = np.int8 if labels.max() < 127 else np.int32  # bytes stay in the cache
         extended = np.append(labels, -2).astype(kind)
-        for width in self._widths(labels[labels >= 0], k):
+        for width in self.widths(labels, k):
             listed = self.at(rows) >= 0
             short = [rows[~listed]]
             for block in _blocks(rows[listed]):
@@ -156,8 +157,17 @@ class NeighbourLists:
                 distances[rows], indices[rows] = self.values[at], self.indices[at]
         return Neighbours(distances, indices, np.arange(self.m))
 
-    def _widths(self, labels: Ints, k: int) -> list[int]:
-        """How many columns to read: enough for most points first, then the whole list."""
+    def widths(self, labels: Ints, k: int) -> list[int]:
+        """How many columns to read: enough for most points first, then the whole list.
+
+        Args:
+            labels: (m,) the part of each point, 0 or more; -1 for none.
+            k: how many fellows are wanted.
+
+        Returns:
+            None at all where most lists would run short, so that parts are better searched.
+        """
+        labels = labels[labels >= 0]
         if not labels.size:
             return []
         share = float(np.mean(np.bincount(labels)[labels])) / self.m

@@ -25,9 +25,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from uomh.dimension.instruments import statistic_of
 from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nulls import Shuffles
-from uomh.dimension.statistic import Statistic, statistic_of
+from uomh.dimension.statistic import Statistic
 from uomh.dimension.values import Floats, Ints
 from uomh.errors import UomhError
 from uomh.files import replacing
@@ -39,8 +40,8 @@ from uomh.parallel.progress import Progress
 SHARDS = 16
 SHARD_ROWS = 512
 """fewer are not worth the reading of all points"""
-DRAWS = 10
-"""shuffles of a piece"""
+DRAWS = 50
+"""shuffles of a piece, which are looked at together"""
 
 
 class Here:
@@ -69,7 +70,8 @@ class Here:
         del estimator
         threads = torch.get_num_threads() if statistic.concurrent else 1
         told = partial(self.progress.stage, "nulls") if self.progress else None
-        return np.array(shuffles(partial(_of_parts, statistic, lists), threads, told))
+        estimates = partial(statistic.partitions, lists, ks=statistic.ks)
+        return np.array(shuffles.together(estimates, DRAWS, threads, told))
 
     def done(self) -> None:
         """Leave nothing behind."""
@@ -261,13 +263,8 @@ def estimate_draws(draws: Draws, progress: Progress) -> None:
     lists = NeighbourLists.read(folder)
     statistic = statistic_of(draws.estimator, draws.ks, draws.seed)
     shuffles = Shuffles(np.load(folder / "labels.npy"), draws.last, draws.seed)
-    values = []
-    for draw in range(draws.first, draws.last):
-        values.append(_of_parts(statistic, lists, shuffles.shuffled(draw)))
-        progress.stage("nulls", draw + 1 - draws.first, draws.last - draws.first)
+    labels = [shuffles.shuffled(draw) for draw in range(draws.first, draws.last)]
+    values = statistic.partitions(lists, labels, statistic.ks)
+    progress.stage("nulls", len(labels), len(labels))
     with replacing(draws.file()) as temporary, temporary.open("wb") as opened:
-        np.save(opened, np.array(values))
-
-
-def _of_parts(statistic: Statistic, lists: NeighbourLists, labels: Ints) -> Floats:
-    return statistic.parts(lists, labels, statistic.ks)
+        np.save(opened, values)
