@@ -99,13 +99,14 @@ def group_details(
     return tuple(result)
 
 
-def null_spreads(groups: Sequence[Group], null: Floats | None) -> dict[int, tuple[float, ...]]:
-    """By k, the statistic T of every shuffle."""
-    if null is None:
+def null_spreads(
+    groups: Sequence[Group], observed: Floats | None, null: Floats | None
+) -> dict[int, tuple[float, ...]]:
+    """By k, the statistic T of every shuffle; of the groups (groups, ks) and (B, groups, ks)."""
+    if null is None or observed is None:
         return {}
     sizes = np.array([group.n for group in groups])
-    result = {}
-    for j, k in enumerate(groups[0].k):
-        observed = np.array([group.k[k].dimension for group in groups])
-        result[k] = tuple(spreads(observed, null[:, :, j], sizes)[1].tolist())
-    return result
+    return {
+        k: tuple(spreads(observed[:, j], null[:, :, j], sizes)[1].tolist())
+        for j, k in enumerate(groups[0].k)
+    }

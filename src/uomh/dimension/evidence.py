@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uomh.dimension.anchored import Anchors, anchors_of, anchors_sentence
+from uomh.dimension.anchored import Anchors, anchors_of, anchors_sentence, shuffles_sentence
 from uomh.dimension.behind import extremes, group_details, nearest_pairs, null_spreads
 from uomh.dimension.claims import Claims
 from uomh.dimension.claims.core import Evidence
@@ -34,8 +34,8 @@ from uomh.dimension.rounding import rounding_sentence
 from uomh.dimension.smallgroups import groups_left_out
 from uomh.dimension.spread import Here, workplace
 from uomh.dimension.statistic import Statistic, seen_sentence
-from uomh.dimension.thinning import random_parts, restricted, shortened
-from uomh.dimension.values import Ints, Power, Whole
+from uomh.dimension.thinning import list_length, random_parts, restricted, shortened
+from uomh.dimension.values import DimensionEstimate, Ints, Power, Whole
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours
 from uomh.neighbours.checks import text, whole_number
@@ -149,6 +149,9 @@ def verify(
     m = len(labels)
     dim = None if points is None else points.shape[1]
     at = anchors_of(m, dim, anchors, seed, always=not statistic.anchored)
+    of_shuffles = None
+    if at is None and data.neighbours is None and statistic.anchored and len(names) > 1:
+        of_shuffles = Anchors.of_shuffles(m, seed)
 
     def key() -> str:
         settings = (*ks, nulls, seed, str(estimator), None if at is None else at.count)
@@ -159,23 +162,31 @@ def verify(
         assert points is not None
         few = statistic.list_length(m), _width(sizes, m, statistic.width())
         width = min(m - 1, max(*few, 0 if at is None else _WIDEST))
-        found = work.search(points, width, None if at is None else at.whole())
+        if of_shuffles is None:
+            deep = found = work.search(points, width, None if at is None else at.whole())
+        else:
+            halves = list_length(statistic.width(), m)
+            found, deep = work.search_deeper(points, halves, of_shuffles.whole(), width)
     else:
-        found = data.neighbours
-    lists = statistic.lists(found, points, at)
+        deep = found = data.neighbours
+    lists = statistic.lists(deep, points, at or of_shuffles)
     near = found if points is None else shortened(found, statistic.list_length(m))
     close = data.near or near_copies(near, tolerance)
     hashed = fingerprint or fingerprint_of(points, found, labels, names)
-    del found  # 16 bytes an entry, where the lists of mle take 8
+    del found, deep  # 16 bytes an entry, where the lists of mle take 8
     apart = ""
     if close.beyond_chance and not data.note:
         apart = _without(statistic, near_copies_as_copies(near, tolerance), points)
-    whole = Whole(statistic.estimates(near, points), _size_curve(statistic, lists, sizes))
+    of_all = statistic.estimates(near, points)
+    whole = Whole(of_all, _size_curve(statistic, lists, sizes, of_all))
     shuffles = Shuffles(labels, nulls, seed)
-    null = None
+    null = observed = None
     if len(names) > 1:
         null = work.null(shuffles, statistic, lists, str(estimator))
+    if of_shuffles is not None:
+        observed = statistic.parts(lists, labels, ks)
     work.done()
+    nearest, asked = near.indices[:, 0], None if at is None else at.whole()
     groups, ends, here = [], [], Here(device)
     seen = {"all points": statistic.seen(near)}
     for i, label in enumerate(names):
@@ -203,18 +214,18 @@ def verify(
         claims = Claims.undecided(f"{reason}; a verdict needs at least two")
     else:
         tree = _tree(shortened(near, max(ks)), points) if at is None else _tree_of(at, points, ks)
+        if observed is None:
+            observed = np.array([[group.k[k].dimension for k in ks] for group in groups])
         why = statistic.uncalibrated
         claims = Claims.decide(
-            Evidence(
-                groups, ks, null, shuffles, lists.nearest, tree, why, from_points, lists.rows()
-            )
+            Evidence(groups, ks, observed, null, shuffles, nearest, tree, why, from_points, asked)
         )
-    asked = lists.rows()
-    behind = group_details(groups, ends, labels, lists.nearest, null, asked)
+    behind = group_details(groups, ends, labels, nearest, null, asked)
     if not groups:
         odd = extremes(near, data.rows, max(ks))
         behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
     remarks = [groups_left_out(data.left_out, data.left_out_duplicates), anchors_sentence(at, m)]
+    remarks.append(shuffles_sentence(of_shuffles))
     remarks += [data.note or close.sentence(apart), statistic.note]
     if points is not None:
         remarks.append(rounding_sentence(points, near.distances[:, min(ks) - 1], min(ks)))
@@ -242,7 +253,7 @@ def verify(
             hashed,
             statistic.name,
             max(ks),
-            null_spreads(groups, null),
+            null_spreads(groups, observed, null),
             behind,
             nearest_pairs(near, data.rows),
             float(np.median(near.distances[:, 0])),
@@ -294,7 +305,7 @@ def _tree_of(anchors: Anchors, points: Any, ks: Sequence[int]) -> NDArray[np.int
 
 
 def _size_curve(
-    statistic: Statistic, lists: NeighbourLists, sizes: Ints
+    statistic: Statistic, lists: NeighbourLists, sizes: Ints, whole: dict[int, DimensionEstimate]
 ) -> tuple[tuple[int, dict[int, float]], ...]:
     """The whole set's estimate on random subsets: halves, quarters, ..., the groups' mean size.
 
@@ -307,6 +318,9 @@ def _size_curve(
     for parts in sorted(halvings | {groups}, reverse=True):
         n = lists.m // parts
         if not all(statistic.allows(k, n) for k in ks):
+            continue
+        if parts == 1:
+            curve.append((n, {k: whole[k].dimension for k in ks}))
             continue
         cut = random_parts(lists.m, parts, np.random.default_rng((statistic.seed, parts)))
         try:

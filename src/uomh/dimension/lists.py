@@ -66,7 +66,8 @@ class NeighbourLists:
         arrays = {"indices": self.indices, "values": self.values}
         arrays["copies"] = np.array(self._copies)
         if self.anchors is not None:
-            arrays |= {"order": self.anchors.order, "count": np.array(self.anchors.count)}
+            counts = self.anchors.count, self.anchors.listed or self.anchors.count
+            arrays |= {"order": self.anchors.order, "counts": np.array(counts)}
         return arrays if self.points is None else arrays | {"points": self.points}
 
     @classmethod
@@ -79,8 +80,9 @@ class NeighbourLists:
         lists.m, lists.width = lists.indices.shape
         lists.anchors = None
         if (folder / "order.npy").exists():
-            order, count = (np.load(folder / f"{name}.npy") for name in ("order", "count"))
-            lists.anchors = Anchors(int(count), order)
+            order, counts = (np.load(folder / f"{name}.npy") for name in ("order", "counts"))
+            count, listed = counts.tolist()
+            lists.anchors = Anchors(count, order, listed)
             lists.m = len(order)
         lists._place = lists._places()
         points = folder / "points.npy"
@@ -106,8 +108,9 @@ class NeighbourLists:
     def _places(self) -> NDArray[np.int64] | None:
         if self.anchors is None:
             return None
+        listed = self.anchors.whole()
         place = np.full(self.m, -1)
-        place[self.anchors.whole()] = np.arange(self.anchors.count)
+        place[listed] = np.arange(len(listed))
         return place
 
     def pieces(

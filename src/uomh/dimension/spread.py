@@ -33,7 +33,7 @@ from uomh.dimension.values import Floats, Ints
 from uomh.errors import UomhError
 from uomh.files import replacing
 from uomh.neighbours import Neighbours, nearest_neighbours
-from uomh.neighbours.rows import neighbours_of
+from uomh.neighbours.rows import neighbours_and_deeper, neighbours_of
 from uomh.parallel.core import Parallel, raise_failures, resumable_map
 from uomh.parallel.progress import Progress
 
@@ -61,6 +61,14 @@ class Here:
             return neighbours_of(points, rows, k, device=self.device, progress=self.progress)
         return nearest_neighbours(
             points, k, duplicates="keep", device=self.device, progress=self.progress
+        )
+
+    def search_deeper(
+        self, points: NDArray[Any], k: int, rows: Ints, width: int
+    ) -> tuple[Neighbours, Neighbours]:
+        """The k nearest neighbours of all points, and as many as ``width`` of those in rows."""
+        return neighbours_and_deeper(
+            points, k, rows, width, device=self.device, progress=self.progress
         )
 
     def null(
@@ -101,7 +109,7 @@ class Spread(Here):
         """As there; bit for bit."""
         asked = np.arange(len(points)) if rows is None else np.asarray(rows, dtype=np.int64)
         self._keep("points", points)
-        self._keep("rows", asked)
+        self._keep(f"rows-{k}", asked)
         step = max(SHARD_ROWS, -(-len(asked) // SHARDS))
         starts = range(0, len(asked), step)
         shards = [
@@ -114,6 +122,12 @@ class Spread(Here):
             np.concatenate([part[name] for part in found]) for name in ("distances", "indices")
         )
         return Neighbours(distances, indices, asked)
+
+    def search_deeper(
+        self, points: NDArray[Any], k: int, rows: Ints, width: int
+    ) -> tuple[Neighbours, Neighbours]:
+        """As there; bit for bit."""
+        return self.search(points, k), self.search(points, width, rows)
 
     def null(
         self, shuffles: Shuffles, statistic: Statistic, lists: NeighbourLists, estimator: str
@@ -224,7 +238,7 @@ def search_shard(shard: Shard, progress: Progress) -> None:
     if shard.file().exists():
         return
     points = np.load(Path(shard.folder) / "points.npy", mmap_mode="r")
-    rows = np.load(Path(shard.folder) / "rows.npy")[shard.first : shard.last]
+    rows = np.load(Path(shard.folder) / f"rows-{shard.k}.npy")[shard.first : shard.last]
     found = neighbours_of(points, rows, shard.k, device=shard.device, progress=progress)
     with replacing(shard.file()) as temporary, temporary.open("wb") as opened:
         np.savez(opened, distances=found.distances, indices=found.indices)

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -31,6 +32,23 @@ SHARE = 16
 CACHE_BYTES = 1 << 29
 WAITING_PAIRS = 1 << 25
 MISS, RARE_MISS = 0.05, 1e-4
+
+
+Found = tuple[NDArray[np.float64], NDArray[np.int64]]
+"""distances and rows of the nearest, (m, k) each"""
+
+
+@dataclass(frozen=True)
+class Deeper:
+    """Points of which more neighbours are wanted than of the others.
+
+    Attributes:
+        rows: of the points asked about, int64 (a,).
+        k: how many.
+    """
+
+    rows: NDArray[np.int64]
+    k: int
 
 
 class Candidates(Protocol):
@@ -54,6 +72,7 @@ class Search(ABC):
         k: the number of neighbours.
         queries: whose neighbours are wanted; None for those of the points themselves.
         progress: is told of the stage `neighbours`, in blocks.
+        deeper: rows of which more neighbours are wanted, and how many; None for none.
 
     Attributes:
         excluded: what a table holds in place of a pair that does not count: within no limit, and
@@ -63,7 +82,9 @@ class Search(ABC):
         tables: memory of the tables.
         subset: rows of the points in random order, a share of them.
         ranks: the neighbour in the subset that lies farther than the k-th of all points, seldom
-            and almost never not so.
+            and almost never not so; then the same two for deeper rows.
+        wanted: (m,) how many neighbours of each point asked about are wanted.
+        most: the most of these.
     """
 
     excluded: ClassVar[float]
@@ -72,16 +93,28 @@ class Search(ABC):
     tables: Tables
 
     def __init__(
-        self, points: Points, k: int, queries: Points | None, progress: Progress | None
+        self,
+        points: Points,
+        k: int,
+        queries: Points | None,
+        progress: Progress | None,
+        deeper: Deeper | None = None,
     ) -> None:
         self.points, self.asked, self.k = points, queries or points, k
+        self.deeper = Deeper(np.zeros(0, dtype=np.int64), k) if deeper is None else deeper
+        self.wanted = np.full(self.asked.n, k)
+        self.wanted[self.deeper.rows] = self.most = self.deeper.k
         self.within = queries is None
         self.progress = progress
         size = min(points.n, max(SUBSET[0], min(points.n // SHARE, SUBSET[1])))
         order = np.random.default_rng(0).permutation(points.n)[:size]
         self.subset = torch.from_numpy(order)
         most = size - self.within
-        self.ranks = [min(_rank(k, size / points.n, miss), most) for miss in (MISS, RARE_MISS)]
+        self.ranks = [
+            min(_rank(k, size / points.n, miss), most)
+            for k in dict.fromkeys((k, self.most))
+            for miss in (MISS, RARE_MISS)
+        ]
         self.bands = [slice(a, min(a + BAND, points.n)) for a in range(0, points.n, BAND)]
 
     @abstractmethod
@@ -114,29 +147,42 @@ class Search(ABC):
 
     @abstractmethod
     def _ranked(self, table: Tensor, left: Any) -> NDArray[np.float64]:
-        """Entries of the two ranks in each row of such a table, (2, b), and what they may lack."""
+        """Entries of the ranks in each row of such a table, (ranks, b), and what they may lack."""
 
-    def run(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Search all bands, then once more where a guess fell short."""
+    def run(self) -> tuple[Found, Found]:
+        """Search all bands, then once more where a guess fell short.
+
+        Returns:
+            Distances and rows of the k nearest of each point asked about, and of the nearest of
+            each deeper row, in the order of these.
+        """
         n = self.asked.n
-        squared = np.full((n, self.k), np.inf)
-        found = np.full((n, self.k), -1, dtype=np.int64)
+        squared, found = _nothing(n, self.k)
+        deep_squared, deep_found = _nothing(len(self.deeper.rows), self.most)
+        place = np.full(n, -1)
+        place[self.deeper.rows] = np.arange(len(self.deeper.rows))
+        farthest = np.full(n, np.inf)  # the last that is wanted of each
         reach, farther = self._guess()
         rows = np.arange(n)
         bands = self._within(reach) if self.within else self._onto(rows, reach, self.progress)
         while len(rows):
             for candidates in _settled(bands):
-                squared[candidates.rows], found[candidates.rows] = candidates.nearest()
-            last = squared[rows, -1] * self.unit
+                these, (far, near) = candidates.rows, candidates.nearest()
+                squared[these], found[these] = far[:, : self.k], near[:, : self.k]
+                farthest[these] = far[np.arange(len(these)), self.wanted[these] - 1]
+                deep = place[these] >= 0
+                at = place[these[deep]]
+                deep_squared[at], deep_found[at] = far[deep], near[deep]
+            last = farthest[rows] * self.unit
             bad = rows[~(last <= reach[rows])]
             # Where k were measured the k-th is a certain reach; elsewhere look further.
-            last = squared[bad, -1] * self.unit
+            last = farthest[bad] * self.unit
             reach[bad] = np.where(np.isfinite(last), last * (1 + 1e-12), farther[bad])
             farther = 4 * farther + 1e-30
             farther[farther > self.farthest] = np.inf
             rows = bad
             bands = self._onto(rows, reach, None)
-        return np.sqrt(squared), found
+        return (np.sqrt(squared), found), (np.sqrt(deep_squared), deep_found)
 
     def _guess(self) -> NDArray[np.float64]:
         """Squared distances (2, m), as entries of the table, that should hold k neighbours.
@@ -156,7 +202,9 @@ class Search(ABC):
                 mine = place[rows.to(device)]
                 (inside,) = torch.where(mine >= 0)
                 table[inside, mine[inside]] = self.excluded
-            reach[:, rows.numpy()] = self._ranked(table, left)
+            ranked = self._ranked(table, left)
+            deep = self.wanted[rows.numpy()] > self.k
+            reach[:, rows.numpy()] = np.where(deep, ranked[-2:], ranked[:2])
         return reach
 
     def _onto(
@@ -219,6 +267,10 @@ class Search(ABC):
                 if self.progress is not None:
                     self.progress.stage("neighbours", done, total)
             yield candidates
+
+
+def _nothing(n: int, k: int) -> Found:
+    return np.full((n, k), np.inf), np.full((n, k), -1, dtype=np.int64)
 
 
 def _rank(k: int, share: float, miss: float) -> int:

@@ -83,10 +83,20 @@ class Candidates:
         rows: Which rows of `asked` those are, int64 (b,), b at most 1024.
         k: How many neighbours to keep.
         unit: The squared length that bounds count as 1, in squared units of the points.
+        wanted: How many of them matter, int64 (b,); what is beyond may not be measured. None: all.
     """
 
-    def __init__(self, points: Points, asked: Points, rows: Tensor, k: int, unit: float) -> None:
+    def __init__(
+        self,
+        points: Points,
+        asked: Points,
+        rows: Tensor,
+        k: int,
+        unit: float,
+        wanted: Rows | None = None,
+    ) -> None:
         self.points, self.asked, self.rows, self.k = points, asked, rows.numpy(), k
+        self.wanted = np.full(len(rows), k) if wanted is None else wanted
         self.unit = unit
         self.squared = np.full((len(rows), k), np.inf)
         self.found = np.full((len(rows), k), -1)
@@ -115,9 +125,10 @@ class Candidates:
         self.listed, self.length = [], 0
         # A bound may exceed the distance by 2^-22 of it; see `bounds`.
         below = low * np.float64(self.unit * (1 - 1e-6))
-        early = place_in_row(row, len(self.rows)) < self.k + (self.k + 1) // 2
+        early = place_in_row(row, len(self.rows)) < (self.wanted + (self.wanted + 1) // 2)[row]
+        last = np.arange(len(self.rows)), self.wanted - 1
         for turn in (early, ~early):
-            near = turn & (below <= self.squared[:, -1][row])
+            near = turn & (below <= self.squared[last][row])
             self._measure(row[near], column[near])
 
     def _measure(self, row: Rows, column: Rows) -> None:

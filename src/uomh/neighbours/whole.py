@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uomh.neighbours.bands import CACHE_BYTES, Search, Tables
+from uomh.neighbours.bands import CACHE_BYTES, Deeper, Search, Tables
 from uomh.neighbours.core import Points
 from uomh.neighbours.measure import place_in_row
 from uomh.parallel.progress import Progress
@@ -189,9 +189,14 @@ class WholeSearch(Search):
     farthest = FARTHEST
 
     def __init__(
-        self, points: Points, k: int, queries: Points | None, progress: Progress | None
+        self,
+        points: Points,
+        k: int,
+        queries: Points | None,
+        progress: Progress | None,
+        deeper: Deeper | None = None,
     ) -> None:
-        super().__init__(points, k, queries, progress)
+        super().__init__(points, k, queries, progress, deeper)
         self.tables = Tables(torch.int32, torch.device("cpu"))
         self.cache = ByteRows.of(points[:]) if points.n * points.dim <= CACHE_BYTES else None
 
@@ -224,7 +229,7 @@ class WholeSearch(Search):
         return pack_whole(row, column, low)
 
     def _candidates(self, rows: Tensor) -> WholeCandidates:
-        return WholeCandidates(rows, self.k)
+        return WholeCandidates(rows, self.most)
 
 
 def searched_directly(points: Points, queries: Points | None) -> bool:
