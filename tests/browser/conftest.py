@@ -28,13 +28,8 @@ def browser():
 def results(tmp_path_factory):
     """Two verifications, one by two estimators, two runs and an experiment."""
     root = tmp_path_factory.mktemp("results")
-    folders.verification(root / "v" / "clouds")
-    folders.verification(root / "v" / "twonn", estimator="twonn", k=None)
     folders.verification(root / "v" / "more", names=("a", "b"), name="more")
-    folders.run(root / "r" / "one")
-    folders.run(root / "r" / "two", seed=1, model="flow")
-    folders.experiment(root / "e")
-    return root
+    return folders.results(root)
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,19 @@ def test_it_shows_accuracy_dimension_correlation_and_weighted_against_plain(comp
     assert values["accuracy"]["weights"] == values["class_dimension[7]"]["weights"]
 
 
+@pytest.mark.parametrize(("asked", "threads"), [((), 1), (("--threads", 2), 2)])
+def test_the_small_network_trains_with_one_thread_where_no_number_is_given(
+    asked, threads, tmp_path
+):
+    run = tmp_path / "run"
+    few = ["data.limit=100", "data.test_limit=20", "train.max_epochs=1", "evaluate.metrics=[loss]"]
+    arguments = ["classify", "--dataset", "digits", "--seeds", 0, "--run-dir", run, *few, *asked]
+    for _ in range(2):  # a second call goes on with it
+        result = command(*arguments)
+        assert result.exit_code == 0, result.output
+        assert json.loads((run / "config.json").read_text())["asked"]["threads"] == threads
+
+
 def test_the_comparison_is_paired_by_seed(compared):
     _, run, _ = compared
     found = json.loads((run / "compared/comparison.json").read_text())

@@ -6,6 +6,7 @@ import shlex
 import shutil
 
 import pytest
+from filelock import FileLock
 
 import uomh
 from tests.experiments import grids
@@ -125,6 +126,40 @@ def test_killed_on_the_way_it_finishes_with_the_same_numbers(whole, tmp_path):
     assert numbers(ExperimentResult.read(tmp_path / "out" / "small")) == numbers(result)
 
 
+def test_what_another_process_is_doing_is_left_to_it(whole, tmp_path, monkeypatch, capsys):
+    file, out, _ = whole
+    monkeypatch.setattr(running, "LOOKED_AT", 0.0)
+    out = shutil.copytree(out, tmp_path / "out")
+    runs = plan(grid(experiment_of(str(file)), seeds=2))
+    state = out / "runs" / f"{runs[0].key}.json"
+    done = json.loads(state.read_text())
+    state.write_text(json.dumps({**done, "state": "running", "values": {}}))
+    before = state.read_bytes()
+    with FileLock(state.with_suffix(".lock")):
+        reproduce(str(file), folder=out, seeds=2)
+        assert state.read_bytes() == before
+        found = [run.state for run in ExperimentResult.read(out / "small").runs]
+    assert found == ["running", "done", "done", "done"]
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"another process is doing digits: {ARMS[0]}, seed 0; repeat the command" in text
+
+
+def test_what_another_process_has_done_meanwhile_stays_done(whole, tmp_path, monkeypatch):
+    file, out, result = whole
+    done = {path.name: path.read_bytes() for path in (out / "runs").glob("*.json")}
+
+    def overtaken(config, folder, *more):
+        path = folder.with_suffix(".json")
+        path.write_bytes(done[path.name])
+        raise UomhError("another process is doing it")
+
+    monkeypatch.setattr(training, "complete", overtaken)
+    run(file, tmp_path / "out", seeds=2)
+    again = ExperimentResult.read(tmp_path / "out" / "small")
+    assert [run.state for run in again.runs] == ["done"] * 4
+    assert numbers(again) == numbers(result)
+
+
 def test_scaled_runs_see_fewer_images_and_epochs_and_say_so(whole, tmp_path):
     file, _, _ = whole
     run(file, tmp_path / "out", scale=0.5)
@@ -200,52 +235,6 @@ def test_a_disk_that_fills_midway_is_recorded_and_the_rest_goes_on(tmp_path, mon
     run(file, tmp_path / "out")
     result = ExperimentResult.read(tmp_path / "out" / "small")
     assert [run.state for run in result.runs] == ["done", "done"]
-
-
-def test_lists_are_a_product_or_go_side_by_side(tmp_path):
-    path = tmp_path / "grid.py"
-    path.write_text("base = ['a=0']\nzipped = [['b=1', 'b=2'], [('c=1', 'd=1'), 'c=2']]\n")
-    assert [arm.settings for arm in experiment_of(str(path)).arms] == [
-        ("b=1", "c=1", "d=1"),
-        ("b=2", "c=2"),
-    ]
-    path = tmp_path / "grid.yaml"
-    path.write_text("product: [[b=1, b=2], [c=1, c=2]]")
-    assert [arm.name for arm in experiment_of(str(path)).arms] == [
-        "b=1, c=1",
-        "b=1, c=2",
-        "b=2, c=1",
-        "b=2, c=2",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("produkt: [[a=1]]", "unknown setting 'produkt'; did you mean 'product'"),
-        ("zipped: [[a=1], [b=1, b=2]]", "zipped lists go side by side"),
-        ("product: [[a=1, a=1]]", "two arms are called 'a=1'"),
-        ("against: x\nproduct: [[a=1]]", "against='x' is no arm"),
-        ("product: [[1]]", "product"),
-    ],
-)
-def test_a_file_that_is_no_grid_is_refused(text, sentence, tmp_path):
-    path = tmp_path / "grid.yaml"
-    path.write_text(text)
-    with pytest.raises(UomhError, match=sentence):
-        experiment_of(str(path))
-
-
-def test_arms_are_chosen_by_name_with_what_they_are_compared_with():
-    experiment = experiment_of("between")
-    names = [arm.name for arm in grid(experiment, arms=["vae conditional class"]).arms]
-    assert names == ["vae vanilla", "vae conditional class"]
-    assert len(grid(experiment, arms=["vae", "wae"]).arms) == 8
-    with pytest.raises(UomhError, match="unknown arm 'vea'; did you mean 'vae"):
-        grid(experiment, arms=["vea"])
-    for wrong in ({"scale": 0.0}, {"scale": 2.0}, {"seeds": 0}, {"datasets": []}):
-        with pytest.raises(UomhError):
-            grid(experiment, **wrong)
 
 
 def test_a_dry_run_tells_what_runs_would_be_and_writes_nothing(tmp_path, capsys):

@@ -8,6 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 import uomh
+from tests.maths.search import assert_unchanged_by
 from uomh.errors import UomhError
 from uomh.neighbours import bands, bounds, distinct, exact, measure, nearest_neighbours
 from uomh.neighbours.core import Points
@@ -212,12 +213,7 @@ def test_guesses_memory_and_caches_do_not_change_the_answer(monkeypatch):
         (bands, "BAND", 300),
         (bounds, "DIMENSIONS", (4, 8)),
     ]
-    for module, name, value in settings:
-        with monkeypatch.context() as patch:
-            patch.setattr(module, name, value)
-            other = nearest_neighbours(X, 12)
-        np.testing.assert_array_equal(other.indices, plain.indices, err_msg=name)
-        np.testing.assert_array_equal(other.distances, plain.distances, err_msg=name)
+    assert_unchanged_by(settings, X, plain, monkeypatch)
 
 
 def test_leaves_the_global_random_state_alone():

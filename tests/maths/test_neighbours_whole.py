@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
+from tests.maths.search import assert_unchanged_by
 from uomh.neighbours import bands, nearest_neighbours, whole
 from uomh.parallel import Progress
 
@@ -91,12 +92,7 @@ def test_guesses_memory_and_caches_do_not_change_the_answer(monkeypatch):
         (whole, "LISTED_PAIRS", 3_000),
         (whole, "DIRECT_ROWS", 3_000),
     ]
-    for module, name, value in settings:
-        with monkeypatch.context() as patch:
-            patch.setattr(module, name, value)
-            other = nearest_neighbours(X, 12)
-        np.testing.assert_array_equal(other.indices, plain.indices, err_msg=name)
-        np.testing.assert_array_equal(other.distances, plain.distances, err_msg=name)
+    assert_unchanged_by(settings, X, plain, monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -136,3 +136,13 @@ def arrays(run, seed=0):
         for key, array in values.items():
             np.save(run / "arrays" / name / f"{key}.npy", array)
     return content
+
+
+def results(root):
+    """A verification by two estimators, two runs and an experiment, in a folder."""
+    verification(root / "v" / "clouds")
+    verification(root / "v" / "twonn", estimator="twonn", k=None)
+    run(root / "r" / "one")
+    run(root / "r" / "two", seed=1, model="flow")
+    experiment(root / "e")
+    return root

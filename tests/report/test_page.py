@@ -79,13 +79,7 @@ def states(text, chart):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    root = tmp_path_factory.mktemp("results")
-    folders.verification(root / "v" / "clouds")
-    folders.verification(root / "v" / "twonn", estimator="twonn", k=None)
-    folders.run(root / "r" / "one")
-    folders.run(root / "r" / "two", seed=1, model="flow")
-    folders.experiment(root / "e")
-    return root
+    return folders.results(tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture(scope="module")

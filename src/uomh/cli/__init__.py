@@ -1,4 +1,6 @@
-"""The command line: `uomh COMMAND`; each command is a few lines on the Python interface.
+"""The command line, `uomh COMMAND`.
+
+A command reads its options, calls the Python interface and shows what that returns.
 
 Nothing here imports torch until a command needs it, so that help and lists answer at once.
 """

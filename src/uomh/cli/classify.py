@@ -1,8 +1,10 @@
-"""`uomh classify`: a classifier, its accuracy by class against dimension, by either loss."""
+"""`uomh classify`: a classifier, and its accuracy by class against the dimension of the class.
+
+With `--seeds`, the loss weighted by dimension is compared with the plain one.
+"""
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -17,11 +19,13 @@ from uomh.cli.options import (
     Device,
     Quiet,
     Resize,
+    RunDir,
     Seed,
     SkipBroken,
     Threads,
+    run_settings,
 )
-from uomh.cli.train import begin, new_folder
+from uomh.cli.train import begin, new_folder, usual_folder
 from uomh.errors import UomhError, unknown
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ PUBLISHED_NETWORKS = {"res18": "resnet18", "res34": "resnet34", "vgg": "vgg19"}
 PUBLISHED = ("lr", "run_name", "model", "resume", "do_weight")
 """options of the paper's classifier"""
 SMALL_SEEDS = 3
-"""over which the small network is compared where it is not said; others are not"""
+"""over which the small network is compared by default; larger ones are by ``--seeds`` alone"""
 
 
 @sentences
@@ -73,9 +77,7 @@ def classify(
             help=f"an option of the paper's classifier: {', '.join(PUBLISHED)}",
         ),
     ] = None,
-    run_dir: Annotated[
-        Path | None, typer.Option(help="folder of the run (default: runs/DATASET_NETWORK_TIME)")
-    ] = None,
+    run_dir: RunDir = None,
     data_root: DataRoot = None,
     resize: Resize = None,
     skip_broken: SkipBroken = None,
@@ -89,10 +91,7 @@ def classify(
 
     if model is not None and model not in NETWORKS:
         raise unknown("network", model, NETWORKS)
-    values: dict[str, Any] = given(seed=seed, device=device, threads=threads)
-    values["data"] = given(
-        dataset=dataset, data_root=data_root, resize=resize, skip_broken=skip_broken
-    )
+    values = run_settings(dataset, data_root, resize, skip_broken, seed, device, threads)
     values["model"] = {"name": "classifier", **given(network=model)}
     if weight_by_dimension:
         values["model"]["weight_by_dimension"] = True
@@ -109,9 +108,11 @@ def classify(
     network = getattr(config.model, "network", None)
     if network is None:
         raise UomhError("model.name: uomh classify trains the classifier; leave it out")
+    if network == "small" and "threads" not in config.model_fields_set:
+        # More do not make so small a network faster, and beside other work much slower.
+        config = config.model_copy(update={"threads": 1})
     if run_dir is None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        run_dir = new_folder(Path("runs") / f"{Path(data.name).name}_{network}_{stamp}")
+        run_dir = new_folder(usual_folder(data, network))
     _run(config, data, run_dir, seeds, quiet)
 
 
@@ -204,7 +205,7 @@ def _run(config: RunConfig, data: Data, run_dir: Path, seeds: int | None, quiet:
 
 
 def _told(display: Display, quiet: bool, arm: str, seed: int) -> Display:
-    """Say which run begins; its progress."""
+    """Say which run of the comparison begins; returns what shows its progress."""
     say(f"comparing: {arm} loss, seed {seed}", quiet)
     return display
 
@@ -271,5 +272,5 @@ def _show(found: WeightingResult) -> None:
 
 
 def _short(number: float) -> str:
-    """A difference; what rounding leaves of none is none."""
+    """A difference in two digits; one that is rounding alone, such as 1e-17, is shown as 0."""
     return f"{round(number, 12):.2g}"

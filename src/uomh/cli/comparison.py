@@ -1,4 +1,4 @@
-"""Runs against each other, as a table: a row a run, a column a metric, turned where it is wide.
+"""Runs compared in a table: a row a run, a column a metric, or turned where that is too wide.
 
 A cell has a number, its 95% interval, and its difference to the best run (or the first, where the
 metric has no direction) with that interval; a star marks the best where the intervals allow.
@@ -20,18 +20,18 @@ from uomh.metrics.comparison import Comparison, Difference, Row
 from uomh.text import shown
 
 SIZED = ("fid", "fid_infinity")
-"""numbers that mean little without that of samples, which stands beside each"""
+"""metrics that mean little without the number of samples, which is shown beside each value"""
 
 
 def comparison_tables(
     comparison: Comparison, console: PlainConsole, groups: bool = False
 ) -> Iterator[RenderableType]:
-    """The tables of a comparison for a console, and below them what has to be said of them.
+    """The tables of a comparison, and the remarks below them.
 
     Args:
         comparison: of several runs.
         console: whose width they fit.
-        groups: whether the groups have tables, too.
+        groups: whether to show a table of each group, too.
     """
     named = dict.fromkeys(row.group for row in comparison.rows)
     folder, comparison = _below_one_folder(comparison)
@@ -100,7 +100,7 @@ class _Cells:
 
 
 def _difference(apart: Difference) -> str:
-    """A difference and its interval; in brackets where it is not paired."""
+    """A difference and its interval; in brackets where it is not of the same points."""
     if apart.low is None:
         return f"{apart.value:+.3g}"
     text = f"{apart.value:+.3g}, {apart.low:+.3g} to {apart.high:+.3g}"
@@ -108,7 +108,7 @@ def _difference(apart: Difference) -> str:
 
 
 def _fitting(cells: _Cells, console: PlainConsole) -> Iterator[Table]:
-    """One table of a row a run; else of a row a metric; else several of a row a run."""
+    """One table with a row a run where that fits, else with a row a metric, else several tables."""
     upright = _by_run(cells, cells.metrics)
     if _fits(upright, console):
         yield upright
@@ -159,7 +159,7 @@ def _by_metric(cells: _Cells) -> Table:
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
-    """What stands below the tables."""
+    """The remarks below the tables."""
     best = any(row.best for row in comparison.rows)
     if best:
         yield "*: best; its differences to all others exclude zero"

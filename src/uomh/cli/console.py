@@ -1,4 +1,8 @@
-"""What the command line shows: progress and tables; names of others stand in them as they are."""
+"""What the command line shows: progress and tables.
+
+Names of classes, files and data sets come from outside, so none of them is read as markup, and
+control characters in them are escaped.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +39,17 @@ if TYPE_CHECKING:
 
 
 class PlainConsole(Console):
-    """A console to which every text is a text: ``[red]`` and ``:smile:`` name classes here."""
+    """A console that prints ``[red]`` and ``:smile:`` as they are: classes have such names."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(highlight=False, markup=False, emoji=False, **settings)
 
     def render_str(self, text: str, **settings: Any) -> Text:
-        """The text with control characters escaped, line ends apart."""
+        """The text, its control characters escaped except for line ends."""
         return super().render_str(shown(text, keep="\n"), **settings)
 
     def on_broken_pipe(self) -> NoReturn:
-        """Leave a closed output to `uomh.cli.faults`, which knows the exit code."""
+        """Raise where rich would exit, so that `uomh.cli.faults` chooses the exit code."""
         raise BrokenPipeError
 
 
@@ -54,13 +58,14 @@ out = PlainConsole()
 
 def prepare_process() -> None:
     """What a command sets before anything heavy is imported."""
-    # Threads that spin for long while they wait slow a busy machine by an order of magnitude; ones
-    # that sleep at once slow an idle machine by a fifth.
+    # How long waiting threads spin before they sleep: long spinning slows a busy machine by an
+    # order of magnitude, sleeping at once slows an idle machine by a fifth. This lies between.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     memory.allow()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Progress in a file is seen as it comes; a letter that the terminal lacks is escaped.
+            # Lines are written as they come, so that progress can be followed in a file; a letter
+            # that the terminal's encoding lacks is escaped instead of raising.
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
@@ -74,14 +79,14 @@ STAGES = {
 
 
 BETWEEN_LINES = 0.5
-"""seconds, at least, between two lines of epochs where there are no bars"""
+"""seconds between two lines of epochs, at least, where there are no bars"""
 
 
 class Display(Progress):
     """Shows progress: bars on a terminal, a line an epoch or a stage elsewhere, nothing if quiet.
 
-    Without bars, epochs that follow each other faster than lines can be read are left out, but for
-    the last of a leaf.
+    Without bars, lines of epochs that come faster than they can be read are left out, except the
+    last line of each leaf.
 
     Args:
         quiet: show nothing.
@@ -178,7 +183,7 @@ class Display(Progress):
 
 
 def metrics_table(values: Iterable[Value], title: str) -> Table:
-    """Metrics of the whole with their intervals; below, what stands beside them, or why none."""
+    """Metrics of the whole with their intervals; below, remarks, and why some have no value."""
     table = Table(
         title=title, title_justify="left", box=None, pad_edge=False, collapse_padding=True
     )
@@ -213,9 +218,9 @@ COLUMNS = 5
 
 
 def parts_table(values: Iterable[Value]) -> Group | None:
-    """Numbers of groups, a row for each group, in tables of a few; None where nothing is to say.
+    """Metrics of groups, a row for each group, a few columns a table; None where there are none.
 
-    Below, why groups have none, where that is not what stands below the whole's.
+    Below, why a group has no value, unless `metrics_table` gives the same reason for the whole.
     """
     values = list(values)
     by_group: dict[str, dict[str, Value]] = {}
@@ -225,7 +230,9 @@ def parts_table(values: Iterable[Value]) -> Group | None:
     if not by_group:
         return None
     found = [value for group in by_group.values() for value in group.values()]
-    alike: dict[tuple[int, ...], list[str]] = {}  # numbers of as many points stand together
+    alike: dict[
+        tuple[int, ...], list[str]
+    ] = {}  # metrics measured on as many points share a table, whose column n then holds for all
     for name in dict.fromkeys(value.name for value in found if value.value is not None):
         of_name = [group.get(name) for group in by_group.values()]
         sizes = tuple(value.n for value in of_name if value is not None and value.value is not None)
@@ -239,7 +246,7 @@ def parts_table(values: Iterable[Value]) -> Group | None:
 
 
 def _why_none(values: Iterable[Value]) -> list[str]:
-    """A line for each reason for which groups have no number, and the whole has none of it."""
+    """A line for each reason why groups have no value, without the reasons of the whole."""
     known: set[tuple[str, str | None]] = set()
     of: dict[str, tuple[dict[str, None], dict[str, None]]] = {}  # names and groups, each once
     for value in sorted(values, key=lambda value: value.group is not None):  # the whole first
@@ -270,7 +277,7 @@ def _groups_by(columns: Sequence[str], by_group: Mapping[str, Mapping[str, Value
 
 
 def rows_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    """A plain table."""
+    """A table of text."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold", max_width=20 if column == "default" else None)
@@ -292,5 +299,5 @@ def say_device(asked: str, quiet: bool = False) -> None:
 
 
 def given(**values: Any) -> dict[str, Any]:
-    """The options that were given."""
+    """The options that were given: those that are not None."""
     return {key: value for key, value in values.items() if value is not None}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from uomh.training.outline import Outline
 
 AS_THEY_ARE = ("class", "saved")
-"""clusterers that read their groups, and compute nothing"""
+"""clusterers that read groups instead of computing them, so that a run need not make them again"""
 
 
 def show(
@@ -84,7 +84,7 @@ def show(
 
 
 def settings_tree(settings: Iterable[Setting]) -> Table:
-    """Settings as an indented tree; the name of a component stands at its head."""
+    """Settings as an indented tree; a component is a line with its name, above its settings."""
     table = Table(box=None, pad_edge=False)
     table.add_column("setting", no_wrap=True, overflow="ellipsis")
     table.add_column("value", overflow="fold")
@@ -110,7 +110,7 @@ def settings_tree(settings: Iterable[Setting]) -> Table:
 
 
 def leaves_table(leaves: Iterable[Outline]) -> Table:
-    """What each leaf would be trained on, and cost."""
+    """How many points and epochs each leaf would be trained on, its size and its cost."""
     table = _numbers("leaf", "points", "epochs", "parameters", "FLOPs a pass")
     for leaf in leaves:
         numbers = (leaf.points, leaf.epochs, leaf.parameters)
@@ -148,7 +148,7 @@ def compositions(model: Nested, path: str = "model") -> Iterator[tuple[str, Nest
 
 
 def total(numbers: Iterable[int | None]) -> int | None:
-    """The sum, None where one is not known."""
+    """The sum; None where one of the numbers is not known."""
     known = 0
     for number in numbers:
         if number is None:

@@ -1,7 +1,7 @@
-"""The last door: whatever is raised in a command leaves it as one sentence and an exit code.
+"""Errors of commands: each becomes one sentence on stderr and an exit code.
 
-2 is for what the user can mend, 1 for what is a fault of ours, 130 for Ctrl-C, 141 for an output
-that nobody reads any more, as of `uomh list models | head -1`.
+2 is for what the user can mend, 1 for a fault of this package, 130 for Ctrl-C, 141 for an output
+that was closed, as by `uomh list models | head -1`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ R = TypeVar("R")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate")
-"""how torch says it, where its error has no type of its own"""
+"""what torch says of missing memory, which has no type of error of its own"""
 _HALF_WRITTEN = ("inline_container", "pytorchstreamwriter", "file write failed")
-"""how torch says that a checkpoint could not be written"""
+"""what torch says where a checkpoint could not be written"""
 _LONGEST = 2000
-"""characters of a sentence; a class may have the name of a novel"""
+"""characters of a sentence that are shown: names of classes and files can be of any length"""
 
 
 def sentences(command: Callable[P, R]) -> Callable[P, R]:
@@ -91,7 +91,7 @@ def _of_system(error: OSError, text: str) -> str:
 
 
 def our_fault(error: Exception) -> str:
-    """The sentence of an error that is ours, and a file for the report of it."""
+    """The sentence of an error of this package; its traceback goes into a file to be reported."""
     what = f"{type(error).__name__}: {shortened(str(error), 200)}".rstrip(": ")
     report = "\n".join(
         (
@@ -130,7 +130,7 @@ def _versions() -> dict[str, str]:
 
 
 def tell(sentence: str) -> None:
-    """Write a sentence to stderr, where anybody reads it."""
+    """Write a sentence to stderr, unless that is closed."""
     try:
         print(f"uomh: {shortened(sentence, _LONGEST)}", file=sys.stderr, flush=True)
     except OSError:
@@ -138,7 +138,7 @@ def tell(sentence: str) -> None:
 
 
 def nobody_reads() -> None:
-    """Let what is still to be written to a closed output vanish without a word."""
+    """Discard what is still to be written to closed outputs, so that no error follows at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

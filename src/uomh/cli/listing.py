@@ -1,4 +1,4 @@
-"""`uomh list`: what there is, by name."""
+"""`uomh list`: the models, metrics, data sets and other components that there are, by name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def list_components(
 
 
 def offers(entry: registry.Entry) -> str:
-    """What a model can be asked for, read off its class's body."""
+    """What a model can be asked for, read from the source of its class without importing it."""
     likelihood = entry.facts.get("likelihood")
     names = {
         "samples": entry.facts.get("can_sample", True),

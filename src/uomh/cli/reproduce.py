@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uomh.cli.console import Display, out, rows_table, say, sentences
-from uomh.cli.options import DataRoot, Quiet
+from uomh.cli.options import Backend, DataRoot, Jobs, Quiet, RayAddress
 from uomh.errors import UomhError
 
 if TYPE_CHECKING:
@@ -46,13 +46,9 @@ def reproduce(
         int | None, typer.Option(help="runs of each arm (default: the experiment's)")
     ] = None,
     scale: Annotated[float, typer.Option(help="share of images and of epochs")] = 1.0,
-    backend: Annotated[
-        str, typer.Option(help="where runs are made: serial, processes or ray")
-    ] = "serial",
-    jobs: Annotated[int | None, typer.Option(help="runs at a time")] = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto")
-    ] = None,
+    backend: Backend = "serial",
+    jobs: Jobs = None,
+    ray_address: RayAddress = None,
     folder: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="folder of experiments and their runs")
     ] = Path("experiments"),
@@ -101,9 +97,14 @@ def reproduce(
     result = gather(place, asked, runs)
     where = save(result, place)
     draw_dimensions(place, runs, where)
+    draw_classes(result, where)
     if not quiet:
         show(result)
     say(f"{where}/experiment.json, .csv, .md, .png, .pdf, .svg", quiet)
+    for run in result.runs:
+        if run.state == "running":
+            label = f"{run.dataset}: {run.arm}, seed {run.seed}"
+            say(f"another process is doing {label}; repeat the command when it has ended", quiet)
     failed = [run for run in result.runs if run.state == "failed"]
     for run in failed:
         say(f"failed: {run.dataset}: {run.arm}, seed {run.seed}: {run.error}", quiet)
@@ -114,6 +115,7 @@ def reproduce(
 def show(result: ExperimentResult) -> None:
     """Print the tables of an experiment, a few metrics side by side."""
     from uomh.experiments.tables import (
+        classes_table,
         differences_table,
         heading,
         published_table,
@@ -127,7 +129,7 @@ def show(result: ExperimentResult) -> None:
             columns, rows = values_table(result, dataset, result.metrics[start : start + COLUMNS])
             out.print(rows_table(columns, rows))
             out.print()
-        for build in (published_table, differences_table):
+        for build in (published_table, differences_table, classes_table):
             columns, rows = build(result, dataset)
             if rows:
                 out.print(rows_table(columns, rows))
@@ -152,8 +154,31 @@ def draw_dimensions(folder: Path, runs: Sequence[Planned], where: Path) -> None:
     save_dimension_figure([DimensionReport.load(place) for place in places], where)
 
 
+def draw_classes(result: ExperimentResult, where: Path) -> None:
+    """The figure of `uomh classify` for each arm of classifiers that is compared with another."""
+    if not result.classes:
+        return
+    from uomh.experiments.tables import heading
+    from uomh.metrics.values import Value
+    from uomh.report.scatter import ClassPoint, save_scatter
+    from uomh.training.shown import file_name
+
+    points: dict[tuple[str, str], list[ClassPoint]] = {}
+    for of in result.classes:
+        dimension = Value(of.dimension, of.dimension_low, of.dimension_high)
+        point = ClassPoint(of.group, dimension, Value(of.accuracy, of.low, of.high, of.points))
+        points.setdefault((of.dataset, of.arm), []).append(point)
+    for dataset in result.datasets:
+        for arm in result.arms:
+            pair = (arm.against, arm.name)
+            arms = {name: points[dataset, name] for name in pair if (dataset, name) in points}
+            if arm.against and arms:
+                name = file_name(f"accuracy_by_dimension {Path(dataset).name} {arm.name}")
+                save_scatter(arms, where, heading(result, dataset), name)
+
+
 def show_plan(folder: Path, runs: Sequence[Planned], asked: Grid, jobs: int) -> None:
-    """Print each run's command and cost; seeds of one arm cost the same."""
+    """Print each run's command and cost, estimated once an arm, as its seeds cost the same."""
     from uomh.experiments.running import state_of
 
     known: dict[str, tuple[float, float]] = {}

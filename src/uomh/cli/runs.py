@@ -1,4 +1,4 @@
-"""`uomh evaluate` and `uomh sample`: what can be had from the folder of a run."""
+"""`uomh evaluate` and `uomh sample`: measures and samples of the model in a run's folder."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def evaluate(
     if features is not None or feature_weights is not None:
         weights = None if feature_weights is None else str(feature_weights)
         how["features"] = extractor_settings(features or "classifier", weights).model_dump()
-    chosen = EvaluateConfig.of(how)  # what is not known fails here, before any work
+    chosen = EvaluateConfig.of(how)  # an unknown metric or extractor is refused before any work
     if csv is not None and not csv.parent.is_dir():
         raise UomhError(f"there is no folder {str(csv.parent)!r} to write {csv.name!r} to")
     several = len(runs) > 1
@@ -122,11 +122,11 @@ def evaluate(
 
     for path in runs:
         if not (path / "config.json").exists():
-            load_run(path)  # says so, and makes no folder
+            load_run(path)  # raises; the lock below would make the folder
     for path in runs:
         if several:
             say(f"measuring {path}", quiet)
-        with writing(path):  # from the weights to the numbers
+        with writing(path):  # nobody may train on between reading weights and writing numbers
             evaluate_run(path)
     if not several and csv is None:
         return

@@ -22,14 +22,19 @@ from uomh.cli.console import (
 )
 from uomh.cli.options import (
     HOW,
+    Backend,
     DataRoot,
     Dataset,
     Device,
+    Jobs,
     Quiet,
+    RayAddress,
     Resize,
+    RunDir,
     Seed,
     SkipBroken,
     Threads,
+    run_settings,
 )
 from uomh.errors import UomhError
 
@@ -40,19 +45,19 @@ if TYPE_CHECKING:
 
 
 COMMAND = "uomh.command"
-"""under which a context keeps the line that was typed"""
+"""the key under which typer's context keeps the command line that was typed"""
 
 
 class TrainCommand(TyperCommand):
-    """`train` with every setting in its help, which knows the line that was typed."""
+    """`train`, which shows every setting in its help and keeps the command line that was typed."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments, and keep them as they are."""
+        """Read the arguments, and keep them as they were typed."""
         ctx.meta[COMMAND] = shlex.join(["uomh", "train", *args])
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Print the options, then the settings of a run; those of a model bring torch."""
+        """Print the options, then the settings of a run without models, which import torch."""
         super().format_help(ctx, formatter)
         out.print(formatter.getvalue().rstrip())
         formatter.buffer.clear()
@@ -81,16 +86,10 @@ def train(
     conditional: Annotated[
         str | None, typer.Option(help="condition the model on groups: as above", metavar="HOW")
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="where parts are trained: serial, processes or ray")
-    ] = "serial",
-    jobs: Annotated[int | None, typer.Option(help="parts at a time")] = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto")
-    ] = None,
-    run_dir: Annotated[
-        Path | None, typer.Option(help="folder of the run (default: runs/DATASET_MODEL_TIME)")
-    ] = None,
+    backend: Backend = "serial",
+    jobs: Jobs = None,
+    ray_address: RayAddress = None,
+    run_dir: RunDir = None,
     config: Annotated[Path | None, typer.Option(help="settings from a file, JSON or YAML")] = None,
     data_root: DataRoot = None,
     resize: Resize = None,
@@ -104,10 +103,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a model, or go on with a run; then measure it and draw samples."""
-    values: dict[str, Any] = given(seed=seed, device=device, threads=threads)
-    values["data"] = given(
-        dataset=dataset, data_root=data_root, resize=resize, skip_broken=skip_broken
-    )
+    values = run_settings(dataset, data_root, resize, skip_broken, seed, device, threads)
     values["model"] = given(name=model, conditional=True if conditional else None)
     if conditional and disconnected:
         raise UomhError("choose --disconnected or --conditional: a part has no labels left")
@@ -141,7 +137,11 @@ def run(
     density: str | None = None,
     disconnected: bool = False,
 ) -> Path:
-    """Train by nested values and overrides, measure, say where everything is; the run's folder."""
+    """Train by nested values and overrides, measure, say where everything is.
+
+    Returns:
+        The run's folder.
+    """
     from uomh.cost import Costs
     from uomh.training.complete import complete
 
@@ -154,9 +154,8 @@ def run(
     }
     config, data = begin(settings, run_dir, quiet)
     if run_dir is None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
         name = "_".join(model_name.rpartition(":")[2] for model_name in names_of(config))
-        run_dir = new_folder(Path("runs") / f"{Path(data.name).name}_{name}_{stamp}")
+        run_dir = new_folder(usual_folder(data, name))
     with Display(quiet) as display:
         done = complete(config, run_dir, data, display, parallel)
     shown, grouped = done.values, done.data
@@ -196,7 +195,7 @@ def keep_command(folder: Path, command: str) -> None:
 
 
 def begin(settings: dict[str, Any], run_dir: Path | None, quiet: bool) -> tuple[RunConfig, Data]:
-    """The settings of a run and its data, about which is said what a person should know.
+    """The settings of a run and its data; says what a person should know of both before training.
 
     Args:
         settings: the arguments of `uomh.resolve`.
@@ -206,7 +205,7 @@ def begin(settings: dict[str, Any], run_dir: Path | None, quiet: bool) -> tuple[
     from uomh.training.folder import read_record
     from uomh.training.resolve import resolve
 
-    # The number of threads belongs to the run: going on elsewhere keeps it.
+    # A run goes on with the number of threads it began with: another one would change last bits.
     there = read_record(run_dir) if run_dir is not None else None
     if there is not None:
         settings["values"].setdefault("threads", there.asked.threads)
@@ -222,6 +221,12 @@ def begin(settings: dict[str, Any], run_dir: Path | None, quiet: bool) -> tuple[
     return config, data
 
 
+def usual_folder(data: Data, model: str) -> Path:
+    """Where a run goes that is given no folder: ``runs/DATASET_MODEL_TIME``."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{Path(data.name).name}_{model}_{stamp}"
+
+
 def new_folder(path: Path) -> Path:
     """Make a folder that no other run has: this one, or the first free of PATH-2, PATH-3, ..."""
     folder, number = path, 1
@@ -235,7 +240,7 @@ def new_folder(path: Path) -> Path:
 
 
 def not_measured(config: RunConfig, data: Data) -> list[str]:
-    """What will not be had for want of a split, a sentence each."""
+    """What is left out where the data lack a validation or a test split, a sentence each."""
     sentences = []
     chooses = [m for m in config.train.metrics if m.name == config.train.selection_metric]
     of_samples = any(hasattr(metric, "reference") for metric in chooses)

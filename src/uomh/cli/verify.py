@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from uomh.cli.console import Display, given, out, say, say_device, sentences
-from uomh.cli.options import DataRoot, Device, Quiet, Resize, SkipBroken, Threads
+from uomh.cli.options import Backend, DataRoot, Device, Jobs, Quiet, Resize, SkipBroken, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
 from uomh.files import only_writer
@@ -75,10 +75,8 @@ def verify(
         int | None,
         typer.Option(metavar="N", help="estimate at N points; by default all, if quick enough"),
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="where it is computed: serial, processes or ray")
-    ] = "serial",
-    jobs: Annotated[int | None, typer.Option(help="pieces at a time")] = None,
+    backend: Backend = "serial",
+    jobs: Jobs = None,
     ray_address: Annotated[
         str | None, typer.Option(help="of a Ray cluster, HOST:PORT or auto; needs --out")
     ] = None,
@@ -136,7 +134,7 @@ def verify(
         if by != "class" or settings["clusters"]:
             data = _grouped(data, by, seed, settings["clusters"], silent)
         x, y, classes = *_in_order(data), data.classes
-        # The report counts rows without a label by itself, as for who gives arrays.
+        # The report says itself how many rows have no label, so that this note would say it twice.
         counted = left_out(data.unlabelled, "training")
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         for note in data.notes:
@@ -320,7 +318,10 @@ def _settings(texts: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _in_order(data: Data) -> tuple[Tensor, Tensor | None]:
-    """Training points and labels in the order of the source, as who has the arrays gives them."""
+    """Training points and labels in the order of the source, not in the order of the shuffle.
+
+    `uomh.verify` on the arrays themselves then gives the same report.
+    """
     split = data.train
     if split.rows is not None:
         split = split[split.rows.argsort()]
@@ -328,7 +329,7 @@ def _in_order(data: Data) -> tuple[Tensor, Tensor | None]:
 
 
 def _grouped(data: Data, by: str, seed: int, settings: dict[str, Any], silent: bool) -> Data:
-    """The data labelled by a clusterer or a file, and a line that compares groups and classes."""
+    """The data labelled by a clusterer or a file; says how its groups agree with the classes."""
     from uomh.clusters import cluster, compare
 
     grouped = cluster(data, by, seed=seed, **settings)

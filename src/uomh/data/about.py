@@ -1,4 +1,4 @@
-"""What a run's ``config.json`` tells of its data: plain values, read without torch."""
+"""The data of a run as its ``config.json`` describes them: plain values, read without torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class About(Settings):
     model_config = ConfigDict(extra="ignore")
 
     name: str
-    """as loaded"""
+    """of the data set"""
     fingerprint: str
-    """of the content"""
+    """of points, labels and splits (`uomh.data.core.Data`)"""
     shape: tuple[int, ...]
     """of a point: (C, H, W) of an image, (D,) of a vector"""
     levels: int | None

@@ -30,7 +30,7 @@ ROLES = {
     "classes": ("classes", "class_names", "target_names"),
     "levels": ("levels",),
 }
-"""What an array of a file is, by its name, in any case."""
+"""the names, in upper or lower case, by which an array of a file is known for what it is"""
 
 
 def arrays(path: Path) -> Source:
@@ -110,7 +110,7 @@ def _read_npz(path: Path) -> tuple[dict[str, tuple[str, Array]], list[str]]:
             for key in several:
                 try:
                     found[role] = (key, np.asarray(file[key]))
-                except Exception as error:  # zip, zlib and numpy raise of damage what they like
+                except Exception as error:  # damaged files raise errors of any type
                     raise _unreadable(path, f"array {key!r} of ", error) from None
     return found, unused
 
@@ -119,9 +119,9 @@ def _read_npz(path: Path) -> tuple[dict[str, tuple[str, Array]], list[str]]:
 def _opened(path: Path) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         try:
-            # Opened here: numpy leaves a file that is no archive open.
+            # Opened here, to be closed in any case: numpy leaves a file open that is no archive.
             file = np.load(stack.enter_context(path.open("rb")), allow_pickle=False)
-        except Exception as error:  # zip, zlib and numpy raise of damage what they like
+        except Exception as error:  # damaged files raise errors of any type
             raise _unreadable(path, "", error) from None
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise UomhError(f"{str(path)!r} is one array, not a file of arrays; call it .npy")
@@ -129,14 +129,14 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def load_array(path: Path) -> Array:
-    """The array of an ``.npy`` file, memory-mapped; never a pickle.
+    """The array of an ``.npy`` file, memory-mapped; pickled objects may run code and are refused.
 
     Raises:
         UomhError: the file cannot be read as one.
     """
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # numpy raises of damage what it likes
+    except Exception as error:  # damaged files raise errors of any type
         raise _unreadable(path, "", error) from None
 
 

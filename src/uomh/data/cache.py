@@ -33,7 +33,7 @@ Array = NDArray[Any]
 Ints = NDArray[np.int64]
 
 LAYOUT = 2
-"""Number of the layout of a folder; a new one makes old folders be written anew."""
+"""version of what a folder holds; raise it on a change, and older folders are written anew"""
 CHUNK = 4096
 """rows that are copied at once"""
 ABANDONED = 24 * 3600.0
@@ -46,7 +46,8 @@ class Block(NamedTuple):
     Attributes:
         x: (B, ...) points.
         y: (B,) class numbers, or `UNLABELLED`; None where the source has no labels.
-        rows: (B,) their rows in the split, where some are left out; None: those that come next.
+        rows: (B,) row of each in the split, ascending; None: the rows that come next. Needed where
+            some rows are left out.
     """
 
     x: Array
@@ -75,9 +76,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as it is read: rows of ``train`` and maybe ``test``, class names, grey levels.
+    """A data set as it is read.
 
-    ``notes`` are sentences on what was changed or left out; more may come while blocks are read.
+    Attributes:
+        train: its training rows.
+        test: its test rows; None where it has no such split.
+        classes: names of the classes; empty without labels.
+        levels: grey levels of images; None for vectors.
+        notes: sentences on what was changed or left out; more may be added while blocks are read.
     """
 
     train: Rows
@@ -165,7 +171,7 @@ def _read(folder: Path) -> Decoded | None:
 
 
 def _publish(partial: Path, folder: Path) -> None:
-    """Give a complete folder its name, unless another process was first: its folder is the same."""
+    """Give a complete folder its name, unless another process was first with the same content."""
     with contextlib.suppress(OSError):
         partial.rename(folder)
         return
@@ -186,7 +192,7 @@ def left_out(count: int, what: str) -> str:
 
 
 def _open(folder: Path, split: str, labelled: bool) -> Split:
-    # Copy-on-write: torch wants writable memory, and nothing may reach the file.
+    # Copy-on-write: torch wants writable memory, and no write may reach the file.
     x = torch.from_numpy(np.load(folder / f"{split}_x.npy", mmap_mode="c"))
     rows = torch.from_numpy(np.load(folder / f"{split}_rows.npy"))
     y = torch.from_numpy(np.load(folder / f"{split}_y.npy")) if labelled else None
@@ -232,7 +238,7 @@ def _write(source: Source, folder: Path, name: str) -> None:
 
 
 def _scatter(rows: Rows, folder: Path, name: str) -> tuple[int, int]:
-    """Write rows in the fixed order; how many were written, and how many had no label."""
+    """Write rows in the fixed order; returns how many were written, and how many had no label."""
     order = fixed_order(rows.n)
     place = np.empty_like(order)
     place[order] = np.arange(rows.n)
@@ -268,7 +274,7 @@ def _scatter(rows: Rows, folder: Path, name: str) -> tuple[int, int]:
 
 
 def _leave_out(x: Array, keep: NDArray[np.bool_], path: Path) -> None:
-    """Write the rows to keep in the place of all."""
+    """Replace the file of x by one of the rows to keep."""
     short = path.with_name(f"{path.name}.short")
     rows = np.flatnonzero(keep)
     shape = (len(rows), *x.shape[1:])

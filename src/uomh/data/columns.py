@@ -1,4 +1,4 @@
-"""Tables of the Hub and of parquet files: which column is the points, which the labels.
+"""Tables of the Hub and of parquet files: which column holds the points, which the labels.
 
 A table is read batch by batch, as Arrow reads it. Points are a column of images, or of lists of
 floats of one length, which are vectors. Columns are found by their type; settings name others.
@@ -24,7 +24,7 @@ from uomh.errors import UomhError
 
 PREFERRED_LABELS = ("label", "fine_label", "labels")
 BLOCKS = 256
-"""images are large: where a row is a vector or a label, so many times as many are read at once"""
+"""times as many rows are read at once where they are vectors or labels, which are small"""
 NO_LABELS = 'data.label_column="" for none'
 
 
@@ -35,7 +35,8 @@ class Table:
     Attributes:
         n: how many.
         features: type of each column, as `datasets` describes it.
-        batches: yields the rows in order, as these columns of at most so many rows.
+        batches: of names of columns and a number: yields the rows in order, as these columns of at
+            most so many rows.
     """
 
     n: int
@@ -53,7 +54,7 @@ def source_of(tables: Mapping[str, Table], where: str, how: Reading, notes: list
 
     Args:
         tables: by split: ``train``, and maybe ``valid`` and ``test``.
-        where: what errors call them.
+        where: their name in errors.
         how: how cells are read, and columns that the user named.
         notes: sentences so far.
 
@@ -215,7 +216,7 @@ def _images(
 
 
 def _encoded(cell: Any, place: str) -> Encoded:
-    """An image of a cell: bytes, a dict of bytes and path, or nothing."""
+    """The image in a cell, which holds bytes, a dict of bytes and path, or None."""
     if not isinstance(cell, dict):
         return Encoded(place, cell)
     content, path = cell["bytes"], cell.get("path")

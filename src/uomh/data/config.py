@@ -1,4 +1,4 @@
-"""`DataConfig`: which data; apart from what reads them, so that help needs no torch."""
+"""`DataConfig`: which data. Apart from the code that reads them, so that help needs no torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uomh.data.decode import Reading
 
 READING = ("resize", "background", "skip_broken", "point_column", "label_column")
-"""settings of how a source is read, which not every source knows"""
+"""settings of how a source is read; each source says which of them it takes"""
 
 
 class DataConfig(Settings):
@@ -82,7 +82,7 @@ class DataConfig(Settings):
         return self.dataset if path is None else path.name or self.dataset
 
     def absolute(self) -> Self:
-        """The same settings, with absolute paths where data are local: they hold in any folder."""
+        """The same settings with absolute paths, which mean the same in any working folder."""
         if of_file := OF_A_FILE.fullmatch(self.dataset):
             address = "" if of_file[2] is None else f":{existing(of_file[2])}"
             return self.model_copy(update={"dataset": registry.absolute(of_file[1]) + address})

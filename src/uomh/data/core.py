@@ -1,4 +1,4 @@
-"""`Split` and `Data`: what every command, model, metric and estimator is given.
+"""`Split` and `Data`: the form in which every command, model and metric is given its data.
 
 Images are uint8 tensors (N, C, H, W) whose values are grey levels 0 .. levels-1; vectors are float
 tensors (N, D). Level g of an image stands for the cell [g, g+1) of *data space*, the continuous
@@ -51,8 +51,8 @@ class Split:
     Attributes:
         x: uint8 (N, C, H, W) or float (N, D); may be a view of a memory-mapped file.
         y: int64 (N,), or None.
-        rows: int64 (N,), each point's row in its source, whose test split, if it has one, is
-            counted on from its training split; None where the points are not rows of a source.
+        rows: int64 (N,), the row of each point in its source, training rows first, then those of
+            its test split; None where the points are not rows of a source.
     """
 
     x: Tensor
@@ -79,8 +79,8 @@ class Grouping:
 
     Attributes:
         how: name of the clusterer.
-        from_points: whether it looked at the points, so that a test of the same points that takes
-            the groups as given does not hold.
+        from_points: whether the groups were made by looking at the points; a test on the same
+            points, which takes groups as given beforehand, then does not hold.
     """
 
     how: str

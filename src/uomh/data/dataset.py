@@ -1,4 +1,4 @@
-"""What a name after ``--dataset`` stands for: the contract of every kind of data."""
+"""The contract of a kind of data: what a name after ``--dataset`` stands for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Dataset(ABC):
         return self.config.dataset
 
     def key(self) -> str:
-        """What identifies the content: what was read under it before is not read again.
+        """What identifies the content in the cache: data whose key is there are not read again.
 
         By default the name, the address and what it takes. Where the content may be another under
         the same name, such as that of a file, the key says so (`uomh.data.layout.state`).
@@ -46,7 +46,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def read(self) -> Source:
-        """The data, with their labels; only called where the cache does not have them.
+        """The data, with their labels. Called only where the cache does not have the key.
 
         Raises:
             UomhError: they are not there, or cannot be read as points.

@@ -1,4 +1,4 @@
-"""One encoded image as grey levels: what is kept, what is changed and said, what is refused.
+"""One encoded image as grey levels.
 
 A decoded image is uint8 of one channel or of three. Sixteen bits are scaled to eight, transparency
 is laid on a colour, and the orientation that a camera wrote down is applied; each is counted in
@@ -68,7 +68,7 @@ class Reading:
     label_column: str | None = None
 
     def __post_init__(self) -> None:
-        self.colour  # noqa: B018  # raises where it is none
+        self.colour  # noqa: B018  # raises where the background is no colour
 
     @property
     def colour(self) -> Levels:
@@ -91,7 +91,8 @@ class Picture:
 
     Attributes:
         levels: (C, H, W) grey levels, C 1 or 3.
-        from_palette: whether one channel is a choice: a palette of greys, which may be colours.
+        from_palette: whether it has one channel because its palette is of greys alone; beside
+            images of colour it is an image of colour.
         changes: what was done to it, as participles.
         brightest: of the 16-bit values, where it had such.
     """
@@ -107,7 +108,7 @@ def decode(encoded: bytes | Path | None, name: str, how: Reading) -> Picture:
 
     Args:
         encoded: its bytes or its file; None where there is none.
-        name: what errors call it.
+        name: of the image in errors.
         how: size and background.
 
     Raises:
@@ -122,7 +123,7 @@ def decode(encoded: bytes | Path | None, name: str, how: Reading) -> Picture:
             frames = getattr(opened, "n_frames", 1)
             if frames > 1 and opened.format != "MPO":
                 raise _RefusedError(f"has {frames} frames; save each that you want as an image")
-            # the decoder's own account of the pixels is gone once they are loaded
+            # Asked before loading, which drops what the decoder knows of the pixels in the file.
             sixteen = any(_has_16_bits(opened, tile.args) for tile in opened.tile)
             opened.load()
             picture = _picture(opened, sixteen, how)
@@ -130,7 +131,7 @@ def decode(encoded: bytes | Path | None, name: str, how: Reading) -> Picture:
         raise UomhError(f"the image {name} {refused}") from None
     except MemoryError:
         raise
-    except Exception:  # decoders of damaged files raise whatever they stumble over
+    except Exception:  # decoders raise errors of any type on damaged files
         raise BrokenImageError(
             f"cannot decode the image {name}; repair or remove it, or leave out all such images "
             "by --skip-broken (data.skip_broken=true)"
@@ -156,7 +157,7 @@ def _has_16_bits(image: ImageFile.ImageFile, decoder: object) -> bool:
 def _picture(image: Image.Image, sixteen: bool, how: Reading) -> Picture:
     changes = []
     turn = None
-    with contextlib.suppress(Exception):  # EXIF data that cannot be read turn nothing
+    with contextlib.suppress(Exception):  # without readable EXIF data the image stays as it is
         turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
     if turn is not None:
         image = image.transpose(turn)
@@ -196,7 +197,7 @@ def _picture(image: Image.Image, sixteen: bool, how: Reading) -> Picture:
 
 def _laid_on(image: Image.Image, colour: Levels) -> tuple[Levels, bool]:
     """RGB pixels (H, W, 3) over a colour, and whether any of them is transparent."""
-    if image.mode in ("La", "RGBa"):  # colours multiplied by alpha
+    if image.mode in ("La", "RGBa"):  # their colours are multiplied by alpha
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     pixels = np.asarray(image.convert("RGBA"))
     alpha = pixels[..., 3:].astype(np.int64)

@@ -1,8 +1,8 @@
 """Folders of images in class folders, which may stand in folders of splits.
 
 Every file has a place: images stand in class folders of one level, or all directly in the folder
-of their split. What stands elsewhere is refused by name, what is no image is counted, what is
-hidden is not there. Names of files mean nothing.
+of their split. An image elsewhere is refused by name; files that are no images are left out and
+counted; hidden files are passed over. Names of files carry no meaning.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ IMAGE_ENDINGS = frozenset(
 
 @dataclass(frozen=True)
 class _Members:
-    """Images of one split: in class folders by name, or all without a class."""
+    """Images of one split and the class of each, the name of its folder; None without such."""
 
     files: list[Path]
     classes: list[str] | None
@@ -154,7 +154,7 @@ def _none_beside(folder: Path, images: list[Path], folders: list[str]) -> None:
 
 
 def _ordered(names: list[str]) -> list[str]:
-    """Classes by number where all are numbers, by alphabet elsewhere, as labels of any source."""
+    """Classes in the order of labels of any source: numbers by size, other names by alphabet."""
     distinct = sorted(set(names))
     if all(name.isdecimal() for name in distinct):
         distinct.sort(key=int)

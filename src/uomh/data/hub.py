@@ -46,7 +46,7 @@ def _load(name: str, configuration: str | None, revision: str | None) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return datasets.load_dataset(name, configuration, revision=revision)
-    except Exception as error:  # the library raises whatever its file systems and parsers raise
+    except Exception as error:  # of any file system or parser below the library
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UomhError(
             f"cannot load the data set {name!r}: {reason}; without a network, put it as parquet "

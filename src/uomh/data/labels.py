@@ -3,8 +3,8 @@
 A label is a whole number, a number, a truth value or text. It is missing where it is None, NaN,
 pandas' NA or NaT, empty text, or text as Python writes a missing value (``nan``, ``<NA>``); and
 where it is -1 beside class numbers 0, 1, ..., the mark of unlabelled rows on the Hub and in
-scikit-learn. (Two classes -1 and 1 are two classes.) Whoever asks leaves the rows without a label
-out, and says how many.
+scikit-learn. (Labels -1 and 1 alone are two classes.) Callers leave rows without a label out, and
+say how many there are.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ UNLABELLED = -1
 """the class number of a row without a label"""
 MISSING_TEXT = frozenset(["", "nan", "NaN", "NaT", "<NA>"])
 LARGEST_WHOLE = 2.0**53
-"""floats beyond it are not all whole numbers that were meant"""
+"""from here on a float may stand for several whole numbers, and is not taken for one"""
 
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}|(0|-?[1-9][0-9]{0,14})\.0+")
-"""a whole number as it is usually written; ``007`` may be a name"""
+"""a whole number as it is usually written; ``007`` is taken as a name, whose zeros are kept"""
 
 Ints = NDArray[np.int64]
 Key = bool | int | float | str
@@ -51,7 +51,7 @@ class Numbering:
 
         Args:
             values: (n,) or (n, 1) labels: an array, list, tensor or column.
-            where: what errors call them.
+            where: their name in errors.
             names: names of the classes 0, 1, ...; the labels are then such numbers, or the names.
                 By default the distinct labels are the classes, numbers by size, text by alphabet.
 
@@ -135,7 +135,7 @@ def _array(values: Any, where: str) -> NDArray[Any]:
     try:
         array = np.asarray(values)
         if array.dtype.kind in "US" and isinstance(values, list | tuple):
-            array = np.asarray(values, dtype=object)  # numpy made text of numbers, and of NaN
+            array = np.asarray(values, dtype=object)  # numpy had turned numbers and NaN into text
     except (TypeError, ValueError):
         raise UomhError(f"{where} must hold one label a point, not lists of several") from None
     if array.ndim == 2 and array.shape[1] == 1:
@@ -177,7 +177,7 @@ def _key(value: Any, where: str, row: int) -> Key | None:
 
 
 def labels_of_texts(texts: Sequence[str]) -> list[Key | None]:
-    """Labels written in a file: whole numbers where every one that is there is written as one.
+    """Labels written in a file: whole numbers where all that are not missing are written as such.
 
     >>> labels_of_texts(["2", "10", "", "-1.0"]), labels_of_texts(["02", "10"])
     ([2, 10, None, -1], ['02', '10'])

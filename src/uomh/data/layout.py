@@ -1,4 +1,4 @@
-"""The files of a folder as data: listed by us, in a fixed order, with the splits they name."""
+"""Files of a folder in a fixed order, and the splits that names of folders and files stand for."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SPLITS = {
     "val": "valid",
     "test": "test",
 }
-"""the names that say that a folder or a parquet file is a split, and which"""
+"""which split a folder or a parquet file of this name is"""
 NAMES = {"train": "training", "valid": "validation", "test": "test"}
 """what notes and errors call the splits"""
 
 
 def listed(folder: Path) -> list[Path]:
-    """All files below a folder, sorted; links are followed, pipes and what is hidden are not there.
+    """All files below a folder, sorted. Links are followed, pipes and hidden files left out.
 
     Raises:
         UomhError: a folder cannot be read, or is a link to one that holds it.
@@ -39,7 +39,9 @@ def _below(folder: Path, holders: frozenset[str]) -> list[Path]:
     for entry in shown(folder):
         if entry.is_dir():
             found += _below(entry, holders | {place})
-        elif entry.is_file() or entry.is_symlink():  # a link that leads nowhere is to be named
+        elif (
+            entry.is_file() or entry.is_symlink()
+        ):  # a broken link, too, so that reading it names it
             found.append(entry)
     return found
 
@@ -64,7 +66,7 @@ def state(path: Path) -> str:
     """What identifies a file or folder: its place and its files' names, sizes and times."""
     texts = [str(path.resolve())]
     for file in listed(path) if path.is_dir() else [path]:
-        stat = file.stat() if file.exists() else file.lstat()  # a link may lead nowhere
+        stat = file.stat() if file.exists() else file.lstat()  # of a broken link: its own
         texts.append(f"{file.relative_to(path)}:{stat.st_size}:{stat.st_mtime_ns}")
     return " ".join(texts)
 
@@ -91,10 +93,10 @@ def split_folders(names: Iterable[str]) -> dict[str, str] | None:
 
 
 def arranged(rows: Mapping[str, Rows], notes: list[str]) -> tuple[Rows, Rows | None]:
-    """Training and test rows of a source, whose validation rows are one or the other.
+    """Training and test rows of a source that may have a validation split, too.
 
-    They are the test split where there is no other, and training rows elsewhere: what is held out
-    for validation is a share of those, by ``data.valid_fraction``.
+    The validation split serves as test split where there is no other. Elsewhere its rows join the
+    training rows, of which ``data.valid_fraction`` is held out for validation.
     """
     train, test, valid = rows["train"], rows.get("test"), rows.get("valid")
     if valid is None:

@@ -44,7 +44,7 @@ class Manifold:
 
     @property
     def dimension(self) -> float:
-        """What pointwise dimensions average to, harmonically, over groups of equal size."""
+        """The harmonic mean of the dimensions of its groups, which are of equal size."""
         return len(self.dimensions) / sum(1 / d for d in self.dimensions)
 
     def sample(self, n: int, seed: int = 0) -> tuple[Floats, NDArray[np.int64]]:

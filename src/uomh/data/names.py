@@ -1,4 +1,4 @@
-"""What ``--dataset`` takes, by name; read without importing what reads the data."""
+"""The names that ``--dataset`` takes; in a file that imports none of the code that reads data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HUB = {
     "cifar10": ("uoft-cs/cifar10", None),
     "cifar100": ("uoft-cs/cifar100", None),
 }
-"""The named sets: repository on the Hub and its configuration."""
+"""data sets with a name of their own: repository on the Hub, and its configuration"""
 
 NAMED = {
     "mnist": "70,000 handwritten digits, 28x28 grey",
@@ -23,7 +23,7 @@ NAMED = {
     "cifar100": "60,000 photographs in 100 classes, 32x32 colour",
     "FOLDER": "Images in class folders, or parquet files in the Hub's layout",
 }
-"""what is no kind of its own, one line each"""
+"""a line for each name of `HUB`, and for folders; other kinds describe themselves"""
 
 OF_A_FILE = re.compile(r"(.+\.py:\w+)(?::(.*))?")
 """a kind in a file, ``mine.py:Class``, and maybe an address"""

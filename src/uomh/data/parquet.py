@@ -1,4 +1,4 @@
-"""Folders of parquet files: which file is of which split, and their rows."""
+"""Folders of parquet files: which split each file is of, and the rows of each split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from uomh.data.layout import NAMES, SPLITS, counted, listed, once_each, some, sp
 from uomh.errors import UomhError
 
 SHARD = re.compile(r".+-\d{5}-of-\d{5}")
-"""what the Hub calls a file of a split, whatever the split is called"""
+"""names of files as the Hub writes them: split, number of the file, number of files"""
 
 
 def is_parquet(file: Path) -> bool:
@@ -111,7 +111,7 @@ def _features(file: Path, parquet: pq.ParquetFile) -> dict[str, Any]:
 
     try:
         return dict(datasets.Features.from_arrow_schema(parquet.schema_arrow))
-    except Exception as error:  # of metadata that any program may have written
+    except Exception as error:  # metadata may be written by any program, and wrong in any way
         raise _unreadable(file, error) from None
 
 

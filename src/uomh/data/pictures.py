@@ -22,7 +22,7 @@ BLOCK = 256
 
 
 class Encoded(NamedTuple):
-    """An image before it is decoded: what errors call it, and its bytes or its file."""
+    """An image before it is decoded: its name in errors, and its bytes or its file."""
 
     name: str
     content: bytes | Path | None
@@ -33,8 +33,8 @@ class Pictures:
 
     Attributes:
         how: size, background, whether broken images are left out.
-        where: what errors call the source.
-        notes: filled, as splits are read to their end, with what was changed or left out.
+        where: the name of the source in errors.
+        notes: gets a sentence on what was changed or left out when a split has been read.
     """
 
     def __init__(self, how: Reading, where: str, notes: list[str]) -> None:
@@ -49,7 +49,7 @@ class Pictures:
         """Decoded blocks of a split.
 
         Args:
-            split: what notes call its images.
+            split: name of the split in notes.
             batches: consecutive images and their class numbers.
 
         Raises:
@@ -61,7 +61,7 @@ class Pictures:
         start = 0
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for images, y in batches:
-                with warnings.catch_warnings():  # of decoders, about sizes and metadata
+                with warnings.catch_warnings():  # decoders warn of large sizes and odd metadata
                     warnings.simplefilter("ignore")
                     found = list(pool.map(self._decode, images))
                 kept = [i for i, picture in enumerate(found) if picture is not None]
@@ -97,7 +97,7 @@ class Pictures:
 
     def _stacked(self, pictures: list[Picture], names: list[str]) -> Levels:
         if self.shape is None:
-            # A palette of greys is grey, unless what stands beside it has colours.
+            # An image with a palette of greys is grey, unless the other images have colours.
             certain = [p for p in pictures if not p.from_palette] or pictures
             self.shape = (len(certain[0].levels), *pictures[0].levels.shape[1:])
         arrays = []

@@ -1,6 +1,6 @@
 """Arrays of any numeric type as points: kept exactly, or refused in one sentence.
 
-(N, D) is vectors: floats stay as precise as they are, whole numbers become floats that hold them.
+(N, D) is vectors: floats keep their precision, whole numbers become floats that hold them exactly.
 (N, H, W) and (N, H, W, C), (N, C, H, W) with one or three channels are images, and become bytes:
 whole numbers 0 to 255 as they are, floats where they are whole grey levels, as such or divided by
 the largest level.
@@ -22,10 +22,10 @@ from uomh.errors import UomhError
 CHANNELS = (1, 3)
 MOST_LEVELS = 256
 ROUNDING = 1e-4
-"""of a grey level: how far a float may be from a whole one, beyond the precision of its type"""
+"""how far a float may be from a whole grey level, beyond the precision of its type"""
 CHUNK_BYTES = 1 << 24
 WHOLE_LIMIT = 2**53
-"""up to here every whole number is a float64"""
+"""below it, every whole number is a float64"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def reading(arrays: Mapping[str, Any], levels: int | None = None) -> Reading:
     """How arrays, the training one first, are read as points of one kind.
 
     Args:
-        arrays: by what errors call them.
+        arrays: by their names in errors.
         levels: grey levels of the images; None: 256, or 2 where every value is 0 or 1.
 
     Raises:
@@ -153,7 +153,7 @@ def _vector_type(x: Array, name: str) -> np.dtype[Any]:
 
 @dataclass
 class _Range:
-    """What an array of images holds: range, and whether floats are whole, as such or times 255."""
+    """The range of an array of images, and whether all its values are whole numbers."""
 
     name: str
     dtype: np.dtype[Any]
@@ -185,7 +185,7 @@ class _Range:
 
 
 def _grey_levels(ranges: list[_Range], levels: int | None) -> tuple[int, int, list[str]]:
-    """What values are multiplied by, the number of levels, and what to say of it."""
+    """The factor that makes values grey levels, the number of levels, and notes on the choice."""
     lowest, highest = min(ranges, key=lambda r: r.low), max(ranges, key=lambda r: r.high)
     low, high, dtype = lowest.low, highest.high, ranges[0].dtype
     name = lowest.name if low < 0 else highest.name

@@ -44,7 +44,7 @@ class Manifold(Dataset):
 
     @property
     def n(self) -> int:
-        """How many: points are drawn, not held out, so as many more as the test split takes."""
+        """How many points to draw: enough for the test split, which is taken from them, too."""
         wanted = self.config.limit or MANIFOLD_POINTS
         return math.ceil(wanted / (1 - self.config.test_fraction))
 

@@ -94,7 +94,7 @@ def csv_rows(path: Path) -> Iterator[Line]:
 
 
 def _filled(path: Path) -> Iterator[Line]:
-    """Lines that are not blank, without blanks around their cells."""
+    """Lines that are not blank, with the blanks around cells removed."""
     for number, row in csv_rows(path):
         cells = [cell.strip() for cell in row]
         if any(cells):

@@ -28,10 +28,10 @@ class Classifiers(Experiment):
     arms = tuple(arm for network in NETWORKS for arm in both(network))
     metrics = (
         *("accuracy", "right_probability", "calibration_error", "loss"),
-        *("dimension_correlation", "dimension_correlation_p", "dimension_pearson"),
+        *("dimension_correlation", "dimension_pearson"),
         *("parameters", "training_seconds"),
     )
     notes = (
         "dimension_correlation is Spearman's, of the accuracy of a class with the dimension of its "
-        "training points; its interval in a run's metrics.json is over classes",
+        "training points; in the table its interval is over seeds, in the lines below over classes",
     )

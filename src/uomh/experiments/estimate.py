@@ -4,6 +4,10 @@ Training is timed on a few steps of every leaf, and validation on one pass: they
 in every epoch. Of measuring, drawing and scoring are timed on few points. What the metrics do with
 the samples costs alike for every model of a data set: it is timed on two numbers of samples, once,
 and is a line in between and beyond.
+
+Whatever is timed is done before, and more than once: a first call loads and allocates, and other
+work on the machine makes single ones slow. Of training steps the median of their kind is taken, of
+what is timed twice or thrice the shortest: other work only ever adds to a time.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import torch
@@ -37,8 +42,12 @@ from uomh.training.scope import Scope
 
 STEPS = 12
 """training steps that are timed, after one that warms up"""
+FEWEST = 3
+"""of them however slow they are: of fewer a single slow one decides the median"""
 SECONDS = 2.0
-"""after which no more of them are"""
+"""after which no more of anything is timed"""
+REPEATS = 3
+"""times that quick work is timed, and slow work twice"""
 DRAWS = (256, 64)
 """samples that are drawn, and points that are scored"""
 SAMPLES = (400, 1200)
@@ -103,7 +112,7 @@ def _training(model: Learner, config: RunConfig, data: Data) -> float:
             shapes = [tuple(p.shape) for group in leaf.groups.values() for p in group]
             kind = f"{re.sub('part[0-9]+', 'part', name)} {shapes} {n >= size}"
             if kind not in timed:
-                timed[kind] = Timed(_step(leaf), _validation(leaf), 2 * _timed(leaf.save))
+                timed[kind] = Timed(_step(leaf), _validation(leaf), 2 * _shortest(leaf.save))
             cost = timed[kind]
             steps = n / min(n, size)  # the last batch of a pass is a short one
             per_epoch = steps * cost.step + len(points.valid) * cost.validation + cost.saving
@@ -112,22 +121,29 @@ def _training(model: Learner, config: RunConfig, data: Data) -> float:
 
 
 def _step(leaf: Leaf) -> float:
-    """Seconds of a training step."""
+    """Seconds of a training step, in mean over its kinds: a game steps some groups rarely."""
     rows = batch_rows(len(leaf.data.train), leaf.config.batch_size)
     leaf.model.before_epoch(leaf.data, 1)
     leaf.model.train()
 
-    def step(i: int) -> None:
+    def step(i: int) -> tuple[str, ...]:
+        """The groups that are stepped."""
         x, y = leaf.batch(leaf.data.train, rows[i % len(rows)])
+        stepped = []
         for group, loss in leaf.model.losses(x, y, i):
             leaf.update(group, loss, 0.0)
+            stepped.append(group)
+        return tuple(stepped)
 
     step(0)  # which warms up
-    start, done = time.perf_counter(), 0
-    while done < STEPS and time.perf_counter() - start < SECONDS:
+    times: dict[tuple[str, ...], list[float]] = {}
+    begin, done = time.perf_counter(), 0
+    while done < FEWEST or (done < STEPS and time.perf_counter() - begin < SECONDS):
         done += 1
-        step(done)
-    return (time.perf_counter() - start) / done
+        start = time.perf_counter()
+        kind = step(done)
+        times.setdefault(kind, []).append(time.perf_counter() - start)
+    return sum(len(of_kind) * median(of_kind) for of_kind in times.values()) / done
 
 
 def _validation(leaf: Leaf) -> float:
@@ -136,7 +152,7 @@ def _validation(leaf: Leaf) -> float:
         return 0.0
     leaf.model.eval()
     leaf.validation.values(1, True)
-    seconds = _timed(lambda: leaf.validation.values(1, True))
+    seconds = _shortest(lambda: leaf.validation.values(1, True))
     return seconds / len(leaf.data.valid) / leaf.config.valid_every
 
 
@@ -145,8 +161,12 @@ def _scoring(model: Learner, config: RunConfig, data: Data) -> float:
     few = data.test[: DRAWS[0]]
     if not len(few):
         return 0.0
-    evaluation = Evaluation(model, data, few, config.seed, config.evaluate.batch_size)
-    seconds = _timed(lambda: evaluate(config.evaluate.metrics, evaluation))
+
+    def measure() -> None:
+        evaluation = Evaluation(model, data, few, config.seed, config.evaluate.batch_size)
+        evaluate(config.evaluate.metrics, evaluation)
+
+    seconds = _shortest(measure)
     return seconds / len(few) * len(data.test)
 
 
@@ -192,8 +212,9 @@ def _of_samples(
 ) -> tuple[float, float]:
     """Seconds of metrics of samples, drawing apart: fixed, and for each sample."""
     few, many = (min(n, len(data.train)) for n in SAMPLES)
-    times = []
-    for n in (few, many):
+
+    def once(n: int) -> float:
+        """Seconds on n samples, by an evaluation that has them alone."""
         evaluation = Evaluation(
             model,
             data,
@@ -206,7 +227,10 @@ def _of_samples(
         )
         evaluation.extractor()  # where it has to be trained first, that is once for all runs
         evaluation.samples(n)
-        times.append(_timed(partial(evaluate_with_groups, metrics, evaluation)))
+        return _timed(partial(evaluate_with_groups, metrics, evaluation))
+
+    once(few)  # which warms up
+    times = [min(once(n), once(n)) for n in (few, many)]
     slope = (times[1] - times[0]) / (many - few) if many > few else times[1] / many
     return max(0.0, times[0] - slope * few), max(0.0, slope)
 
@@ -214,10 +238,18 @@ def _of_samples(
 def _each(work: Callable[[int], object], most: int) -> float:
     """Seconds of a point of work on many; slow work is tried on few alone."""
     few = max(1, most // 8)
-    seconds = min(_timed(lambda: work(few)) for _ in range(2))
+    seconds = _shortest(lambda: work(few))
     if seconds * most / few > SECONDS:
         return seconds / few
-    return _timed(lambda: work(most)) / most
+    return _shortest(lambda: work(most)) / most
+
+
+def _shortest(work: Callable[[], object]) -> float:
+    """Seconds of the shortest of a few calls."""
+    seconds = [_timed(work), _timed(work)]
+    while len(seconds) < REPEATS and sum(seconds) < SECONDS:
+        seconds.append(_timed(work))
+    return min(seconds)
 
 
 def _timed(work: Callable[[], object]) -> float:

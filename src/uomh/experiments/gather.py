@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
 from uomh.errors import UomhError
+from uomh.experiments.classes import ClassResult, class_results, in_sentences, read_values
 from uomh.experiments.figures import save_figure
 from uomh.experiments.plan import RUNS, Grid, Planned, shared
 from uomh.experiments.result import (
@@ -23,6 +24,9 @@ from uomh.experiments.running import state_of
 from uomh.experiments.tables import save_markdown
 from uomh.files import only_writer
 from uomh.metrics.comparison import Comparison, compare
+
+CORRELATION = "dimension_correlation"
+"""which a run has measured whose classes have accuracy and dimension"""
 
 
 def gather(out: Path, grid: Grid, runs: Sequence[Planned]) -> ExperimentResult:
@@ -48,6 +52,7 @@ def gather(out: Path, grid: Grid, runs: Sequence[Planned]) -> ExperimentResult:
         for run in runs
     )
     experiment = grid.experiment
+    classes = classes_of(out / experiment.name, grid.datasets, arms, found)
     return ExperimentResult(
         name=experiment.name,
         summary=experiment.summary,
@@ -65,9 +70,48 @@ def gather(out: Path, grid: Grid, runs: Sequence[Planned]) -> ExperimentResult:
             experiment.reference,
             pairs_in(out / experiment.name),
         ),
+        classes=classes,
         runs=found,
-        notes=(*experiment.notes, *shared(runs)),
+        notes=(*experiment.notes, *about_classes(classes, arms), *shared(runs)),
     )
+
+
+def classes_of(
+    folder: Path, datasets: Iterable[str], arms: Sequence[ArmResult], runs: Iterable[RunResult]
+) -> tuple[ClassResult, ...]:
+    """The classes of classifiers, as the folders of their runs tell; of other models none.
+
+    Args:
+        folder: of the experiment, to which the folders of runs are relative.
+        datasets: names, in the order of the table.
+        arms: in the order of the table.
+        runs: of all arms.
+    """
+    folders: dict[tuple[str, str], list[Path]] = {}
+    for run in runs:
+        if run.folder is not None and CORRELATION in run.values:
+            folders.setdefault((run.dataset, run.arm), []).append(_place(folder, run.folder))
+    places = [(dataset, arm.name) for dataset in datasets for arm in arms]
+    return tuple(
+        found
+        for dataset, arm in places
+        for found in class_results(dataset, arm, read_values(folders.get((dataset, arm), [])))
+    )
+
+
+def about_classes(classes: Iterable[ClassResult], arms: Sequence[ArmResult]) -> list[str]:
+    """A sentence for each correlation of accuracy with dimension over classes."""
+    by_place: dict[tuple[str, str], list[ClassResult]] = {}
+    for found in classes:
+        by_place.setdefault((found.dataset, found.arm), []).append(found)
+    against = {arm.name: arm.against for arm in arms}
+    return [
+        sentence
+        for (dataset, arm), rows in by_place.items()
+        for sentence in in_sentences(
+            f"{dataset}: {arm}", rows, by_place.get((dataset, against[arm]), [])
+        )
+    ]
 
 
 def pairs_in(folder: Path) -> Pairs:
@@ -87,13 +131,17 @@ def pairs_in(folder: Path) -> Pairs:
     def pairs(one: RunResult, other: RunResult, metric: str) -> Ends | None:
         if one.folder is None or other.folder is None or one.folder == other.folder:
             return None
-        # Without "..", which leads nowhere from a folder that is not there yet.
-        first, second = (os.path.normpath(folder / path) for path in (one.folder, other.folder))
+        first, second = (str(_place(folder, path)) for path in (one.folder, other.folder))
         comparison = compared(first, second)
         found = comparison and comparison.difference(first, metric)
         return (found.low, found.high) if found else None
 
     return pairs
+
+
+def _place(folder: Path, run: str) -> Path:
+    """A run's folder, without "..", which leads nowhere from a folder that is not there yet."""
+    return Path(os.path.normpath(folder / run))
 
 
 def save(result: ExperimentResult, out: Path) -> Path:

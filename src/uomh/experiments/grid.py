@@ -73,6 +73,10 @@ def _of_file(path: Path) -> Experiment:
             raise UomhError(f"{str(path)!r} has none of the variables {', '.join(_names())}")
     else:
         values = read_file(path)
+    if not values:
+        raise UomhError(
+            f"{str(path)!r} is empty; a grid says one of {', '.join(_names())} at least"
+        )
     try:
         file = GridFile.of(values)
         arms = _arms(file)
@@ -105,6 +109,9 @@ def _arms(file: GridFile) -> tuple[Arm, ...]:
         if name in found:
             raise UomhError(f"two arms are called {name!r}; take one away")
         found[name] = texts
+    nothing = "arms" in file.model_fields_set and not (file.arms or file.product or file.zipped)
+    if not found or nothing:
+        raise UomhError("a list of the grid is empty, so that there is no arm; take it away")
     first = file.against if file.against is not None else next(iter(found))
     if first not in found:
         raise UomhError(f"against={first!r} is no arm; there are {', '.join(map(repr, found))}")
@@ -120,5 +127,5 @@ def _rows(file: GridFile) -> list[tuple[Item, ...]]:
         raise UomhError(
             f"zipped lists go side by side and are of one length; here {sorted(lengths)}"
         )
-    zipped = list(zip(*file.zipped, strict=True)) or [()]
+    zipped = list(zip(*file.zipped, strict=True)) if file.zipped else [()]
     return [(*row, *items) for row in zipped for items in itertools.product(*file.product)]

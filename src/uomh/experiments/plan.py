@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,7 @@ def grid(
         data_root: folder where data sets are looked for first.
 
     Raises:
-        UomhError: no such arm, or a number that has no meaning.
+        UomhError: no such arm, a number that has no meaning, or a data set among the settings.
     """
     if not 0 < scale <= 1:
         raise UomhError(f"the scale is a share of images and epochs, in (0, 1]; it is {scale}")
@@ -109,6 +110,12 @@ def grid(
     if not names:
         raise UomhError("which data sets? name one at least, as in --datasets mnist")
     root = None if data_root is None else str(Path(data_root).expanduser().absolute())
+    for text in (*experiment.base, *experiment.small, *settings):
+        if text.split("=", 1)[0].strip() == "data.dataset":
+            raise UomhError(
+                f"{text!r}: results stand under the names of an experiment's data sets; say which "
+                "by --datasets, or by datasets: in a file"
+            )
     chosen = _chosen(experiment.arms, arms)
     return Grid(experiment, names, count, chosen, scale, tuple(settings), root)
 
@@ -121,6 +128,8 @@ def _chosen(arms: tuple[Arm, ...], wanted: Sequence[str] | None) -> tuple[Arm, .
         raise UomhError(f"two arms of the experiment are called {twice!r}; give each its own name")
     if wanted is None:
         return arms
+    if not wanted:
+        raise UomhError(f"which arms? name one at least, as in --arms {shlex.quote(arms[0].name)}")
     kept: set[str] = set()
     for word in wanted:
         found = [
@@ -159,7 +168,19 @@ def plan(grid: Grid) -> list[Planned]:
                     raise UomhError(f"arm {arm.name!r} on {dataset}: {error}") from None
                 key = _key(dataset, prepared, grid.experiment.work)
                 found.append(Planned(arm.name, dataset, seed, key, prepared))
+    _check_seeds(found)
     return found
+
+
+def _check_seeds(runs: Iterable[Planned]) -> None:
+    """See that the seeds of an arm are runs of their own: one run twice would seem to be sure."""
+    seeds: dict[tuple[str, str, str], int] = {}
+    for run in runs:
+        if run.key and seeds.setdefault((run.dataset, run.arm, run.key), run.seed) != run.seed:
+            raise UomhError(
+                f"arm {run.arm!r} on {run.dataset}: its settings say which seed, so that its seeds "
+                "are one run; leave seed=... out, or ask for one seed (--seeds 1)"
+            )
 
 
 def _request(grid: Grid, arm: Arm, dataset: str, seed: int) -> Request:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from uomh.errors import UomhError
 from uomh.experiments import statistics
+from uomh.experiments.classes import ClassResult
 from uomh.experiments.running import RunState, State
 from uomh.files import replacing
 from uomh.metrics.pairing import paired_difference
@@ -127,6 +128,7 @@ class ExperimentResult(_Plain):
         metrics: names, in the order of the table.
         arms: in the order of the table.
         cells: for each data set, arm and metric.
+        classes: of classifiers, for each data set, arm and class.
         runs: for each data set, arm and seed.
         notes: what has to stand beside the table.
         figures: names of files beside this one.
@@ -141,6 +143,7 @@ class ExperimentResult(_Plain):
     metrics: tuple[str, ...] = ()
     arms: tuple[ArmResult, ...] = ()
     cells: tuple[Cell, ...] = ()
+    classes: tuple[ClassResult, ...] = ()
     runs: tuple[RunResult, ...] = ()
     notes: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()

@@ -25,6 +25,8 @@ from uomh.files import replacing, write_json
 from uomh.parallel.core import Outcome, Parallel, resumable_map
 from uomh.parallel.progress import Progress
 
+LOOKED_AT = 1.0
+"""seconds to wait for a lock that may be held by `state_of` alone, for a moment"""
 State = Literal["missing", "running", "interrupted", "failed", "done"]
 
 
@@ -108,8 +110,9 @@ def carry_out(
         folder=folder,
         progress=progress,
     )
-    for key, outcome in zip(wanted, outcomes, strict=True):
-        if outcome.error is not None:
+    for (key, run), outcome in zip(wanted.items(), outcomes, strict=True):
+        # What another process does, or has done since, is no failure.
+        if outcome.error is not None and state_of(out, run).state not in ("running", "done"):
             _record_failure(_state_file(out, key), outcome)
 
 
@@ -138,7 +141,7 @@ def perform(task: Mapping[str, Any], progress: Progress) -> None:
     """
     folder = Path(task["folder"])
     path = folder.with_suffix(".json")
-    lock = FileLock(path.with_suffix(".lock"), timeout=0)
+    lock = FileLock(path.with_suffix(".lock"), timeout=LOOKED_AT)
     try:
         lock.acquire()
     except Timeout:

@@ -69,6 +69,27 @@ def published_table(result: ExperimentResult, dataset: str) -> tuple[list[str], 
     return columns, rows
 
 
+def classes_table(result: ExperimentResult, dataset: str) -> tuple[list[str], Rows]:
+    """Columns and rows, a class each: its dimension, and its accuracy by each arm."""
+    here = [found for found in result.classes if found.dataset == dataset]
+    arms = list(dict.fromkeys(found.arm for found in here))
+    columns = ["class", "dimension", *(f"accuracy, {arm}" for arm in arms), "points"]
+    by_place = {(found.group, found.arm): found for found in here}
+    rows = []
+    for group in dict.fromkeys(found.group for found in here):
+        by_arm = [by_place.get((group, arm)) for arm in arms]
+        first = next(found for found in by_arm if found is not None)
+        rows.append(
+            [
+                group,
+                _with_interval(first.dimension, first.dimension_low, first.dimension_high),
+                *(_with_interval(f.accuracy, f.low, f.high) if f else "n/a" for f in by_arm),
+                str(first.points),
+            ]
+        )
+    return columns, rows
+
+
 def reasons(result: ExperimentResult, dataset: str) -> list[str]:
     """A line for each reason why values are missing."""
     found: dict[str, dict[str, None]] = {}
@@ -95,6 +116,7 @@ def markdown(result: ExperimentResult) -> str:
         for title, build in (
             ("Beside the paper", published_table),
             ("Differences", differences_table),
+            ("By class", classes_table),
         ):
             columns, rows = build(result, dataset)
             if rows:
@@ -123,8 +145,12 @@ def _value(cell: Cell | None) -> str:
     if cell is None or cell.value is None:
         return "n/a"
     mark = {"bound": ">= " if cell.higher_is_better else "<= "}.get(cell.kind, "")
-    ends = "" if cell.low is None else f" ({_interval(cell.low, cell.high)})"
-    return f"{mark}{number(cell.value)}{ends}"
+    return f"{mark}{_with_interval(cell.value, cell.low, cell.high)}"
+
+
+def _with_interval(value: float, low: float | None, high: float | None) -> str:
+    ends = _interval(low, high)
+    return f"{number(value)} ({ends})" if ends else number(value)
 
 
 def number(value: float | None) -> str:

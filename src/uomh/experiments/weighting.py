@@ -6,17 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from uomh.config import RunConfig
 from uomh.data.core import Data
-from uomh.errors import UomhError
+from uomh.experiments.classes import RunValues, class_means, gain_by_dimension, numbers
 from uomh.experiments.statistics import Paired, mean_of, paired
 from uomh.files import write_json
-from uomh.metrics.correlation import Correlation, correlation
-from uomh.metrics.intervals import wilson
-from uomh.metrics.values import Value
+from uomh.metrics.correlation import Correlation
 from uomh.parallel.progress import Progress
 from uomh.training.complete import complete
 from uomh.training.folder import read_record
@@ -28,8 +25,6 @@ COMPARED = ("accuracy", "lowest_class_accuracy", "right_probability", "loss", "c
 FILE = "comparison.json"
 FOLDER = "compared"
 """below the run's, of the runs that it is compared with and of what was found"""
-
-RunValues = dict[str, Value]
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class WeightingResult:
     def to_dict(self) -> dict[str, Any]:
         """As it stands in ``comparison.json``."""
         arms = {
-            arm: {name: mean_of(_numbers(runs, name))._asdict() for name in self.differences}
+            arm: {name: mean_of(numbers(runs, name))._asdict() for name in self.differences}
             for arm, runs in self.values.items()
         }
         return {
@@ -63,20 +58,8 @@ class WeightingResult:
         }
 
     def class_means(self, arm: str) -> RunValues:
-        """Accuracy of each class by an arm, in mean over seeds, and its dimension.
-
-        All runs share their points, so the interval is that of one run's points.
-        """
-        runs = self.values[arm]
-        means: RunValues = {}
-        for key, value in runs[0].items():
-            if value.name == "class_dimension":
-                means[key] = value
-            elif value.name == "accuracy" and value.group is not None:
-                mean = fmean(_numbers(runs, key))
-                low, high = wilson(mean, value.n)
-                means[key] = replace(value, value=mean, low=low, high=high)
-        return means
+        """Accuracy of each class by an arm, in mean over seeds, and its dimension."""
+        return class_means(self.values[arm])
 
 
 def compare(
@@ -105,9 +88,9 @@ def compare(
     assert record is not None
     assert record.config is not None
     dimensions = record.config.model.dimensions  # of the data alone: not estimated anew
-    numbers = tuple(range(config.seed, config.seed + seeds))
+    used = tuple(range(config.seed, config.seed + seeds))
     values: dict[str, list[RunValues]] = {arm: [] for arm in ARMS}
-    for seed in numbers:
+    for seed in used:
         for arm, weighted in ARMS.items():
             run, place = config, folder
             if (seed, weighted) != (config.seed, config.model.weight_by_dimension):
@@ -117,7 +100,7 @@ def compare(
                 place = folder / FOLDER / f"{arm}-{seed}"
             told = None if progress is None else progress(arm, seed)
             values[arm].append(with_lowest(complete(run, place, data, told).values))
-    found = WeightingResult(numbers, values, _differences(values), _gains(values))
+    found = WeightingResult(used, values, _differences(values), _gains(values))
     write_json(folder / FOLDER / FILE, found.to_dict())
     return found
 
@@ -135,16 +118,10 @@ def with_lowest(values: RunValues) -> RunValues:
     return {**values, name: value}
 
 
-def _numbers(runs: list[RunValues], key: str) -> list[float]:
-    """The value of each run; NaN where there is none."""
-    found = [run[key].value if key in run else None for run in runs]
-    return [math.nan if number is None else number for number in found]
-
-
 def _differences(values: Mapping[str, list[RunValues]]) -> dict[str, Paired]:
     """Of the numbers that every run has."""
     by_name = {
-        name: (_numbers(values["weighted"], name), _numbers(values["plain"], name))
+        name: (numbers(values["weighted"], name), numbers(values["plain"], name))
         for name in COMPARED
     }
     return {
@@ -155,19 +132,8 @@ def _differences(values: Mapping[str, list[RunValues]]) -> dict[str, Paired]:
 
 
 def _gains(values: Mapping[str, list[RunValues]]) -> dict[str, Correlation]:
-    gains = {}
-    first = values["plain"][0].values()
-    known = [v for v in first if v.name == "class_dimension" and v.value is not None]
-    for name in ("accuracy", "right_probability"):
-        dimensions, gained = [], []
-        for dimension in known:
-            key = replace(dimension, name=name).key
-            both = [fmean(_numbers(values[arm], key)) for arm in ("weighted", "plain")]
-            if all(map(math.isfinite, both)):
-                dimensions.append(dimension.value)
-                gained.append(both[0] - both[1])
-        try:
-            gains[name] = correlation(dimensions, gained)
-        except UomhError:  # too few classes, or none gained anything
-            continue
-    return gains
+    found = {
+        name: gain_by_dimension(values["weighted"], values["plain"], name)
+        for name in ("accuracy", "right_probability")
+    }
+    return {name: gain for name, gain in found.items() if gain is not None}

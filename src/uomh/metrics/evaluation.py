@@ -9,11 +9,9 @@
 
 A resource is kept in memory and, where the evaluation has a `Cache`, on disk under all that it
 depends on: the hash of the weights and settings of the model, the fingerprint of the data, the
-seed, the extractor, the number of points.
+seed, the extractor, the number of points. See `uomh.metrics.resources`.
 
 Groups of it are evaluations too, whose resources are rows of these: see `uomh.metrics.groups`.
-
-The file is long because each resource stands beside those that it is made of.
 """
 
 from __future__ import annotations
@@ -35,7 +33,8 @@ from uomh.devices import moved
 from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
 from uomh.metrics.drawing import draw_samples, taking_draws
-from uomh.metrics.sources import HELD_OUT, Source, hash_of, in_sets
+from uomh.metrics.resources import Resources
+from uomh.metrics.sources import HELD_OUT, Source, in_sets
 from uomh.models.classifier import Classifier
 from uomh.models.core import Generative, Learner
 from uomh.models.leaf import log_mixture
@@ -47,7 +46,7 @@ from uomh.settings import ComponentSettings
 from uomh.sizes import at_once
 
 
-class Evaluation:
+class Evaluation(Resources):
     """A model on a split.
 
     Args:
@@ -91,22 +90,15 @@ class Evaluation:
         cache: Cache | None = None,
         state: str = "",
     ) -> None:
+        super().__init__(data, split, seed, samples, other, cache, state)
         self.model = model
-        self.data = data
-        self.split = split
-        self.seed = seed
         self.batch_size = at_once(batch_size, data.spec.dim)
         self.advance = advance or (lambda n: None)
         self.device = model.device
-        self.default_samples = len(data.train) if samples is None else samples
         self.default_extractor = extractor
-        self.load_other = other
         self.labelled = labelled or (lambda: data)
-        self.cache = cache
-        self.state = state
         self._uniform = Cells(dequantize=True).train()
         self.shown: dict[str, dict[str, NDArray[Any]]] = {}
-        self._kept: dict[tuple[object, ...], Any] = {}
 
     @property
     def generative(self) -> Generative:
@@ -270,38 +262,6 @@ class Evaluation:
             self._kept[key] = found
         return replace(found, distances=found.distances[:, :k], indices=found.indices[:, :k])
 
-    def kept(
-        self,
-        kind: str,
-        sources: tuple[Source, ...],
-        key: tuple[object, ...],
-        compute: Callable[[], Arrays],
-    ) -> Arrays:
-        """What is computed of sources once, and kept in memory and in the run's cache.
-
-        Args:
-            kind: name of what is computed, of its own.
-            sources: the points that it depends on.
-            key: all else that it depends on.
-            compute: gives the arrays.
-        """
-        named = tuple(map(self._canonical, sources))
-        at = (kind, *named, *key)
-        if at not in self._kept:
-            identity = [part for source in named for part in self._identity(source)]
-            self._kept[at] = self._stored(kind, (*identity, *key), compute)
-        found: Arrays = self._kept[at]
-        return found
-
-    def forget_model(self) -> None:
-        """Drop what depends on the weights, which have changed; what is of the data alone stays."""
-        self._kept = {
-            key: value
-            for key, value in self._kept.items()
-            if key[0] not in ("samples", "log_prob", "logits")
-            and not any(isinstance(part, Source) and part.of == "samples" for part in key)
-        }
-
     def log_prob(self, source: Source = HELD_OUT, draws: int | None = None) -> Tensor:
         """Log-densities in nats in data space of the points of a source, (n,).
 
@@ -354,71 +314,3 @@ class Evaluation:
 
         key = (self.state, self.seed, draws)
         return torch.from_numpy(self.kept("log_prob", (source,), key, compute)["x"])
-
-    def other(self, name: str) -> Data:
-        """Other data, loaded once.
-
-        Raises:
-            UomhError: they cannot be had here, or their points are of another size.
-        """
-        key = ("other", name)
-        if key not in self._kept:
-            if self.load_other is None:
-                raise UomhError(f"other data, as {name!r}, are not to be had here")
-            data = self.load_other(name)
-            if data.spec.shape != self.data.spec.shape or data.levels != self.data.levels:
-                hint = "train with --resize to bring both to one size"
-                if data.levels != self.data.levels:
-                    hint = "choose data of the same kind"
-                raise UomhError(
-                    f"points of {data.name} are {_shape(data)}, and those of {self.data.name} "
-                    f"{_shape(self.data)}; {hint}"
-                )
-            self._kept[key] = data
-        found: Data = self._kept[key]
-        return found
-
-    def _data(self, source: Source) -> Data:
-        return self.data if source.data is None else self.other(source.data)
-
-    def _split(self, source: Source) -> Split:
-        if source.of == "held_out":
-            return self.split
-        data = self._data(source)
-        return {"train": data.train, "valid": data.valid, "test": data.test}[source.of]
-
-    def _canonical(self, source: Source) -> Source:
-        """The one name of points that have several."""
-        if source.of == "samples":
-            return replace(source, n=self.default_samples if source.n is None else source.n)
-        n = len(self._split(source))
-        source = replace(source, n=None if source.n is None or source.n >= n else source.n)
-        if source.of == "held_out" and self.split is self.data.test:
-            return replace(source, of="test")
-        if source.of == "held_out" and self.split is self.data.valid:
-            return replace(source, of="valid")
-        return source
-
-    def _identity(self, source: Source) -> tuple[object, ...]:
-        """All that the points of a source depend on."""
-        if source.of == "samples":
-            return ("samples", self.state, self.data.fingerprint, self.seed, source.n)
-        split = self._split(source)
-        of = source.of if source.of != "held_out" else f"held_out {hash_of(split)}"
-        return (of, self._data(source).fingerprint, len(split), source.n)
-
-    def _stored(self, kind: str, key: tuple[object, ...], compute: Callable[[], Arrays]) -> Arrays:
-        """From the disk, or computed and kept there."""
-        if self.cache is None:
-            return compute()
-        found = self.cache.get(kind, key)
-        if found is None:
-            found = compute()
-            self.cache.put(kind, key, found)
-        return found
-
-
-def _shape(data: Data) -> str:
-    """The shape of a point in words."""
-    shape = "x".join(map(str, data.spec.shape))
-    return f"{shape} with {data.levels} grey levels" if data.levels else f"vectors of {shape}"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
-from uomh.models.codec import CodecModel, CodesConfig
+from uomh.models.codec import CodecModel, CodesConfig, usual_latent_dim
 from uomh.nn.layers import NetSettings
 from uomh.nn.nets import nets_by_shape
 from uomh.registry import register
@@ -45,8 +45,8 @@ class AE(CodecModel):
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
             """By the shape of the data."""
-            latent_dim = min(20, max(1, spec.dim // 4))
-            return {"model": {"latent_dim": latent_dim, **nets_by_shape(cls(), spec.shape)}}
+            nets = nets_by_shape(cls(), spec.shape)
+            return {"model": {"latent_dim": usual_latent_dim(spec), **nets}}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)

@@ -34,6 +34,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from uomh.data.core import DataSpec
+from uomh.models.codec import usual_latent_dim
 from uomh.models.gaussian import GaussianDecoderConfig, GaussianDecoderModel
 from uomh.nn.critics import logistic_loss
 from uomh.nn.layers import NetSettings
@@ -74,7 +75,7 @@ class AVB(GaussianDecoderModel):
             model: dict[str, Any] = {
                 name: getattr(cls(), name).model_dump(mode="json") for name in parts
             }
-            model["latent_dim"] = min(20, max(1, spec.dim // 4))
+            model["latent_dim"] = usual_latent_dim(spec)
             if not spec.is_image:
                 model["noise_dim"] = 128
             rate = {"lr": 1e-3, "schedule": "cosine"}

@@ -27,7 +27,7 @@ from torch.nn import Parameter
 
 from uomh.data.core import DataSpec
 from uomh.models.ae import AutoencoderConfig
-from uomh.models.codec import CodecModel
+from uomh.models.codec import CodecModel, usual_latent_dim
 from uomh.nn.critics import Critic, CriticSettings
 from uomh.nn.nets import nets_by_shape
 from uomh.nn.priors import PriorSettings, build_prior
@@ -59,7 +59,7 @@ class BiGAN(CodecModel):
             model: dict[str, Any] = {
                 name: getattr(cls(), name).model_dump(mode="json") for name in parts
             }
-            model["latent_dim"] = min(20, max(1, spec.dim // 4))
+            model["latent_dim"] = usual_latent_dim(spec)
             error = "l2_reconstruction_error"
             choice = {"valid_metrics": [error], "early_stopping_metric": error, "patience": 50}
             train: dict[str, Any] = {"lr": 1e-4, "schedule": "cosine", "max_epochs": 200, **choice}

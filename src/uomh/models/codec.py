@@ -20,6 +20,11 @@ from uomh.nn.nets import decoder, encoder
 from uomh.settings import Nested
 
 
+def usual_latent_dim(spec: DataSpec, most: int = 20) -> int:
+    """The default size of codes: a quarter of the coordinates, from 1 to ``most``."""
+    return min(most, max(1, spec.dim // 4))
+
+
 class CodesConfig(ModelConfig):
     """Settings of a model with codes."""
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
+from uomh.models.codec import usual_latent_dim
 from uomh.models.gaussian import LOG_2PI, GaussianDecoderConfig, GaussianDecoderModel
 from uomh.nn.nets import encoder, nets_by_shape
 from uomh.nn.priors import StandardNormal
@@ -46,8 +47,8 @@ class VAE(GaussianDecoderModel):
         @classmethod
         def defaults(cls, spec: DataSpec) -> Nested:
             """By the shape of the data."""
-            latent_dim = min(20, max(1, spec.dim // 4))
-            return {"model": {"latent_dim": latent_dim, **nets_by_shape(cls(), spec.shape)}}
+            nets = nets_by_shape(cls(), spec.shape)
+            return {"model": {"latent_dim": usual_latent_dim(spec), **nets}}
 
     def __init__(self, config: Config, spec: DataSpec) -> None:
         super().__init__(config, spec)

@@ -30,7 +30,7 @@ from torch.nn import Parameter
 from torch.nn.functional import softplus
 
 from uomh.data.core import DataSpec
-from uomh.models.codec import CodecModel, CodesConfig
+from uomh.models.codec import CodecModel, CodesConfig, usual_latent_dim
 from uomh.nn.critics import logistic_loss
 from uomh.nn.layers import NetSettings
 from uomh.nn.mmd import mmd
@@ -81,7 +81,7 @@ class WAE(CodecModel):
                 model["encoder"]["net"] = model["decoder"]["net"] = "cnn"
             else:
                 model = merged(model, nets_by_shape(cls(), spec.shape))
-                model |= {"latent_dim": min(8, max(1, spec.dim // 4))}
+                model |= {"latent_dim": usual_latent_dim(spec, 8)}
                 model |= {"lambda_": 1.0, "slope_penalty": 0.3}
                 groups["discriminator"]["lr"] = 1e-3
                 train |= {"schedule": "cosine", "max_epochs": 200, "batch_size": 64}

@@ -75,9 +75,10 @@ def save_scatter(
     arms: Mapping[str, Sequence[ClassPoint]],
     directory: str | os.PathLike[str],
     title: str = "",
+    name: str = "accuracy_by_dimension",
 ) -> list[Path]:
-    """Write ``accuracy_by_dimension.{png,pdf,svg}``, each whole or not at all; their paths."""
-    return save(scatter_figure(arms, title), directory, "accuracy_by_dimension")
+    """Write ``NAME.{png,pdf,svg}``, each whole or not at all; their paths."""
+    return save(scatter_figure(arms, title), directory, name)
 
 
 def _draw(ax: Axes, points: Sequence[ClassPoint], name: str, colour: str) -> None:
