@@ -19,9 +19,11 @@ PAIRS = 12
 """nearest pairs that are kept"""
 
 
-def extremes(
-    found: Neighbours, rows: Ints, k: int
-) -> tuple[tuple[Extreme, ...], tuple[Extreme, ...]]:
+Ends = tuple[tuple[Extreme, ...], tuple[Extreme, ...]]
+"""the points of lowest and of highest dimension of a set"""
+
+
+def extremes(found: Neighbours, rows: Ints, k: int) -> Ends:
     """The points of lowest and of highest dimension of a set, from neighbours within it.
 
     Args:
@@ -63,7 +65,7 @@ def nearest_pairs(found: Neighbours, rows: Ints) -> tuple[Pair, ...]:
 
 def group_details(
     groups: Sequence[Group],
-    ends: Sequence[tuple[tuple[Extreme, ...], tuple[Extreme, ...]]],
+    ends: Sequence[Ends],
     labels: Ints,
     nearest: Ints,
     null: Floats | None,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uomh.dimension.anchored import Anchors, anchors_of, anchors_sentence, shuffles_sentence
-from uomh.dimension.behind import extremes, group_details, nearest_pairs, null_spreads
+from uomh.dimension.behind import Ends, extremes, group_details, nearest_pairs, null_spreads
 from uomh.dimension.claims import Claims
 from uomh.dimension.claims.core import Evidence
 from uomh.dimension.claims.dimensions_differ import detectable_difference
@@ -35,7 +35,7 @@ from uomh.dimension.smallgroups import groups_left_out
 from uomh.dimension.spread import Here, workplace
 from uomh.dimension.statistic import Statistic, seen_sentence
 from uomh.dimension.thinning import list_length, random_parts, restricted, shortened
-from uomh.dimension.values import DimensionEstimate, Ints, Power, Whole
+from uomh.dimension.values import DimensionEstimate, Group, Ints, Power, Whole
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours
 from uomh.neighbours.checks import text, whole_number
@@ -184,12 +184,12 @@ def verify(
     if len(names) > 1:
         null = work.null(shuffles, statistic, lists, str(estimator))
     if of_shuffles is not None:
-        observed = statistic.parts(lists, labels, ks)
+        (observed,) = statistic.partitions(lists, [labels], ks)  # as shuffled labels are
     work.done()
     nearest, asked = near.indices[:, 0], None if at is None else at.whole()
-    groups, ends, here = [], [], Here(device)
-    seen = {"all points": statistic.seen(near)}
-    for i, label in enumerate(names):
+    here = Here(device)
+
+    def of_group(i: int) -> tuple[Group, Ends, dict[int, float]]:
         members = np.flatnonzero(labels == i)
         some = None if at is None else at.within(members)
         inside = None if points is None else points[members]
@@ -203,12 +203,19 @@ def verify(
             found = shortened(found, statistic.list_length(len(inside)))
         matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
         lost = int(data.duplicates[i])
-        seen[f"group {label!r}"] = statistic.seen(found)
-        group = measured_group(statistic, label, found, inside, lost, matched, some)
-        groups.append(replace(group, others=heard))
-        ends.append(extremes(found, data.rows[members], max(ks)))
+        group = measured_group(statistic, names[i], found, inside, lost, matched, some)
+        rows = extremes(found, data.rows[members], max(ks))
+        return replace(group, others=heard), rows, statistic.seen(found)
+
+    groups, ends = [], []
+    seen = {"all points": statistic.seen(near)}
+    concurrent = statistic.concurrent and all(one.concurrent for one in others)
+    for group, rows, share in here.of_groups(of_group, sizes, concurrent=concurrent):
+        groups.append(group)
+        ends.append(rows)
+        seen[f"group {group.label!r}"] = share
         if progress is not None:
-            progress.stage("groups", i + 1, len(names))
+            progress.stage("groups", len(groups), len(names))
     if null is None:
         reason = "there is one group" if groups else "the data have no groups"
         claims = Claims.undecided(f"{reason}; a verdict needs at least two")

@@ -98,8 +98,9 @@ def inverse_in_parts(
         float32 (ks, r, partitions); NaN where the list holds fewer than k fellows.
     """
     width, most = indices.shape[1], int(max(ks))
-    same = labels[indices.T] == mine
-    count = same.view(np.uint8)  # from here on the fellows up to a column
+    count = np.take(labels, indices.T, axis=0)
+    # In place the comparison says who is a fellow, and sums of it how many there are so far.
+    np.equal(count, mine, out=count.view(np.bool_))
     for j in range(1, width):
         np.add(count[j], count[j - 1], out=count[j])
         if j % (NOBODY - MOST_K) == 0:
@@ -114,8 +115,7 @@ def inverse_in_parts(
             if not before[0].any():
                 break
             weights = (counted * before.view(np.uint8)).astype(np.float32)
-            weights *= steps[start : start + len(counted), :, None]
-            total += np.add.reduce(weights, axis=0)
+            total += np.einsum("jrp,jr->rp", weights, steps[start : start + len(counted)])
         total /= k - 1
         total[count[-1] < k] = np.nan
     return result

@@ -13,12 +13,13 @@ number alone; so the answer is the same to the bit wherever and however it was c
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, TypeVar
 from weakref import finalize
 
 import numpy as np
@@ -34,14 +35,18 @@ from uomh.errors import UomhError
 from uomh.files import replacing
 from uomh.neighbours import Neighbours, nearest_neighbours
 from uomh.neighbours.rows import neighbours_and_deeper, neighbours_of
-from uomh.parallel.core import Parallel, raise_failures, resumable_map
+from uomh.parallel.core import Parallel, computing_with, raise_failures, resumable_map
 from uomh.parallel.progress import Progress
+
+Value = TypeVar("Value")
 
 SHARDS = 16
 SHARD_ROWS = 512
 """fewer are not worth the reading of all points"""
 DRAWS = 50
-"""shuffles of a piece, which are looked at together"""
+"""shuffles of a piece"""
+TOGETHER = 100
+"""shuffles that are looked at together where there are no pieces"""
 
 
 class Here:
@@ -79,7 +84,28 @@ class Here:
         threads = torch.get_num_threads() if statistic.concurrent else 1
         told = partial(self.progress.stage, "nulls") if self.progress else None
         estimates = partial(statistic.partitions, lists, ks=statistic.ks)
-        return np.array(shuffles.together(estimates, DRAWS, threads, told))
+        return np.array(shuffles.together(estimates, TOGETHER, threads, told))
+
+    def of_groups(
+        self, function: Callable[[int], Value], sizes: Ints, *, concurrent: bool
+    ) -> Iterator[Value]:
+        """What a function gives for every group, in their order.
+
+        A group is too small to keep several threads busy, so they take a group each, unless one is
+        so large that it would keep the others waiting.
+
+        Args:
+            function: of the number of a group.
+            sizes: points of each.
+            concurrent: whether it may run in several threads at once.
+        """
+        threads, work = torch.get_num_threads(), sizes.astype(float) ** 2
+        even = len(work) > 0 and 2 * threads * work.max() <= work.sum()
+        if not (concurrent and even and threads > 1 and str(self.device or "cpu") == "cpu"):
+            yield from map(function, range(len(sizes)))
+            return
+        with computing_with(1), ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(function, range(len(sizes)))
 
     def done(self) -> None:
         """Leave nothing behind."""
@@ -127,7 +153,11 @@ class Spread(Here):
         self, points: NDArray[Any], k: int, rows: Ints, width: int
     ) -> tuple[Neighbours, Neighbours]:
         """As there; bit for bit."""
-        return self.search(points, k), self.search(points, width, rows)
+        found = self.search(points, k)
+        if width == k:  # pieces are known by their number of neighbours
+            asked = rows.astype(np.int64)
+            return found, Neighbours(found.distances[asked], found.indices[asked], asked)
+        return found, self.search(points, width, rows)
 
     def null(
         self, shuffles: Shuffles, statistic: Statistic, lists: NeighbourLists, estimator: str
