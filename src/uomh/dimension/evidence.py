@@ -45,6 +45,7 @@ from uomh.parallel.progress import Progress
 
 FEWEST_NULLS = 19  # the fewest that allow p = 0.05
 _WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
+_WIDEST_OF_FEW = 4096  # of a few points: parts down to 1/100
 TREE_POINTS = 10_000  # of the spanning tree where estimates are at anchors
 _ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
 
@@ -160,13 +161,16 @@ def verify(
     work = workplace(parallel, folder, key, device=device, progress=progress)
     if data.neighbours is None:
         assert points is not None
-        few = statistic.list_length(m), _width(sizes, m, statistic.width())
-        width = min(m - 1, max(*few, 0 if at is None else _WIDEST))
+        least = statistic.list_length(m)
         if of_shuffles is None:
+            width = max(least, _width(sizes, m, statistic.width(), _WIDEST, m))
+            width = min(m - 1, max(width, 0 if at is None else _WIDEST))
             deep = found = work.search(points, width, None if at is None else at.whole())
         else:
+            listed = of_shuffles.whole()
+            width = max(least, _width(sizes, m, statistic.width(), _WIDEST_OF_FEW, len(listed)))
             halves = list_length(statistic.width(), m)
-            found, deep = work.search_deeper(points, halves, of_shuffles.whole(), width)
+            found, deep = work.search_deeper(points, halves, listed, min(m - 1, width))
     else:
         deep = found = data.neighbours
     lists = statistic.lists(deep, points, at or of_shuffles)
@@ -268,20 +272,26 @@ def verify(
     )
 
 
-def _width(sizes: Ints, m: int, k: int) -> int:
+def _width(sizes: Ints, m: int, k: int, widest: int, rows: int) -> int:
     """Neighbours to search in the whole set so that lists thinned to any shuffled group suffice.
 
     The k-th fellow stands at place k/p on average in a list thinned to a share p of the set, with
     deviation sqrt(k (1 - p)) / p. Lists that most points would exhaust are not worth their search:
-    groups so small are searched quickly by themselves.
+    groups so small are searched quickly by themselves, and set no length.
+
+    Args:
+        sizes: points of each group.
+        m: of all.
+        k: fellows that are wanted.
+        widest: no list is longer.
+        rows: how many points have a list.
     """
-    if len(sizes) < 2:
+    served = sizes[k * m <= widest * sizes]
+    if len(sizes) < 2 or not len(served):
         return 0
-    share = float(sizes.min()) / m
-    if k / share > _WIDEST:
-        return 0
+    share = float(served.min()) / m
     needed = (k + 5 * math.sqrt(k * (1 - share))) / share
-    return min(math.ceil(needed), _WIDEST, _ENTRIES // m)
+    return min(math.ceil(needed), widest, _ENTRIES // rows)
 
 
 def _without(statistic: Statistic, found: Neighbours, points: Any) -> str:

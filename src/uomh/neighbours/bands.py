@@ -22,11 +22,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uomh.neighbours.bounds import lower_bounds
 from uomh.neighbours.core import Points
+from uomh.neighbours.tables import BAND, Tables
 from uomh.parallel.progress import Progress
 
-BAND = 1024
 SUBSET = (768, 16384)
 SHARE = 16
 CACHE_BYTES = 1 << 29
@@ -59,8 +58,16 @@ class Candidates(Protocol):
     def add(self, pairs: Tensor) -> None:
         """List packed pairs, each once."""
 
-    def nearest(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Squared distances and rows of the k nearest; inf and -1 where there are too few."""
+    def settle(self) -> None:
+        """Find out which of the listed pairs are the nearest; what takes the time."""
+
+    def nearest(self, k: int, at: NDArray[np.int64] | None = None) -> Found:
+        """Squared distances and rows of the k nearest; inf and -1 where there are too few.
+
+        Args:
+            k: how many, no more than are wanted.
+            at: of which of the points; None: all.
+        """
         raise NotImplementedError
 
 
@@ -84,7 +91,7 @@ class Search(ABC):
         ranks: the neighbour in the subset that lies farther than the k-th of all points, seldom
             and almost never not so; then the same two for deeper rows.
         wanted: (m,) how many neighbours of each point asked about are wanted.
-        most: the most of these.
+        most: how many of deeper rows.
     """
 
     excluded: ClassVar[float]
@@ -146,8 +153,11 @@ class Search(ABC):
         """What the subset brings to a table of estimated distances, as its columns."""
 
     @abstractmethod
-    def _ranked(self, table: Tensor, left: Any) -> NDArray[np.float64]:
-        """Entries of the ranks in each row of such a table, (ranks, b), and what they may lack."""
+    def _ranked(self, table: Tensor, left: Any, ranks: list[int]) -> NDArray[np.float64]:
+        """Entries of these ranks in each row of such a table, (ranks, b), and what they may lack.
+
+        They may be a little larger, which only makes the search look farther.
+        """
 
     def run(self) -> tuple[Found, Found]:
         """Search all bands, then once more where a guess fell short.
@@ -167,12 +177,13 @@ class Search(ABC):
         bands = self._within(reach) if self.within else self._onto(rows, reach, self.progress)
         while len(rows):
             for candidates in _settled(bands):
-                these, (far, near) = candidates.rows, candidates.nearest()
-                squared[these], found[these] = far[:, : self.k], near[:, : self.k]
-                farthest[these] = far[np.arange(len(these)), self.wanted[these] - 1]
-                deep = place[these] >= 0
+                these = candidates.rows
+                squared[these], found[these] = candidates.nearest(self.k)
+                farthest[these] = squared[these, -1]
+                (deep,) = np.nonzero(place[these] >= 0)
                 at = place[these[deep]]
-                deep_squared[at], deep_found[at] = far[deep], near[deep]
+                deep_squared[at], deep_found[at] = candidates.nearest(self.most, deep)
+                farthest[these[deep]] = deep_squared[at, -1]
             last = farthest[rows] * self.unit
             bad = rows[~(last <= reach[rows])]
             # Where k were measured the k-th is a certain reach; elsewhere look further.
@@ -202,9 +213,11 @@ class Search(ABC):
                 mine = place[rows.to(device)]
                 (inside,) = torch.where(mine >= 0)
                 table[inside, mine[inside]] = self.excluded
-            ranked = self._ranked(table, left)
-            deep = self.wanted[rows.numpy()] > self.k
-            reach[:, rows.numpy()] = np.where(deep, ranked[-2:], ranked[:2])
+            reach[:, rows.numpy()] = self._ranked(table, left, self.ranks[:2])
+            (deep,) = np.nonzero(self.wanted[rows.numpy()] > self.k)
+            if len(deep):
+                some = torch.from_numpy(deep).to(device)
+                reach[:, start + deep] = self._ranked(table[some], left[some], self.ranks[2:])
         return reach
 
     def _onto(
@@ -283,12 +296,12 @@ def _rank(k: int, share: float, miss: float) -> int:
 
 
 def _settled(bands: Iterator[Candidates]) -> Iterator[Candidates]:
-    """The same, each with its nearest measured while the products of later ones are computed."""
+    """The same, each settled while the products of later ones are computed."""
     workers = torch.get_num_threads()
     waiting: deque[tuple[Future[object], Candidates]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for candidates in bands:
-            waiting.append((pool.submit(candidates.nearest), candidates))
+            waiting.append((pool.submit(candidates.settle), candidates))
             while len(waiting) > workers:
                 yield _first(waiting)
         while waiting:
@@ -299,41 +312,3 @@ def _first(waiting: deque[tuple[Future[object], Candidates]]) -> Candidates:
     measured, candidates = waiting.popleft()
     measured.result()
     return candidates
-
-
-class Tables:
-    """Blocks of bounds in memory that is used again: fresh pages would cost as much as the sums."""
-
-    def __init__(self, dtype: torch.dtype, device: torch.device) -> None:
-        self.device = device
-        self._bounds, self._limits = torch.empty(2, BAND**2, dtype=dtype, device=device)
-        self._mask = torch.empty(BAND**2, dtype=torch.bool, device=device)
-
-    def block(self, rows: int, columns: int) -> Tensor:
-        """Room for a table, the same at each call."""
-        room: Tensor = self._bounds[: rows * columns].view(rows, columns)
-        return room
-
-    def product(self, left: Tensor, right: Tensor) -> Tensor:
-        """``left @ right.T``, valid until the next call."""
-        return lower_bounds(left, right, self.block(len(left), len(right)))
-
-    def larger(self, a: Tensor, b: Tensor) -> Tensor:
-        """The larger of a (n, 1) and b (1, m), valid until the next call."""
-        shape = len(a), b.shape[1]
-        return torch.maximum(a, b, out=self._limits[: math.prod(shape)].view(shape))
-
-    def below(self, bounds: Tensor, limits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Where bounds are within their limits: row, column and bound, on the processor."""
-        mask = self._mask[: bounds.numel()]
-        torch.le(bounds, limits, out=mask.view(bounds.shape))
-        if len(mask) % 8:
-            (flat,) = torch.where(mask)
-        else:
-            # Hits are rare: find the eight-byte words that hold some before looking at bytes.
-            (words,) = torch.where(mask.view(torch.int64))
-            word, byte = torch.where(mask.view(-1, 8)[words])
-            flat = words[word] * 8 + byte
-        low = bounds.flatten()[flat].cpu()
-        flat = flat.cpu()
-        return flat // bounds.shape[1], flat % bounds.shape[1], low

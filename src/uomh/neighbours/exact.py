@@ -23,10 +23,11 @@ from torch import Tensor
 
 from uomh.devices import checked_device, widest_float
 from uomh.errors import UomhError
-from uomh.neighbours.bands import CACHE_BYTES, Deeper, Found, Search, Tables
+from uomh.neighbours.bands import CACHE_BYTES, Deeper, Found, Search
 from uomh.neighbours.bounds import as_estimates, as_rows, is_rough, make_sketch
 from uomh.neighbours.core import BLOCK_BYTES, Points
 from uomh.neighbours.measure import Candidates, pack
+from uomh.neighbours.tables import Tables
 from uomh.neighbours.whole import WholeSearch, applies, search_directly, searched_directly
 from uomh.parallel.progress import Progress
 
@@ -191,10 +192,10 @@ class BoundSearch(Search):
     def _estimates(self) -> Tensor:
         return as_estimates(self._columns_of(self.points, self.subset))
 
-    def _ranked(self, table: Tensor, left: Tensor) -> NDArray[np.float64]:
-        near = table.topk(max(self.ranks), largest=False).values.clamp_(min=0)
+    def _ranked(self, table: Tensor, left: Tensor, ranks: list[int]) -> NDArray[np.float64]:
+        near = table.topk(max(ranks), largest=False).values.clamp_(min=0)
         slack = self.sketch.kappa * left[:, :-2].square().sum(1)  # -2 z: four times the norm
-        both = torch.stack([near[:, rank - 1] + slack for rank in self.ranks])
+        both = torch.stack([near[:, rank - 1] + slack for rank in ranks])
         return both.cpu().numpy() * (1 + 1e-5)
 
     def _left(self, rows: Tensor) -> Tensor:

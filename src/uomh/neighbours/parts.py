@@ -127,7 +127,7 @@ class _Bytes:
         column = np.concatenate([members for _, members in blocks])[first[row] + place]
         listed = row, column, table[row, place]
         candidates.add(pack_whole(*(torch.from_numpy(values) for values in listed)))
-        return candidates.nearest()
+        return candidates.nearest(k)
 
     def _rows(self, rows: Rows) -> ByteRows:
         if self.all is not None:
@@ -179,7 +179,7 @@ class _Floats:
             columns = torch.from_numpy(members)[column]
             candidates.add(pack(row + start, columns, table[row, column]))
             start += count
-        return candidates.nearest()
+        return candidates.nearest(k)
 
 
 def _norms(columns: Tensor) -> Tensor:
