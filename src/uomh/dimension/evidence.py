@@ -214,7 +214,7 @@ def verify(
     groups, ends = [], []
     seen = {"all points": statistic.seen(near)}
     concurrent = statistic.concurrent and all(one.concurrent for one in others)
-    for group, rows, share in here.of_groups(of_group, sizes, concurrent=concurrent):
+    for group, rows, share in here.of_groups(of_group, sizes[: len(names)], concurrent=concurrent):
         groups.append(group)
         ends.append(rows)
         seen[f"group {group.label!r}"] = share
