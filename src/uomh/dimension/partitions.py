@@ -36,8 +36,8 @@ NOBODY = 255
 """the part of what is in none; parts are numbered below it"""
 MOST_K = 127
 """counts are bytes too"""
-_TABLE = 12_800  # points times partitions at a time: a chunk of columns stays in the cache
-_COLUMNS = 32
+_TABLE = 12_800  # points times partitions at a time, and
+_COLUMNS = 32  # columns, at most NOBODY - MOST_K: what belongs to them stays in the cache
 
 
 def fits(labels: Ints, k: int) -> bool:
@@ -98,26 +98,32 @@ def inverse_in_parts(
         float32 (ks, r, partitions); NaN where the list holds fewer than k fellows.
     """
     width, most = indices.shape[1], int(max(ks))
-    count = np.take(labels, indices.T, axis=0)
-    # In place the comparison says who is a fellow, and sums of it how many there are so far.
-    np.equal(count, mine, out=count.view(np.bool_))
-    for j in range(1, width):
-        np.add(count[j], count[j - 1], out=count[j])
-        if j % (NOBODY - MOST_K) == 0:
-            np.minimum(count[j], most, out=count[j])
-    steps = np.diff(logs.T.astype(np.float32), axis=0)
+    steps = np.zeros((width, len(logs)), dtype=np.float32)
+    steps[:-1] = np.diff(logs.T.astype(np.float32), axis=0)
     steps[~np.isfinite(steps)] = 0  # from a copy on, which nobody counts
     result = np.zeros((len(ks), *mine.shape), dtype=np.float32)
+    fellows = np.zeros(mine.shape, dtype=np.uint8)  # so far, and `most` where there are more
+    for start in range(0, width, _COLUMNS):
+        columns = slice(start, min(start + _COLUMNS, width))
+        count = np.take(labels, indices[:, columns].T, axis=0)
+        # In place the comparison says who is a fellow, and sums of it how many there are so far.
+        np.equal(count, mine, out=count.view(np.bool_))
+        np.add(count[0], fellows, out=count[0])
+        for j in range(1, len(count)):
+            np.add(count[j], count[j - 1], out=count[j])
+        np.minimum(count[-1], most, out=fellows)
+        known = True
+        for total, k in zip(result, ks, strict=True):
+            before = count < k
+            if before[0].any():
+                known = False
+                weights = (count * before.view(np.uint8)).astype(np.float32)
+                total += np.einsum("jrp,jr->rp", weights, steps[columns])
+        if known:
+            break
     for total, k in zip(result, ks, strict=True):
-        for start in range(0, width - 1, _COLUMNS):
-            counted = count[start : min(start + _COLUMNS, width - 1)]
-            before = counted < k
-            if not before[0].any():
-                break
-            weights = (counted * before.view(np.uint8)).astype(np.float32)
-            total += np.einsum("jrp,jr->rp", weights, steps[start : start + len(counted)])
         total /= k - 1
-        total[count[-1] < k] = np.nan
+        total[fellows < k] = np.nan
     return result
 
 
