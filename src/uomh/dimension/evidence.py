@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from uomh.dimension.anchored import Anchors, anchors_of, anchors_sentence, shuffles_sentence
 from uomh.dimension.behind import Ends, extremes, group_details, nearest_pairs, null_spreads
@@ -32,6 +32,7 @@ from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
 from uomh.dimension.rounding import rounding_sentence
 from uomh.dimension.smallgroups import groups_left_out
+from uomh.dimension.spanning import tree_of
 from uomh.dimension.spread import Here, workplace
 from uomh.dimension.statistic import Statistic, seen_sentence
 from uomh.dimension.thinning import list_length, random_parts, restricted, shortened
@@ -39,14 +40,12 @@ from uomh.dimension.values import DimensionEstimate, Group, Ints, Power, Whole
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours
 from uomh.neighbours.checks import text, whole_number
-from uomh.neighbours.graph import spanning_tree
 from uomh.parallel.core import Parallel
 from uomh.parallel.progress import Progress
 
 FEWEST_NULLS = 19  # the fewest that allow p = 0.05
 _WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
 _WIDEST_OF_FEW = 4096  # of a few points: parts down to 1/100
-TREE_POINTS = 10_000  # of the spanning tree where estimates are at anchors
 _ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
 
 
@@ -176,7 +175,12 @@ def verify(
     lists = statistic.lists(deep, points, at or of_shuffles)
     near = found if points is None else shortened(found, statistic.list_length(m))
     close = data.near or near_copies(near, tolerance)
-    hashed = fingerprint or fingerprint_of(points, found, labels, names)
+    given, beside = (
+        data.neighbours,
+        ThreadPoolExecutor(1),
+    )  # for what one thread does, while several do other things
+    hashed = beside.submit(lambda: fingerprint or fingerprint_of(points, given, labels, names))
+    tree = beside.submit(tree_of, near, points, max(ks), at) if len(names) > 1 else None
     del found, deep  # 16 bytes an entry, where the lists of mle take 8
     apart = ""
     if close.beyond_chance and not data.note:
@@ -224,12 +228,12 @@ def verify(
         reason = "there is one group" if groups else "the data have no groups"
         claims = Claims.undecided(f"{reason}; a verdict needs at least two")
     else:
-        tree = _tree(shortened(near, max(ks)), points) if at is None else _tree_of(at, points, ks)
         if observed is None:
             observed = np.array([[group.k[k].dimension for k in ks] for group in groups])
         why = statistic.uncalibrated
+        edges = None if tree is None else tree.result()
         claims = Claims.decide(
-            Evidence(groups, ks, observed, null, shuffles, nearest, tree, why, from_points, asked)
+            Evidence(groups, ks, observed, null, shuffles, nearest, edges, why, from_points, asked)
         )
     behind = group_details(groups, ends, labels, nearest, null, asked)
     if not groups:
@@ -244,7 +248,7 @@ def verify(
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
-        fingerprint=hashed,
+        fingerprint=hashed.result(),
         estimator=statistic.name,
         n=m,
         ambient_dim=dim,
@@ -261,7 +265,7 @@ def verify(
         anchors=None if at is None else at.count,
         notes=(*notes, *filter(None, remarks)),
         details=Details(
-            hashed,
+            hashed.result(),
             statistic.name,
             max(ks),
             null_spreads(groups, observed, null),
@@ -301,24 +305,6 @@ def _without(statistic: Statistic, found: Neighbours, points: Any) -> str:
     except UomhError:  # the lists hold hardly anything else
         return ""
     return f"without them the whole has {', '.join(values)}"
-
-
-def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:
-    """Edges of the minimum spanning tree; None if it takes points that were not given."""
-    try:
-        return spanning_tree(found, points).edges
-    except UomhError:
-        if points is None:
-            return None
-        raise
-
-
-def _tree_of(anchors: Anchors, points: Any, ks: Sequence[int]) -> NDArray[np.int64]:
-    """Edges of the minimum spanning tree of a subsample, as rows of the points."""
-    rows = np.sort(anchors.order[:TREE_POINTS][: anchors.count])
-    some = points[rows]
-    found = Here().search(some, max(ks))
-    return rows[spanning_tree(found, some).edges]
 
 
 def _size_curve(
