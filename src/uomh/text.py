@@ -1,8 +1,10 @@
-"""Names of others, such as classes and files, as a line of text."""
+"""Names of others, such as classes and files, as a line of text; numbers and tables as texts."""
 
 from __future__ import annotations
 
+import html
 import unicodedata
+from collections.abc import Iterable, Sequence
 
 _LINES = {"Cc", "Cs", "Zl", "Zp"}
 """categories of what breaks or steers a line: control characters, lone surrogates, separators"""
@@ -46,3 +48,28 @@ def counted(n: int, noun: str) -> str:
     ('1 image', '1,200 images')
     """
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def four_digits(value: float | None) -> str:
+    """A number of four digits, or all that stand before its point; empty where there is none.
+
+    >>> four_digits(1234567.0), four_digits(0.012345), four_digits(None)
+    ('1,234,567', '0.01235', '')
+    """
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def html_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table for notebooks; the first cell of a row names it.
+
+    >>> print(html_table(["run"], [["a<b"]]))
+    <table><thead><tr><th>run</th></tr></thead><tbody><tr><th>a&lt;b</th></tr></tbody></table>
+    """
+    head = "".join(f"<th>{html.escape(shown(column))}</th>" for column in columns)
+    lines = []
+    for name, *cells in rows:
+        texts = "".join(f"<td>{html.escape(shown(cell))}</td>" for cell in cells)
+        lines.append(f"<tr><th>{html.escape(shown(name))}</th>{texts}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"

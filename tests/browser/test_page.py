@@ -130,10 +130,28 @@ def test_the_page_follows_the_colours_of_the_system(opened, scheme):
     assert page.evaluate(ink) != before
 
 
-def test_a_phone_has_no_horizontal_scroll(opened):
+def test_a_phone_has_no_horizontal_scroll_and_shows_titles_whole(opened):
     page = opened(viewport={"width": 380, "height": 800})
     scroll(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.xtitle')].map(t => t.getBoundingClientRect())"
+        ".map(box => [box.left, box.right])"
+    )
+    assert boxes
+    assert all(left >= 0 and right <= 380 for left, right in boxes)
+
+
+def test_the_buttons_of_a_chart_send_nothing_and_leave_its_legend_free(opened):
+    page = opened()
+    drawn(page, "set1-bands")
+    page.locator("#set1-bands").hover()
+    buttons = page.locator("#set1-bands .modebar-btn")
+    names = {button.get_attribute("data-title") for button in buttons.all()}
+    assert names == {"Download plot as a PNG", "Zoom in", "Zoom out", "Reset axes"}
+    bar = page.locator("#set1-bands .modebar").bounding_box()
+    legend = page.locator("#set1-bands .legend").bounding_box()
+    assert bar["y"] > legend["y"] + legend["height"]
 
 
 def test_curves_are_smoothed_and_put_on_a_log_scale(opened):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -190,6 +191,17 @@ def test_a_comparison_is_plain_values_and_comes_back_from_json(folder):
     found = uomh.compare([folder("one", score(0.5)), folder("two", score(0.0, group="a"))])
     text = json.dumps(found.to_dict(), allow_nan=False)
     assert TypeAdapter(Comparison).validate_json(text) == found
+
+
+def test_notebooks_show_a_row_for_each_run_with_the_best_marked(folder):
+    nothing = Value(None, reason="no codes", name="l2", metric="l2")
+    runs = [folder("a<b", score(0.5), nothing), folder("two", score(), score(0.1, "l2"))]
+    html = uomh.compare(runs)._repr_html_()
+    head, one, two = re.findall("<tr>(.*?)</tr>", html)
+    assert head == "<th>run</th><th>log likelihood</th><th>l2</th>"
+    assert re.fullmatch(r"<th>\S*a&lt;b</th><td>0.5\S* \[\S+, \S+\] \*</td><td>n/a</td>", one)
+    assert "*" not in two
+    assert "<p>*: best" in html
 
 
 def test_a_csv_has_a_line_for_each_number_of_each_run(folder, tmp_path):

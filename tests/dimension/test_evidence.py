@@ -1,4 +1,6 @@
+import html as html_text
 import json
+import re
 
 import numpy as np
 import pytest
@@ -94,9 +96,16 @@ def test_saved_files_are_whole(union, tmp_path):
 
 
 def test_notebooks_show_a_table(union):
-    html = union[2]._repr_html_()
-    assert "<table>" in html
-    assert "sheet" in html
+    report = union[2]
+    html = report._repr_html_()
+    assert html_text.escape(report.verdict) in html
+    head, whole, sheet, solid = re.findall("<tr>(.*?)</tr>", html)
+    assert head.startswith("<th>group</th><th>n</th><th>k = ")
+    assert whole.startswith(f"<th>all</th><td>{report.n:,}</td>")
+    assert sheet.startswith("<th>sheet</th>")
+    k, value = next(iter(report.groups[1].k.items()))
+    assert f"<th>k = {k}</th>" in head
+    assert f"<td>{value.dimension:.2f} [" in solid
 
 
 def test_same_seed_gives_the_same_report(union):

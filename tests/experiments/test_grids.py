@@ -58,8 +58,10 @@ def test_a_file_that_is_no_grid_is_refused(text, sentence, tmp_path):
 
 def test_a_data_set_is_named_where_its_results_stand(tmp_path):
     file = experiment_of(str(grid_file(tmp_path)))
-    with pytest.raises(UomhError, match="by --datasets"):
-        grid(file, settings=["data.dataset=cifar10"])
+    for text in ("data.dataset=cifar10", " data_dataset=cifar10", "data={dataset: cifar10}"):
+        with pytest.raises(UomhError, match=r"data\.dataset=cifar10: .* by --datasets"):
+            grid(file, settings=[text])
+    grid(file, settings=["data.limit=100"])
     file.base = ("data.dataset=cifar10",)
     with pytest.raises(UomhError, match="by --datasets"):
         grid(file)

@@ -337,7 +337,8 @@ def marks(tmp_path, *values, **more):
 
     records = []
     for i, value in enumerate(values):
-        one = folders.measured("score", value, **{"higher": True, **more})
+        own = {key: v[i] if isinstance(v, tuple) else v for key, v in more.items()}
+        one = folders.measured("score", value, **{"higher": True, **own})
         run = folders.run(tmp_path / str(i), metrics={"score": one})
         records.append(RunRecord.read(run))
     (column,) = compared(records).columns
@@ -351,6 +352,7 @@ def marks(tmp_path, *values, **more):
         ((1.0, 5.0, 4.5), {"higher": False}, ["best", "", ""]),
         ((1.0, 5.0), {"higher": None}, ["", ""]),
         ((5.0, 5.0), {}, ["best", "best"]),
+        ((1.0, 5.0), {"basis": ("VAE", "Flow")}, ["", ""]),  # as losses of unlike models are
     ],
 )
 def test_the_best_is_marked_by_its_direction(values, more, expected, tmp_path):

@@ -24,6 +24,7 @@ from uomh.dimension.details import Details
 from uomh.dimension.values import Group, Power, Whole
 from uomh.errors import UomhError
 from uomh.files import replacing
+from uomh.text import html_table
 
 FILE = "dimension.json"
 _COLUMNS = (
@@ -162,13 +163,11 @@ class DimensionReport:
     def _repr_html_(self) -> str:
         """A table of the groups and the verdict, for notebooks."""
         ks = list(self.whole.k)
-        head = "".join(f"<th>k = {k}</th>" for k in ks)
-        lines = [_html_row("all", self.n, list(self.whole.k.values()))]
-        lines += [_html_row(g.label, g.n, list(g.k.values())) for g in self.groups]
+        lines = [_row("all", self.n, list(self.whole.k.values()))]
+        lines += [_row(g.label, g.n, list(g.k.values())) for g in self.groups]
         return (
             f"<p><b>{html.escape(self.dataset)}</b>: {html.escape(self.verdict)}</p>"
-            f"<table><thead><tr><th>group</th><th>n</th>{head}</tr></thead>"
-            f"<tbody>{''.join(lines)}</tbody></table>"
+            f"{html_table(['group', 'n', *(f'k = {k}' for k in ks)], lines)}"
         )
 
 
@@ -177,6 +176,5 @@ def _adapter() -> TypeAdapter[Any]:
     return TypeAdapter(DimensionReport)
 
 
-def _html_row(label: str, n: int, estimates: list[Any]) -> str:
-    cells = "".join(f"<td>{e.dimension:.2f} [{e.low:.2f}, {e.high:.2f}]</td>" for e in estimates)
-    return f"<tr><th>{html.escape(label)}</th><td>{n:,}</td>{cells}</tr>"
+def _row(label: str, n: int, estimates: list[Any]) -> list[str]:
+    return [label, f"{n:,}", *(f"{e.dimension:.2f} [{e.low:.2f}, {e.high:.2f}]" for e in estimates)]

@@ -8,10 +8,13 @@ own is a file (`uomh.experiments.grid`). Nothing here needs torch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from uomh.data import DataConfig
+from uomh.settings import Settings, parse_overrides
 
 if TYPE_CHECKING:
     from uomh.metrics.values import Value
@@ -72,6 +75,24 @@ class Experiment:
     def summary(self) -> str:
         """One line about it."""
         return (type(self).__doc__ or "").strip().split("\n", 1)[0]
+
+
+class _OfData(Settings):
+    data: DataConfig = DataConfig()
+
+
+def said_of_data(texts: Iterable[str]) -> Nested:
+    """What texts ``key=value`` say of the data, nested, however they write it.
+
+    >>> said_of_data(["data_limit=5", "data={dataset: mnist}", "train.lr=1"])
+    {'dataset': 'mnist'}
+
+    Raises:
+        UomhError: an unknown key of the data.
+    """
+    of_data = [text for text in texts if text.strip().startswith("data")]
+    found = parse_overrides(_OfData, of_data, {}).get("data")
+    return found if isinstance(found, dict) else {}  # what is none is refused with the run
 
 
 @dataclass(frozen=True)

@@ -101,16 +101,14 @@ def _plain(value: Any) -> Any:
 def _arms(file: GridFile) -> tuple[Arm, ...]:
     """Arms by their name, those of the lists named by their texts."""
     found = dict(file.arms)
-    for row in _rows(file):
+    only_arms = "arms" in file.model_fields_set and not (file.product or file.zipped)
+    for row in () if only_arms else _rows(file):
         texts = tuple(text for item in row for text in ((item,) if isinstance(item, str) else item))
-        if not texts and found:  # there are no lists
-            continue
         name = ", ".join(texts) or "base"
         if name in found:
             raise UomhError(f"two arms are called {name!r}; take one away")
         found[name] = texts
-    nothing = "arms" in file.model_fields_set and not (file.arms or file.product or file.zipped)
-    if not found or nothing:
+    if not found:
         raise UomhError("a list of the grid is empty, so that there is no arm; take it away")
     first = file.against if file.against is not None else next(iter(found))
     if first not in found:

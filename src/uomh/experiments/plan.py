@@ -16,7 +16,7 @@ from pathlib import Path
 
 from uomh import registry
 from uomh.errors import UomhError, unknown
-from uomh.experiments.core import Arm, Experiment, Prepared, Request, Work
+from uomh.experiments.core import Arm, Experiment, Prepared, Request, Work, said_of_data
 
 RUNS = "runs"
 """folder of all runs, beside those of the experiments"""
@@ -110,12 +110,12 @@ def grid(
     if not names:
         raise UomhError("which data sets? name one at least, as in --datasets mnist")
     root = None if data_root is None else str(Path(data_root).expanduser().absolute())
-    for text in (*experiment.base, *experiment.small, *settings):
-        if text.split("=", 1)[0].strip() == "data.dataset":
-            raise UomhError(
-                f"{text!r}: results stand under the names of an experiment's data sets; say which "
-                "by --datasets, or by datasets: in a file"
-            )
+    common = said_of_data((*experiment.base, *experiment.small, *settings))
+    if "dataset" in common:
+        raise UomhError(
+            f"data.dataset={common['dataset']}: results stand under the names of an experiment's "
+            "data sets; say which by --datasets, or by datasets: in a file"
+        )
     chosen = _chosen(experiment.arms, arms)
     return Grid(experiment, names, count, chosen, scale, tuple(settings), root)
 

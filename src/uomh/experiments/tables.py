@@ -7,6 +7,7 @@ from pathlib import Path
 
 from uomh.experiments.result import Cell, ExperimentResult
 from uomh.files import replacing
+from uomh.text import four_digits
 
 Rows = list[list[str]]
 
@@ -40,7 +41,7 @@ def differences_table(result: ExperimentResult, dataset: str) -> tuple[list[str]
             cell.arm,
             against[cell.arm],
             cell.metric.replace("_", " "),
-            number(cell.difference),
+            four_digits(cell.difference),
             _interval(cell.difference_low, cell.difference_high),
             "" if cell.p_value is None else f"{cell.p_value:.2g}",
             "" if cell.p_holm is None else f"{cell.p_holm:.2g}",
@@ -58,9 +59,9 @@ def published_table(result: ExperimentResult, dataset: str) -> tuple[list[str], 
         [
             cell.arm,
             cell.metric.replace("_", " "),
-            number(cell.value),
+            four_digits(cell.value),
             _interval(cell.low, cell.high),
-            number(cell.published),
+            four_digits(cell.published),
             f"{cell.value - cell.published:+.2g}",
         ]
         for cell in result.cells
@@ -150,19 +151,8 @@ def _value(cell: Cell | None) -> str:
 
 def _with_interval(value: float, low: float | None, high: float | None) -> str:
     ends = _interval(low, high)
-    return f"{number(value)} ({ends})" if ends else number(value)
-
-
-def number(value: float | None) -> str:
-    """A number of four digits.
-
-    >>> number(1234567.0), number(0.012345), number(None)
-    ('1,234,567', '0.01235', '')
-    """
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{four_digits(value)} ({ends})" if ends else four_digits(value)
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
+    return "" if low is None or high is None else f"{four_digits(low)} to {four_digits(high)}"

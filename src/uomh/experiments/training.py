@@ -12,10 +12,10 @@ from uomh.config import RunConfig
 from uomh.cost import Costs
 from uomh.data import DataConfig, load_data
 from uomh.errors import UomhError
-from uomh.experiments.core import Prepared, Request, RunEstimate, Work
+from uomh.experiments.core import Prepared, Request, RunEstimate, Work, said_of_data
 from uomh.metrics.values import Value
 from uomh.parallel.progress import Progress
-from uomh.settings import Nested, merged, parse_overrides
+from uomh.settings import Nested, merged
 from uomh.training.complete import complete
 from uomh.training.resolve import resolve
 
@@ -94,9 +94,7 @@ def _values(request: Request) -> Nested:
 
 def _source(request: Request) -> DataConfig:
     """The data of a request, whatever else is right of it."""
-    texts = [text for text in request.settings if text.strip().startswith("data")]
-    named = parse_overrides(RunConfig, texts, {}).get("data", {})
-    return DataConfig.of(merged(_values(request), named), "data")
+    return DataConfig.of(merged(_values(request), said_of_data(request.settings)), "data")
 
 
 def _shrunk(number: int, scale: float) -> int | None:

@@ -7,6 +7,7 @@ Everything here is read from the folders of the runs, without torch and without 
 from __future__ import annotations
 
 import csv
+import html
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from uomh.files import replacing
 from uomh.metrics.measured import MeasuredRun
 from uomh.metrics.pairing import paired_difference
 from uomh.metrics.values import Value
+from uomh.text import four_digits, html_table, shown
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,24 @@ class Comparison:
                 temporary.write_text(self.to_csv(), encoding="utf-8")
         except OSError as error:
             raise UomhError(f"cannot write {os.fspath(path)!r} ({error.strerror})") from None
+
+    def _repr_html_(self) -> str:
+        """A row for each run, a column for each number of the whole, for notebooks."""
+        whole = {(row.run, row.metric): row for row in self.rows if row.group is None}
+        metrics = list(dict.fromkeys(metric for _, metric in whole))
+        lines = [[run, *(_cell(whole[run, metric]) for metric in metrics)] for run in self.runs]
+        table = html_table(["run", *(metric.replace("_", " ") for metric in metrics)], lines)
+        best = ["*: best, beyond the intervals of its differences to all others"]
+        notes = [*(best if any(row.best for row in whole.values()) else []), *self.notes]
+        return table + "".join(f"<p>{html.escape(shown(note))}</p>" for note in notes)
+
+
+def _cell(row: Row) -> str:
+    if row.value is None:
+        return "n/a"
+    bound = " (bound)" if row.kind == "bound" else ""
+    ends = "" if row.low is None else f" [{four_digits(row.low)}, {four_digits(row.high)}]"
+    return f"{four_digits(row.value)}{ends}{bound}{' *' if row.best else ''}"
 
 
 COLUMNS = (

@@ -55,7 +55,7 @@ def compared(records: Sequence[RunRecord]) -> MetricTable:
     """The metrics of runs side by side.
 
     The best of a column is marked only among runs of the same data, and where the metric's
-    settings and what stands beside it are the same for all.
+    settings, its basis and what stands beside it are the same for all.
     """
     names = list(
         dict.fromkeys(v.name for r in records for v in r.metrics.values() if v.group is None)
@@ -105,7 +105,7 @@ def _setting(value: Value | None, record: RunRecord) -> tuple[str, ...]:
     """What two numbers have to share to be compared."""
     assert value is not None
     data = record.data.fingerprint if record.data else str(record.folder)
-    return data, value.metric, str(sorted(value.settings.items())), value.about
+    return data, value.metric, str(sorted(value.settings.items())), value.basis, value.about
 
 
 def _meet(one: Value | None, other: Value | None) -> bool:

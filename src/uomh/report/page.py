@@ -23,7 +23,7 @@ from uomh.report.pictures import Album
 from uomh.report.sections import RunsSection, VerificationSection
 from uomh.report.sources import Sources, found
 from uomh.report.trials import ExperimentSection
-from uomh.text import shown
+from uomh.text import four_digits, shown
 
 
 def write_page(paths: Sequence[str | os.PathLike[str]], target: str | os.PathLike[str]) -> Path:
@@ -62,7 +62,7 @@ def rendered(sources: Sources) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"json": as_json, "line": shown, "number": number}
+    environment.filters |= {"json": as_json, "line": shown, "number": number, "digits": four_digits}
     sections = [
         VerificationSection.of(f"set{i}", verification, album)
         for i, verification in enumerate(sources.verifications, start=1)

@@ -165,7 +165,7 @@ def strip(cells: Pixels) -> Pixels:
 def _zoom(cells: Pixels) -> int:
     """How large a cell is shown, so that eight of them fit into half a page."""
     width: int = cells.shape[2]
-    return max(1, 64 // (width + 1))
+    return max(1, 68 // (width + 1))
 
 
 def _range(end: Sequence[Extreme]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from uomh.metrics.values import Value
 from uomh.report.charts import COLOURS, DASHES, MANY, Chart, State, finite, lines, name_of, state
@@ -18,19 +19,22 @@ LONGEST = 400
 def curves(records: Mapping[str, RunRecord]) -> Chart | None:
     """Training curves of several runs, one over the other; a state for each quantity.
 
+    Values that cannot be compared stand in panels of their own, one below the other.
+
     Args:
         records: by the name of the run.
     """
-    states: dict[str, list[State]] = {}
+    states: dict[str, dict[str, list[State]]] = {}
     for i, (name, record) in enumerate(records.items()):
         seen = set()
         found = record.curves()
-        names = Counter(quantity(*key) for key in found)
+        keys = {key: (f"{key[1]} {key[2]}", panel(record, key[0], key[2])) for key in found}
+        lines_in = Counter(keys.values())
         for (path, split, what), rows in found.items():
-            key = quantity(path, split, what)
-            several = names[key] > 1
+            key, kind = keys[path, split, what]
+            several = lines_in[key, kind] > 1
             label = path.removeprefix("model").strip("/")
-            states.setdefault(key, []).append(
+            states.setdefault(key, {}).setdefault(kind, []).append(
                 lines(
                     [row.epoch for row in thinned(rows)],
                     finite(row.value for row in thinned(rows)),
@@ -52,33 +56,62 @@ def curves(records: Mapping[str, RunRecord]) -> Chart | None:
     if not states:
         return None
     first = sorted(states, key=lambda key: (key != "valid loss", key != "train loss", key))
+    most = max(map(len, states.values()))
     return Chart(
         "curves",
         "Training curves",
         "By epoch, of " + ", ".join(shortened(name, 40) for name in records) + ".",
-        {
-            key: state(
-                states[key],
-                xaxis={"title": {"text": "epoch"}},
-                yaxis={"title": {"text": name_of(key, 60)}},
-            )
-            for key in first
-        },
+        {key: _in_panels(key, states[key]) for key in first},
         ("quantity",),
-        420,
+        420 if most == 1 else 120 + 170 * most,
         "Losses of different models are not comparable; the metrics above are.",
     )
 
 
-def quantity(path: str, split: str, name: str) -> str:
-    """What a curve shows: a value of a split, of one step where the model has several.
+def _in_panels(key: str, kinds: Mapping[str, Sequence[State]]) -> State:
+    """The lines of each kind in a panel of its own, from the top."""
+    room = 0.12 / len(kinds)
+    traces: list[State] = []
+    layout: State = {"xaxis": {"title": {"text": "epoch"}}}
+    for i, (kind, found) in enumerate(kinds.items()):
+        number = str(i + 1) if i else ""
+        traces += [trace | {"yaxis": f"y{number}"} for trace in found]
+        title = key if len(kinds) == 1 else kind or "other models"
+        top = 1 - i / len(kinds)
+        layout[f"yaxis{number}"] = {
+            "title": {"text": name_of(title, 60)},
+            "domain": [top - 1 / len(kinds) + (room if i + 1 < len(kinds) else 0), top],
+        }
+        layout["xaxis"]["anchor"] = f"y{number}"
+    return state(traces, **layout)
 
-    >>> quantity("model/part3/density", "valid", "loss"), quantity("model", "train", "loss")
-    ('valid loss of density', 'train loss')
+
+def panel(record: RunRecord, path: str, name: str) -> str:
+    """What the values of a leaf can be compared among; empty where nothing sets them apart.
+
+    A loss is compared among leaves of one model, on data or on codes; other values among all
+    that are of data, or of codes.
     """
-    last = path.rpartition("/")[2]
-    of = "" if last == path or last.startswith("part") else f" of {last}"
-    return f"{split} {name}{of}"
+    model = leaf_of(record.settings, path)
+    kind = str(model.get("name", "")) if name.endswith("loss") else ""
+    codes = "on codes" if path.rpartition("/")[2] == "density" else ""
+    return f"{kind} {codes}".strip()
+
+
+def leaf_of(settings: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """The settings of a leaf; empty where they do not tell.
+
+    >>> part = {"autoencoder": {"name": "vae"}, "density": {"name": "flow"}}
+    >>> leaf_of({"model": {"name": "disconnected", "part": part}}, "model/part3/density")
+    {'name': 'flow'}
+    """
+    found = settings
+    for step in path.split("/"):
+        inner = found.get("part" if step.startswith("part") else step)
+        if not isinstance(inner, Mapping):
+            return {}
+        found = inner
+    return found
 
 
 def thinned(rows: Sequence[Row]) -> list[Row]:

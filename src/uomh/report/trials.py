@@ -9,12 +9,14 @@ from typing import Any
 from uomh.report.pictures import Album, Picture
 from uomh.report.sections import in_words, words
 from uomh.report.sources import Experiment
+from uomh.text import four_digits
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A number of an arm, in words: the value, its interval, what it is compared with, a mark."""
+    """A number of an arm, and in words: itself, its interval, what it is compared with, a mark."""
 
+    number: float | None
     value: str
     interval: str = ""
     more: str = ""
@@ -114,13 +116,14 @@ def _best(cells: Sequence[Mapping[str, Any]], metric: str) -> float | None:
 def _entry(cell: Mapping[str, Any], best: float | None) -> Entry:
     value = cell.get("value")
     if not isinstance(value, int | float):
-        return Entry("n/a", str(cell.get("reason") or ""))
+        return Entry(None, "n/a", str(cell.get("reason") or ""))
     low, high = cell.get("low"), cell.get("high")
-    interval = "" if low is None or high is None else f"{low:.4g} to {high:.4g}"
+    interval = "" if low is None or high is None else f"{four_digits(low)} to {four_digits(high)}"
     over = f" over {cell.get('n')} seeds" if cell.get("interval") == "seeds" else ""
     more = ""
     if isinstance(cell.get("difference"), int | float):
         more = f"difference {cell['difference']:+.3g}"
         p = cell.get("p_holm") if cell.get("p_holm") is not None else cell.get("p_value")
         more += f", p = {p:.2g}" if isinstance(p, int | float) else ""
-    return Entry(f"{value:.5g}", interval + over, more, "best" if value == best else "")
+    mark = "best" if value == best else ""
+    return Entry(value, four_digits(value), interval + over, more, mark)

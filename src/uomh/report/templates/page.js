@@ -61,6 +61,25 @@
       zerolinecolor: `rgb(${colours.muted})`, ...given,
     };
   }
+  // All axes of a chart; a title below a narrow one is broken into lines.
+  function axes(layout, log, width, colours) {
+    const names = new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^yaxis\d+$/.test(key))]);
+    return Object.fromEntries([...names].map((name) => {
+      const given = { ...layout[name] };
+      if (log && name !== "xaxis") given.type = "log";
+      if (name === "xaxis" && given.title) given.title = { ...given.title, text: broken(given.title.text, (width - 60) / 8) };
+      return [name, axis(given, colours)];
+    }));
+  }
+  function broken(text, most) {
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      const longer = `${lines.at(-1)} ${word}`.trim();
+      if (longer.length > most && lines.at(-1)) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return lines.join("<br>");
+  }
   function draw(chart) {
     const { figure, plot } = chart;
     const state = chart.states[chart.keys.map((key) => chosen(figure, key)).join("|")];
@@ -92,9 +111,12 @@
         orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", font: { size: narrow ? 10 : 12 },
         ...layout.legend,
       },
-      xaxis: axis(layout.xaxis, colours),
-      yaxis: axis({ ...layout.yaxis, ...(log && log.checked ? { type: "log" } : {}) }, colours),
-    }, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
+      modebar: { bgcolor: `rgb(${colours.paper})`, color: `rgb(${colours.muted})`, activecolor: ink },
+      ...axes(layout, log && log.checked, narrow ? plot.clientWidth : Infinity, colours),
+    }, {
+      responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover",
+      modeBarButtons: [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    });
     chart.drawn = true;
   }
   // Far charts wait until they are near the window: a page of many runs opens at once.
