@@ -18,7 +18,6 @@ KEPT = 8
 PAIRS = 12
 """nearest pairs that are kept"""
 
-
 Ends = tuple[tuple[Extreme, ...], tuple[Extreme, ...]]
 """the points of lowest and of highest dimension of a set"""
 

@@ -8,7 +8,6 @@ claims and the sentence (``claims``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,18 +23,25 @@ from uomh.dimension.claims.core import Evidence
 from uomh.dimension.claims.dimensions_differ import detectable_difference
 from uomh.dimension.details import Details, GroupDetails
 from uomh.dimension.groups import measured_group
-from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprint_of, prepared
+from uomh.dimension.inputs import (
+    NearDuplicates,
+    Policy,
+    checked_ks,
+    fingerprint_of,
+    prepared,
+)
 from uomh.dimension.instruments import opinions, other_instruments, statistic_of
 from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nearcopies import near_copies, near_copies_as_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
 from uomh.dimension.rounding import rounding_sentence
+from uomh.dimension.searched import searched
 from uomh.dimension.smallgroups import groups_left_out
 from uomh.dimension.spanning import tree_of
 from uomh.dimension.spread import Here, workplace
 from uomh.dimension.statistic import Statistic, seen_sentence
-from uomh.dimension.thinning import list_length, random_parts, restricted, shortened
+from uomh.dimension.thinning import random_parts, restricted, shortened
 from uomh.dimension.values import DimensionEstimate, Group, Ints, Power, Whole
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours
@@ -44,9 +50,6 @@ from uomh.parallel.core import Parallel
 from uomh.parallel.progress import Progress
 
 FEWEST_NULLS = 19  # the fewest that allow p = 0.05
-_WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
-_WIDEST_OF_FEW = 4096  # of a few points: parts down to 1/100
-_ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
 
 
 def verify(
@@ -158,28 +161,18 @@ def verify(
         return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
 
     work = workplace(parallel, folder, key, device=device, progress=progress)
-    if data.neighbours is None:
-        assert points is not None
-        least = statistic.list_length(m)
-        if of_shuffles is None:
-            width = max(least, _width(sizes, m, statistic.width(), _WIDEST, m))
-            width = min(m - 1, max(width, 0 if at is None else _WIDEST))
-            deep = found = work.search(points, width, None if at is None else at.whole())
-        else:
-            listed = of_shuffles.whole()
-            width = max(least, _width(sizes, m, statistic.width(), _WIDEST_OF_FEW, len(listed)))
-            halves = list_length(statistic.width(), m)
-            found, deep = work.search_deeper(points, halves, listed, min(m - 1, width))
-    else:
-        deep = found = data.neighbours
+    found = deep = data.neighbours
+    if found is None or deep is None:
+        found, deep = searched(work, data, statistic, at, of_shuffles, copies=duplicates == "keep")
     lists = statistic.lists(deep, points, at or of_shuffles)
     near = found if points is None else shortened(found, statistic.list_length(m))
     close = data.near or near_copies(near, tolerance)
-    given, beside = (
-        data.neighbours,
-        ThreadPoolExecutor(1),
-    )  # for what one thread does, while several do other things
-    hashed = beside.submit(lambda: fingerprint or fingerprint_of(points, given, labels, names))
+    beside = ThreadPoolExecutor(1)  # what keeps one thread busy need not keep others waiting
+
+    def hashed_or_given() -> str:
+        return fingerprint or fingerprint_of(points, data.neighbours, labels, names)
+
+    hashed = beside.submit(hashed_or_given)
     tree = beside.submit(tree_of, near, points, max(ks), at) if len(names) > 1 else None
     del found, deep  # 16 bytes an entry, where the lists of mle take 8
     apart = ""
@@ -274,28 +267,6 @@ def verify(
             float(np.median(near.distances[:, 0])),
         ),
     )
-
-
-def _width(sizes: Ints, m: int, k: int, widest: int, rows: int) -> int:
-    """Neighbours to search in the whole set so that lists thinned to any shuffled group suffice.
-
-    The k-th fellow stands at place k/p on average in a list thinned to a share p of the set, with
-    deviation sqrt(k (1 - p)) / p. Lists that most points would exhaust are not worth their search:
-    groups so small are searched quickly by themselves, and set no length.
-
-    Args:
-        sizes: points of each group.
-        m: of all.
-        k: fellows that are wanted.
-        widest: no list is longer.
-        rows: how many points have a list.
-    """
-    served = sizes[k * m <= widest * sizes]
-    if len(sizes) < 2 or not len(served):
-        return 0
-    share = float(served.min()) / m
-    needed = (k + 5 * math.sqrt(k * (1 - share))) / share
-    return min(math.ceil(needed), widest, _ENTRIES // rows)
 
 
 def _without(statistic: Statistic, found: Neighbours, points: Any) -> str:

@@ -24,14 +24,7 @@ from uomh.dimension.partitions import (
     split_variances,
 )
 from uomh.dimension.statistic import Statistic
-from uomh.dimension.thinning import (
-    UNKNOWN,
-    Interval,
-    around,
-    list_length,
-    members_of,
-    shortened,
-)
+from uomh.dimension.thinning import UNKNOWN, Interval, around, list_length, members_of, shortened
 from uomh.dimension.values import DimensionEstimate, Floats, Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
@@ -66,7 +59,6 @@ class Harmonic(Statistic):
         """The dimension of a set at every k, with its interval, from the same halves."""
         n = len(found)
         known = [k for k in self.ks if len(members_of(found)) // 2 > k]
-
         result = {k: DimensionEstimate(self.dimension(found, points, k), *UNKNOWN) for k in self.ks}
         if not known:
             return result

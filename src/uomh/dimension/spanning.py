@@ -18,7 +18,7 @@ TREE_POINTS = 10_000
 
 
 def tree_of(
-    found: Neighbours, points: Any, k: int, anchors: Anchors | None, device: Any = None
+    found: Neighbours, points: Any, k: int, anchors: Anchors | None
 ) -> NDArray[np.int64] | None:
     """Edges, as rows of the points, (m - 1, 2).
 
@@ -27,7 +27,6 @@ def tree_of(
         points: (m, D), or None without them.
         k: neighbours to take edges from.
         anchors: of the set; the tree is then of `TREE_POINTS` of these.
-        device: of a search among these.
 
     Returns:
         None if the tree takes points that were not given.
@@ -35,7 +34,7 @@ def tree_of(
     if anchors is not None:
         rows = np.sort(anchors.order[:TREE_POINTS][: anchors.count])
         some = points[rows]
-        near = nearest_neighbours(some, k, duplicates="keep", device=device)
+        near = nearest_neighbours(some, k, duplicates="keep")
         return rows[spanning_tree(near, some).edges]
     try:
         return spanning_tree(shortened(found, k), points).edges

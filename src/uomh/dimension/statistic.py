@@ -17,11 +17,7 @@ import numpy as np
 from uomh.dimension.anchored import Anchors
 from uomh.dimension.core import Coordinates, Estimator
 from uomh.dimension.lists import NeighbourLists
-from uomh.dimension.thinning import (
-    Interval,
-    list_length,
-    without_copies,
-)
+from uomh.dimension.thinning import Interval, list_length, without_copies
 from uomh.dimension.values import DimensionEstimate, Floats, Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours

@@ -32,7 +32,6 @@ CACHE_BYTES = 1 << 29
 WAITING_PAIRS = 1 << 25
 MISS, RARE_MISS = 0.05, 1e-4
 
-
 Found = tuple[NDArray[np.float64], NDArray[np.int64]]
 """distances and rows of the nearest, (m, k) each"""
 
@@ -181,9 +180,10 @@ class Search(ABC):
                 squared[these], found[these] = candidates.nearest(self.k)
                 farthest[these] = squared[these, -1]
                 (deep,) = np.nonzero(place[these] >= 0)
-                at = place[these[deep]]
-                deep_squared[at], deep_found[at] = candidates.nearest(self.most, deep)
-                farthest[these[deep]] = deep_squared[at, -1]
+                if len(deep):
+                    at = place[these[deep]]
+                    deep_squared[at], deep_found[at] = candidates.nearest(self.most, deep)
+                    farthest[these[deep]] = deep_squared[at, -1]
             last = farthest[rows] * self.unit
             bad = rows[~(last <= reach[rows])]
             # Where k were measured the k-th is a certain reach; elsewhere look further.
