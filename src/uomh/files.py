@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,22 @@ def tidy(folder: Path) -> None:
     for path in folder.glob(".*-*"):
         if is_leftover(path.name):
             path.unlink(missing_ok=True)
+
+
+def writable(folder: Path, option: str = "--out") -> None:
+    """Make a folder and see, before any work, that files can be written to it.
+
+    Raises:
+        UomhError: they cannot; choose another ``option``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UomhError(
+            f"cannot write to {str(folder)!r} ({error.strerror}); choose another {option}"
+        ) from None
 
 
 @contextmanager

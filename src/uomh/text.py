@@ -61,6 +61,21 @@ def four_digits(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def with_interval(value: float, low: float | None, high: float | None) -> str:
+    """A number and, in brackets, its interval where it has one.
+
+    >>> with_interval(2.5, 2.0, 3.25), with_interval(2.5, None, None)
+    ('2.5 (2 to 3.25)', '2.5')
+    """
+    ends = interval(low, high)
+    return f"{four_digits(value)} ({ends})" if ends else four_digits(value)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """From where to where, or nothing where an end is not known."""
+    return "" if low is None or high is None else f"{four_digits(low)} to {four_digits(high)}"
+
+
 def html_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
     """A table for notebooks; the first cell of a row names it.
 

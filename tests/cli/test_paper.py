@@ -8,7 +8,7 @@ from uomh.cli import paper
 from uomh.cli.paper import tree
 from uomh.cli.paper.clusters import cluster_meant, shared_meant
 from uomh.cli.paper.metrics import measure_other_data
-from uomh.training.folder import read_record
+from uomh.training.folder import read_config_file
 
 FEW = ["limit=200", "test_limit=60", "device=cpu"]
 ONE = ["max_epochs=1"]
@@ -20,7 +20,7 @@ def metrics(run):
 
 
 def config(run):
-    return tree.sections(read_record(run).asked)
+    return tree.sections(read_config_file(run).asked)
 
 
 def epochs(run, path="model"):
@@ -80,7 +80,7 @@ def test_fitted_sizes_by_class_and_files_that_commands_share(start, tmp_path, ca
     run = start("cluster_main", *models, *by, *STEPS)
     said = capsys.readouterr().out
     assert said.count("written, ") == 2
-    parts = read_record(run).config.model.parts
+    parts = read_config_file(run).config.model.parts
     ids = json.loads((tmp_path / "id_estimates_save").read_text())["dimensions"]
     assert len(parts) == 3
     assert all(part.model.autoencoder.latent_dim == -(-ids[part.name] // 1) for part in parts)

@@ -199,7 +199,7 @@ def test_notebooks_show_a_row_for_each_run_with_the_best_marked(folder):
     html = uomh.compare(runs)._repr_html_()
     head, one, two = re.findall("<tr>(.*?)</tr>", html)
     assert head == "<th>run</th><th>log likelihood</th><th>l2</th>"
-    assert re.fullmatch(r"<th>\S*a&lt;b</th><td>0.5\S* \[\S+, \S+\] \*</td><td>n/a</td>", one)
+    assert re.fullmatch(r"<th>\S*a&lt;b</th><td>0.5\S* \(\S+ to \S+\) \*</td><td>n/a</td>", one)
     assert "*" not in two
     assert "<p>*: best" in html
 

@@ -9,7 +9,7 @@ import uomh
 from tests.gaussian import Gaussian
 from uomh.data import Split
 from uomh.errors import UomhError
-from uomh.metrics import Evaluation, Source, evaluate, weights_of
+from uomh.metrics import Evaluation, PointSource, evaluate, weights_of
 from uomh.metrics.cache import VARIABLE, Cache
 from uomh.metrics.core import evaluate_with_groups
 from uomh.metrics.groups import groups_of
@@ -126,7 +126,7 @@ def test_fewer_samples_are_the_first_of_more(digits):
 def test_groups_are_rows_of_the_whole(digits):
     model = disconnected(digits)
     evaluation = evaluation_of(model, digits, samples=200)
-    train, drawn = Source("train"), Source("samples")
+    train, drawn = PointSource("train"), PointSource("samples")
     whole, labels = evaluation.features(drawn), evaluation.samples().y
     given = list(Pixels.given)
     for k, group in enumerate(groups_of(evaluation)):
@@ -142,7 +142,7 @@ def test_groups_are_rows_of_the_whole(digits):
 
 def test_neighbours_are_searched_once_for_the_largest_k(vectors):
     evaluation = evaluation_of(gaussian(vectors), vectors, samples=50)
-    train, drawn = Source("train"), Source("samples")
+    train, drawn = PointSource("train"), PointSource("samples")
     five = evaluation.neighbours(train, drawn, 5)
     two = evaluation.neighbours(train, drawn, 2)
     np.testing.assert_array_equal(two.distances, five.distances[:, :2])
@@ -154,10 +154,10 @@ def test_neighbours_are_searched_once_for_the_largest_k(vectors):
 
 def test_held_out_points_have_one_name(vectors):
     evaluation = evaluation_of(gaussian(vectors), vectors)
-    evaluation.features(Source("held_out"))
-    evaluation.features(Source("test"))
+    evaluation.features(PointSource("held_out"))
+    evaluation.features(PointSource("test"))
     assert Pixels.given == [len(vectors.test)]
-    few = evaluation.points(Source("train", 10)).x
+    few = evaluation.points(PointSource("train", 10)).x
     assert len(few) == 10
     assert torch.equal(few[-1], vectors.train.x[-1])
 
@@ -167,8 +167,8 @@ def test_what_is_kept_on_disk_is_not_computed_again(tmp_path, digits):
         evaluation = evaluation_of(
             model, digits, samples=30, cache=Cache(tmp_path / "cache"), state=state
         )
-        source = Source("samples")
-        found = evaluation.neighbours(Source("train"), source, 3).distances
+        source = PointSource("samples")
+        found = evaluation.neighbours(PointSource("train"), source, 3).distances
         return evaluation.log_prob(), evaluation.samples().x, found
 
     model = disconnected(digits)
@@ -236,8 +236,8 @@ def test_what_there_is_no_source_of_is_one_sentence(vectors):
     empty = uomh.data.Data("bare", vectors.train, vectors.test[:0], vectors.test, vectors.classes)
     evaluation = evaluation_of(gaussian(vectors), empty)
     with pytest.raises(UomhError, match="bare has no valid points"):
-        evaluation.features(Source("valid"))
-    foreign = Source("test", data="digits")
+        evaluation.features(PointSource("valid"))
+    foreign = PointSource("test", data="digits")
     with pytest.raises(UomhError, match="other data, as 'digits', are not to be had here"):
         evaluation.features(foreign)
     other = evaluation_of(gaussian(vectors), vectors, other=uomh.load_data)

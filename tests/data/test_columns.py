@@ -10,7 +10,7 @@ from PIL import Image
 
 import uomh
 from uomh.data.cache import decoded
-from uomh.data.decode import Reading
+from uomh.data.decode import FileReading
 from uomh.data.hub import source_of_splits
 from uomh.errors import UomhError
 
@@ -315,7 +315,9 @@ def test_a_broken_image_is_named_by_its_row_or_left_out(tmp_path):
 
 
 def from_hub(splits, name):
-    return decoded(name, name, lambda: nullcontext(source_of_splits(splits, "me/pets", Reading())))
+    return decoded(
+        name, name, lambda: nullcontext(source_of_splits(splits, "me/pets", FileReading()))
+    )
 
 
 def test_splits_of_the_hub_are_read_by_the_same_rules(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uomh.data.decode import FIRST, SCALED, TURNED, BrokenImageError, Reading, decode
+from uomh.data.decode import FIRST, SCALED, TURNED, BrokenImageError, FileReading, decode
 from uomh.errors import UomhError
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
@@ -18,7 +18,7 @@ def encoded(image, kind="PNG", **options):
 
 
 def read(content, **how):
-    return decode(content, "a.png", Reading(**how))
+    return decode(content, "a.png", FileReading(**how))
 
 
 def with_alpha(rgb, alpha):
@@ -92,7 +92,7 @@ def test_transparent_colours_are_laid_on_the_background(background):
     alpha = np.full((6, 8), 255, dtype=np.uint8)
     alpha[0], alpha[1] = 0, 128
     picture = read(encoded(with_alpha(COLOUR, alpha)), background=background)
-    ground = Reading(background=background).colour
+    ground = FileReading(background=background).colour
     share = alpha[..., None] / 255
     assert (
         picture.levels.transpose(1, 2, 0) == np.rint(COLOUR * share + ground * (1 - share))
@@ -125,7 +125,7 @@ def test_a_transparent_level_of_a_png_is_laid_on_the_background():
 @pytest.mark.parametrize("colour", ["whiteish", "#12", "#11223344", ""])
 def test_a_background_that_is_no_colour_is_refused(colour):
     with pytest.raises(UomhError, match="is no colour"):
-        Reading(background=colour)
+        FileReading(background=colour)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -180,9 +180,9 @@ def test_a_decompression_bomb_is_an_image_that_cannot_be_decoded(monkeypatch):
 
 def test_a_file_that_is_not_there_names_itself(tmp_path):
     with pytest.raises(BrokenImageError, match="cannot decode"):
-        decode(tmp_path / "gone.png", "gone.png", Reading())
+        decode(tmp_path / "gone.png", "gone.png", FileReading())
     with pytest.raises(BrokenImageError, match="cannot decode"):
-        decode(None, "row 3", Reading())
+        decode(None, "row 3", FileReading())
 
 
 def test_resizing_comes_last():

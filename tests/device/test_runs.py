@@ -59,7 +59,7 @@ def test_a_run_goes_on_on_this_device_or_another(second, tmp_path, monkeypatch):
         trained(tmp_path / "run", "cuda")
         model, _ = trained(tmp_path / "run", second, epochs=2)
         weights = {name: value.cpu() for name, value in model.state_dict().items()}
-        record = uomh.training.folder.read_record(tmp_path / "run")
+        record = uomh.training.folder.read_config_file(tmp_path / "run")
     assert all(torch.equal(weights[name], value) for name, value in whole.state_dict().items())
     first = "cuda (simulated)"
     assert record.content["devices"] == ([first] if second == "cuda" else [first, "cpu"])

@@ -130,6 +130,8 @@ def test_separation_needs_to_be_nearer_to_complete_than_to_chance():
     found = GroupsSeparated.of(nearest, chain, labels, nulls)
     assert (found.status, found.mst_cross_edges) == ("supported", 1)
     assert found.lift == pytest.approx(found.purity / (99 / 199))
+    strangers = GroupsSeparated.of(np.arange(200)[::-1], chain, labels, nulls)
+    assert strangers.clause().endswith("(0% of nearest neighbours share the group, 50% by chance)")
     mixed = np.where(np.arange(200) % 5 < 2, np.arange(200)[::-1], nearest)  # 2 in 5 cross
     found = GroupsSeparated.of(mixed, chain, labels, nulls)
     assert (found.status, round(found.purity, 2)) == ("undecided", 0.6)

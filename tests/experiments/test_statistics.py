@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from uomh.experiments.result import ArmResult, RunResult, cells_of
+from uomh.experiments.result import ArmResult, ExperimentResult, RunResult, cells_of
 from uomh.experiments.statistics import holm, mean_of, paired
 
 RNG = np.random.default_rng(0)
@@ -84,3 +84,17 @@ def test_one_seed_is_paired_by_points_where_the_runs_know_them():
     assert (cell.difference, cell.difference_low, cell.difference_high) == (4.0, 3.9, 4.1)
     alone = cells_of(["d"], arms, ["fid"], runs, pairs=lambda *of: None)[1]
     assert alone.difference_high == pytest.approx(4 + 2**0.5)
+
+
+def test_notebooks_show_an_experiment_as_a_table_for_each_data_set():
+    arms = (ArmResult(name="<a>"), ArmResult(name="b", against="<a>"))
+    runs = [run_of("<a>", 0, 1.0, low=0.5, high=2.0), run_of("b", 0, None, reason="it is nan")]
+    cells = cells_of(["d"], arms, ["fid"], runs)
+    result = ExperimentResult(
+        name="table", scale=0.5, datasets=("d", "e"), metrics=("fid",), arms=arms, cells=cells
+    )
+    html = result._repr_html_()
+    assert html.count("<table>") == 2
+    assert "<th>&lt;a&gt;</th><td>1 (0.5 to 2)</td>" in html
+    assert "<th>b</th><td>n/a</td>" in html
+    assert "scaled to 0.5" in html

@@ -8,7 +8,7 @@ from tests.gaussian import Gaussian
 from uomh.data import Data, Split
 from uomh.dimension.thinning import list_length
 from uomh.errors import UomhError
-from uomh.metrics import Evaluation, Source, evaluate
+from uomh.metrics import Evaluation, PointSource, evaluate
 from uomh.metrics.foreign import placed
 from uomh.metrics.pointwise import dimension_at, pointwise_shares
 from uomh.neighbours import nearest_neighbours
@@ -72,16 +72,16 @@ def test_the_dimension_at_a_point_is_that_of_the_data_around_it():
     train = torch.cat([flat(300, 1, 0), flat(300, 4, 1) + 50])
     train[300:310] = train[299]  # copies are no neighbours
     evaluation = evaluation_of(train, test=torch.cat([flat(50, 1, 2), flat(50, 4, 3) + 50]))
-    found = dimension_at(evaluation, Source("held_out"), 10).numpy()
+    found = dimension_at(evaluation, PointSource("held_out"), 10).numpy()
     assert 1 / np.mean(1 / found[:50]) == pytest.approx(1, rel=0.2)
     assert 1 / np.mean(1 / found[50:]) == pytest.approx(4, rel=0.3)
-    of_train = dimension_at(evaluation, Source("train"), 10)
+    of_train = dimension_at(evaluation, PointSource("train"), 10)
     assert of_train.shape == (600,)
     assert of_train.isfinite().all()
     with pytest.raises(
         UomhError, match=r"590 distinct training points are too few .* at k = 700; lower k"
     ):
-        dimension_at(evaluation, Source("held_out"), 700)
+        dimension_at(evaluation, PointSource("held_out"), 700)
 
 
 def test_a_place_is_a_share_with_ties_counted_half():

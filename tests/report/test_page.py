@@ -15,7 +15,8 @@ from uomh.cli import app
 from uomh.dimension.details import Details
 from uomh.dimension.result import DimensionReport
 from uomh.errors import UomhError
-from uomh.report.compare import differing, model_of
+from uomh.metrics.values import Value
+from uomh.report.compare import Cell, Column, differing, model_of
 from uomh.report.page import page, write_page
 from uomh.report.records import RunRecord
 from uomh.report.sheets import EXTREMES, PAIRS, Sheet
@@ -102,6 +103,11 @@ def test_the_verdict_comes_first_then_each_claim_with_its_numbers(text, results)
     test = report.claims.labels_matter.k[5]
     assert f"{test.rho:.4g}" in shown
     assert f"{test.p_value:.4g}" in shown
+
+
+def test_a_claim_says_of_which_k_its_numbers_are(text, results):
+    report = DimensionReport.load(results / "v" / "clouds")
+    assert f"At k = 3, 5: {report.claims.labels_matter.row()}" in words(text)
 
 
 def test_the_charts_have_the_numbers_of_the_report(text, results):
@@ -346,6 +352,14 @@ def marks(tmp_path, *values, **more):
 
 
 @pytest.mark.parametrize(
+    ("kinds", "expected"), [(("bound", "bound"), "bound"), (("bound", "exact"), "")]
+)
+def test_a_column_of_one_kind_says_so_once(kinds, expected):
+    cells = tuple(Cell(Value(1.0, kind=kind)) for kind in kinds)
+    assert Column("score", "", (*cells, Cell(None))).kind == expected
+
+
+@pytest.mark.parametrize(
     ("values", "more", "expected"),
     [
         ((1.0, 5.0, 4.5), {}, ["", "best", "level"]),
@@ -385,6 +399,15 @@ def test_damaged_arrays_are_left_out(name, damage, tmp_path):
     for file in (run / "arrays" / name).iterdir():
         file.write_bytes(damage)
     assert "Runs" in words(page([run]))
+
+
+def test_samples_by_group_say_so_and_are_not_missed_where_there_are_none(tmp_path):
+    run = folders.run(tmp_path / "run")
+    assert "Samples by group" not in page([run])
+    (run / "samples.png").rename(run / "samples_by_group.png")
+    shown = words(page([run]))
+    assert "Samples by group a row of samples for each group" in shown
+    assert "Samples: a model of images that can be sampled" in shown
 
 
 def test_images_of_pairs_are_at_full_pixels_each_above_its_like():

@@ -9,6 +9,8 @@ import sys
 import pytest
 
 import uomh
+from tests.report import folders
+from uomh.metrics.values import Values
 from uomh.report.records import RunRecord
 
 SETTINGS = {
@@ -48,6 +50,7 @@ def test_a_record_is_what_the_run_was_and_gave(trained):
     assert {"python", "torch", "uomh"} <= record.versions.keys()
     assert record.device.partition(":")[0] in ("cpu", "cuda", "mps", "xpu", "auto")
     assert record.metrics == values
+    assert Values(record.metrics)._repr_html_() == values._repr_html_() != ""
     assert record.metrics["log_likelihood"].reason
     loss = record.metrics["loss"]
     assert (loss.name, loss.metric, loss.group, loss.by) == ("loss", "loss", None, "points")
@@ -209,3 +212,16 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(uomh.UomhError, match=r"cannot read a run from .*Not a directory"):
         RunRecord.read(tmp_path / "file")
+
+
+def test_notebooks_show_what_is_measured_and_what_is_missing(run):
+    entry = folders.measured("bits_per_dim", 3.25, half=0.25, kind="bound", about="<8 bits>")
+    nothing = {"value": None, "low": None, "high": None, "reason": "no codes", "name": "l2"}
+    (run / "metrics.json").write_text(json.dumps({"bits_per_dim": entry, "l2": nothing}))
+    html = RunRecord.read(run)._repr_html_()
+    assert "<th>bits per dim</th><td>3.25 (3 to 3.5)</td><td>10</td>" in html
+    assert "<td>bound; &lt;8 bits&gt;</td>" in html
+    assert "<th>l2</th><td>n/a</td><td></td><td>no codes</td>" in html
+    assert "checkpoints is missing" not in html
+    shutil.rmtree(run / "checkpoints")
+    assert "<li>checkpoints is missing: no epoch has ended" in RunRecord.read(run)._repr_html_()

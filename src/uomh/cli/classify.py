@@ -165,14 +165,14 @@ def _run(config: RunConfig, data: Data, run_dir: Path, seeds: int | None, quiet:
     from uomh.models.class_dimension import check_dimensions
     from uomh.report.scatter import class_points, save_scatter
     from uomh.training.complete import complete
-    from uomh.training.folder import read_record
+    from uomh.training.folder import read_config_file
 
     with Display(quiet) as display:
         done = complete(config, run_dir, data, display)
     arm = "weighted" if config.model.weight_by_dimension else "plain"
     asked = seeds if seeds is not None else SMALL_SEEDS * (config.model.network == "small")
     found: WeightingResult | None = None
-    record = read_record(run_dir)
+    record = read_config_file(run_dir)
     assert record is not None
     assert record.config is not None
     if asked:

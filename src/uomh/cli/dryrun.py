@@ -46,7 +46,7 @@ def show(
         UomhError: as training would before its first step.
     """
     from uomh.parallel.core import computing_with
-    from uomh.training.folder import going_on, read_record
+    from uomh.training.folder import going_on, read_config_file
     from uomh.training.load import encoder_of
     from uomh.training.origins import origins
     from uomh.training.outline import outlines
@@ -54,7 +54,7 @@ def show(
     from uomh.training.resolve import PARTITION, build_decided, decided, grouped
     from uomh.training.run import check_parallel
 
-    there = read_record(run_dir) if run_dir is not None else None
+    there = read_config_file(run_dir) if run_dir is not None else None
     if run_dir is not None and there is not None:
         config, _ = going_on(run_dir, there, config, data)
     codes = config.cluster_codes

@@ -202,11 +202,11 @@ def begin(settings: dict[str, Any], run_dir: Path | None, quiet: bool) -> tuple[
         run_dir: folder of the run.
         quiet: say nothing.
     """
-    from uomh.training.folder import read_record
+    from uomh.training.folder import read_config_file
     from uomh.training.resolve import resolve
 
     # A run goes on with the number of threads it began with: another one would change last bits.
-    there = read_record(run_dir) if run_dir is not None else None
+    there = read_config_file(run_dir) if run_dir is not None else None
     if there is not None:
         settings["values"].setdefault("threads", there.asked.threads)
     config, data = resolve(**settings)

@@ -13,7 +13,7 @@ from uomh.cli.console import Display, given, out, say, say_device, sentences
 from uomh.cli.options import Backend, DataRoot, Device, Jobs, Quiet, Resize, SkipBroken, Threads
 from uomh.devices import checked_device
 from uomh.errors import UomhError, unknown
-from uomh.files import only_writer
+from uomh.files import only_writer, writable
 from uomh.text import shown
 
 if TYPE_CHECKING:
@@ -119,9 +119,12 @@ def verify(
     from uomh.data.cache import left_out
     from uomh.dimension.evidence import verify as evidence
     from uomh.parallel import Parallel
+    from uomh.parallel.workers import look_for_cluster
     from uomh.report.sheets import sheets_of
 
     parallel = Parallel(backend, jobs, ray_address)
+    if ray_address is not None:
+        look_for_cluster(ray_address)  # before anything is read
     silent = quiet or as_json
     say_device(device, silent)
     reports, sheets = [], []
@@ -139,6 +142,8 @@ def verify(
         say(f"{name}: {len(x):,} training points, {_groups(y, classes)}", silent)
         for note in data.notes:
             say(f"{name}: {note}", silent)
+        if output is not None:
+            writable(output)
         _say_time(x, anchors, silent)
         with Display(silent, transient=True) as display:
             report = evidence(

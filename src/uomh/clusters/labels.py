@@ -35,7 +35,7 @@ class Classes(Clusterer):
         counts = data.weights  # raises where there are no labels
         for name, share in zip(data.classes, counts.tolist(), strict=True):
             if not share:
-                raise UomhError(f"{data.name}: class {name!r} has no training point")
+                raise data.without_points(name)
         return data
 
 

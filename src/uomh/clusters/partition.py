@@ -49,7 +49,7 @@ def save_partition(path: Path, before: Data, after: Data) -> None:
         )
 
 
-class Saved(NamedTuple):
+class SavedPartition(NamedTuple):
     """What a file of `save_partition` holds.
 
     Attributes:
@@ -70,7 +70,7 @@ class Saved(NamedTuple):
         return np.concatenate([self.labels["valid"], self.labels["train"]])
 
 
-def read_partition(path: Path) -> Saved:
+def read_partition(path: Path) -> SavedPartition:
     """The labels of a file of `save_partition`, whosever they are.
 
     Raises:
@@ -85,7 +85,7 @@ def read_partition(path: Path) -> Saved:
             if not set(np.unique(saved[name]).tolist()) <= set(range(len(saved["names"]))):
                 raise ValueError("labels without a name")
         how = str(saved["how"])
-        return Saved(
+        return SavedPartition(
             {name: saved[name].astype(np.int64) for name in SPLITS},
             tuple(saved["names"].tolist()),
             Grouping(how, bool(saved["from_points"])) if how else None,

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from uomh.data.cache import Array, Block, Ints, Rows, Source
-from uomh.data.decode import Reading
+from uomh.data.decode import FileReading
 from uomh.data.labels import UNLABELLED, Numbering
 from uomh.data.layout import NAMES, arranged, known_classes, some
 from uomh.data.pictures import BLOCK, Encoded, Pictures
@@ -49,7 +49,9 @@ class Table:
         return [cell for batch in batches for cell in batch.column(name).to_pylist()]
 
 
-def source_of(tables: Mapping[str, Table], where: str, how: Reading, notes: list[str]) -> Source:
+def source_of(
+    tables: Mapping[str, Table], where: str, how: FileReading, notes: list[str]
+) -> Source:
     """A source of tables.
 
     Args:

@@ -13,7 +13,7 @@ from uomh.data.names import OF_A_FILE, kind_of
 from uomh.settings import Settings, existing
 
 if TYPE_CHECKING:
-    from uomh.data.decode import Reading
+    from uomh.data.decode import FileReading
 
 READING = ("resize", "background", "skip_broken", "point_column", "label_column")
 """settings of how a source is read; each source says which of them it takes"""
@@ -47,11 +47,11 @@ class DataConfig(Settings):
     skip_broken: bool = False
     """leave out images that cannot be decoded, and say how many"""
 
-    def reading(self) -> Reading:
+    def reading(self) -> FileReading:
         """How images and tables are read."""
-        from uomh.data.decode import Reading  # imaging libraries are not needed for help
+        from uomh.data.decode import FileReading  # imaging libraries are not needed for help
 
-        return Reading(**{name: getattr(self, name) for name in READING})
+        return FileReading(**{name: getattr(self, name) for name in READING})
 
     @field_validator("class_ind")
     @classmethod

@@ -145,7 +145,7 @@ class Data:
 
         train = members(self.train)
         if not len(train):
-            raise UomhError(f"{self.name}: class {name!r} has no training point")
+            raise self.without_points(name)
         return replace(
             self,
             name=f"{self.name}/{name}",
@@ -155,6 +155,13 @@ class Data:
             classes=(),
             fingerprint=f"{self.fingerprint}/{name}",
             pool="",
+        )
+
+    def without_points(self, name: str) -> UomhError:
+        """What is wrong where a class has no training point."""
+        return UomhError(
+            f"{self.name}: class {name!r} has no training point; raise data.limit, or leave the "
+            "class out of the data"
         )
 
     def map(self, f: Callable[[Tensor], Tensor], batch_size: int = 512) -> Data:

@@ -47,7 +47,7 @@ class BrokenImageError(UomhError):
 
 
 @dataclass(frozen=True)
-class Reading:
+class FileReading:
     """How images and tables are read.
 
     Attributes:
@@ -103,7 +103,7 @@ class Picture:
     brightest: int | None = None
 
 
-def decode(encoded: bytes | Path | None, name: str, how: Reading) -> Picture:
+def decode(encoded: bytes | Path | None, name: str, how: FileReading) -> Picture:
     """Decode one image.
 
     Args:
@@ -154,7 +154,7 @@ def _has_16_bits(image: ImageFile.ImageFile, decoder: object) -> bool:
     return ";16" in str(decoder)
 
 
-def _picture(image: Image.Image, sixteen: bool, how: Reading) -> Picture:
+def _picture(image: Image.Image, sixteen: bool, how: FileReading) -> Picture:
     changes = []
     turn = None
     with contextlib.suppress(Exception):  # without readable EXIF data the image stays as it is

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from uomh.data.cache import Block, Ints, Rows, Source
-from uomh.data.decode import Reading
+from uomh.data.decode import FileReading
 from uomh.data.layout import (
     NAMES,
     arranged,
@@ -58,7 +58,7 @@ class _Members:
     classes: list[str] | None
 
 
-def folder(path: Path, how: Reading) -> Source:
+def folder(path: Path, how: FileReading) -> Source:
     """A folder of images in class folders, or of parquet files in the Hub's layout.
 
     Raises:
@@ -81,7 +81,7 @@ def folder(path: Path, how: Reading) -> Source:
     return image_folder(path, how)
 
 
-def image_folder(path: Path, how: Reading) -> Source:
+def image_folder(path: Path, how: FileReading) -> Source:
     """A folder of images.
 
     Raises:

@@ -8,12 +8,12 @@ from typing import Any
 
 from uomh.data.cache import Source
 from uomh.data.columns import Table, source_of
-from uomh.data.decode import Reading
+from uomh.data.decode import FileReading
 from uomh.data.layout import SPLITS, once_each
 from uomh.errors import UomhError
 
 
-def hub(name: str, configuration: str | None, how: Reading) -> Source:
+def hub(name: str, configuration: str | None, how: FileReading) -> Source:
     """A data set on the Hub, ``ORG/NAME`` or ``ORG/NAME@REVISION``.
 
     Raises:
@@ -23,7 +23,7 @@ def hub(name: str, configuration: str | None, how: Reading) -> Source:
     return source_of_splits(_load(repository, configuration, revision or None), repository, how)
 
 
-def source_of_splits(loaded: Any, where: str, how: Reading) -> Source:
+def source_of_splits(loaded: Any, where: str, how: FileReading) -> Source:
     """A source of the splits that `datasets` has loaded, by their names.
 
     Raises:

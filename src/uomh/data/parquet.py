@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from uomh.data.cache import Source
 from uomh.data.columns import Table, source_of
-from uomh.data.decode import Reading
+from uomh.data.decode import FileReading
 from uomh.data.layout import NAMES, SPLITS, counted, listed, once_each, some, split_folders
 from uomh.errors import UomhError
 
@@ -26,7 +26,7 @@ def is_parquet(file: Path) -> bool:
     return file.suffix.lower() == ".parquet"
 
 
-def parquet_folder(path: Path, how: Reading) -> Source:
+def parquet_folder(path: Path, how: FileReading) -> Source:
     """A folder of parquet files, in the layout of the Hub.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from uomh.data.cache import Block, Ints
-from uomh.data.decode import BrokenImageError, Levels, Picture, Reading, decode
+from uomh.data.decode import BrokenImageError, FileReading, Levels, Picture, decode
 from uomh.data.layout import counted, some
 from uomh.errors import UomhError
 
@@ -37,7 +37,7 @@ class Pictures:
         notes: gets a sentence on what was changed or left out when a split has been read.
     """
 
-    def __init__(self, how: Reading, where: str, notes: list[str]) -> None:
+    def __init__(self, how: FileReading, where: str, notes: list[str]) -> None:
         self.how = how
         self.where = where
         self.notes = notes

@@ -29,7 +29,7 @@ WHOLE_LIMIT = 2**53
 
 
 @dataclass(frozen=True)
-class Reading:
+class ArrayReading:
     """How the arrays of the splits become points.
 
     Attributes:
@@ -63,7 +63,7 @@ class Reading:
         return np.ascontiguousarray(chunk, dtype=self.dtype)
 
 
-def reading(arrays: Mapping[str, Any], levels: int | None = None) -> Reading:
+def reading(arrays: Mapping[str, Any], levels: int | None = None) -> ArrayReading:
     """How arrays, the training one first, are read as points of one kind.
 
     Args:
@@ -89,11 +89,11 @@ def reading(arrays: Mapping[str, Any], levels: int | None = None) -> Reading:
         if levels is not None:
             raise UomhError(f"levels are of images, but {first} holds vectors; leave levels out")
         types = [_vector_type(x, name) for name, x in laid.items()]
-        return Reading(laid, np.result_type(*types), None, 1, notes)
+        return ArrayReading(laid, np.result_type(*types), None, 1, notes)
     ranges = [_Range.of(x, name) for name, x in laid.items()]
     scale, found, said = _grey_levels(ranges, levels)
     notes += said
-    return Reading(laid, np.dtype(np.uint8), found, scale, notes)
+    return ArrayReading(laid, np.dtype(np.uint8), found, scale, notes)
 
 
 def _kind(x: Array) -> str:

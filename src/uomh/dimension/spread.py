@@ -13,6 +13,7 @@ number alone; so the answer is the same to the bit wherever and however it was c
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -189,15 +190,20 @@ class Spread(Here):
                 np.save(opened, values)
 
     def _map(self, function: Callable[..., None], pieces: Sequence[Any], stage: str) -> None:
-        outcomes = resumable_map(
-            function,
-            pieces,
-            backend=self.parallel.backend,
-            jobs=self.parallel.jobs,
-            address=self.parallel.address,
-            threads=1,  # there are more pieces than processors
-            folder=self.folder,
-        )
+        try:
+            outcomes = resumable_map(
+                function,
+                pieces,
+                backend=self.parallel.backend,
+                jobs=self.parallel.jobs,
+                address=self.parallel.address,
+                threads=1,  # there are more pieces than processors
+                folder=self.folder,
+            )
+        except UomhError:  # there is nobody to do it
+            if not any(self.folder.glob("neighbours-*")):
+                self.done()  # and nothing to go on with
+            raise
         raise_failures(outcomes, [f"{stage} {piece.first} to {piece.last}" for piece in pieces])
         if self.progress is not None:
             self.progress.stage(stage, len(pieces), len(pieces))
@@ -265,10 +271,11 @@ class Shard:
 
 def search_shard(shard: Shard, progress: Progress) -> None:
     """Find and keep the neighbours of a shard's rows, unless they are there."""
+    folder = _visible(shard.folder)
     if shard.file().exists():
         return
-    points = np.load(Path(shard.folder) / "points.npy", mmap_mode="r")
-    rows = np.load(Path(shard.folder) / f"rows-{shard.k}.npy")[shard.first : shard.last]
+    points = np.load(folder / "points.npy", mmap_mode="r")
+    rows = np.load(folder / f"rows-{shard.k}.npy", mmap_mode="r")[shard.first : shard.last]
     found = neighbours_of(points, rows, shard.k, device=shard.device, progress=progress)
     with replacing(shard.file()) as temporary, temporary.open("wb") as opened:
         np.savez(opened, distances=found.distances, indices=found.indices)
@@ -301,9 +308,9 @@ class Draws:
 
 def estimate_draws(draws: Draws, progress: Progress) -> None:
     """Estimate and keep what some shuffles give, unless it is there."""
+    folder = _visible(draws.folder)
     if draws.file().exists():
         return
-    folder = Path(draws.folder)
     lists = NeighbourLists.read(folder)
     statistic = statistic_of(draws.estimator, draws.ks, draws.seed)
     shuffles = Shuffles(np.load(folder / "labels.npy"), draws.last, draws.seed)
@@ -312,3 +319,17 @@ def estimate_draws(draws: Draws, progress: Progress) -> None:
     progress.stage("nulls", len(labels), len(labels))
     with replacing(draws.file()) as temporary, temporary.open("wb") as opened:
         np.save(opened, values)
+
+
+def _visible(folder: str) -> Path:
+    """The folder of the pieces.
+
+    Raises:
+        UomhError: this machine does not see it.
+    """
+    if not Path(folder).is_dir():
+        raise UomhError(
+            f"the machine {socket.gethostname()} does not see {folder!r}; the folder that --out "
+            "(folder) names must be at the same path on every node, on a shared file system"
+        )
+    return Path(folder)

@@ -10,7 +10,7 @@ from uomh.experiments.forms import conditional, disconnected, vanilla
 from uomh.registry import register
 
 
-class Model(NamedTuple):
+class Preset(NamedTuple):
     """A model by its settings below ``model`` or ``model.part``, and those of its scaled form.
 
     Scaled runs see so few images that their models are given more passes: those below are for a
@@ -26,17 +26,17 @@ MLP = ("encoder.net=mlp", "decoder.net=mlp")
 STEPS = ("density.train.max_epochs=240",)
 
 
-def two_step(first: str) -> Model:
+def two_step(first: str) -> Preset:
     """A flow on the codes of an autoencoder."""
     nets = tuple(f"autoencoder.{text}" for text in (*MLP, "train.max_epochs=300"))
     tree = ("name=two_step", f"autoencoder.name={first}", "density.name=flow")
-    return Model(f"{first}+flow", tree, (*nets, *STEPS))
+    return Preset(f"{first}+flow", tree, (*nets, *STEPS))
 
 
 MODELS = (
-    Model("vae", ("name=vae",), (*MLP, "train.max_epochs=600")),
-    Model("wae", ("name=wae",), (*MLP, "train.max_epochs=600")),
-    Model(
+    Preset("vae", ("name=vae",), (*MLP, "train.max_epochs=600")),
+    Preset("wae", ("name=wae",), (*MLP, "train.max_epochs=600")),
+    Preset(
         "gan",
         ("name=gan",),
         (
@@ -44,26 +44,26 @@ MODELS = (
             *("critic.steps=2", "train.max_epochs=420"),
         ),
     ),
-    Model(
+    Preset(
         "flow",
         ("name=flow",),
         ("num_layers=2", "num_blocks_per_layer=1", "bins=4", "train.max_epochs=108"),
     ),
-    Model(
+    Preset(
         "flow_matching",
         ("name=flow_matching",),
         ("net=mlp", "num_layers=3", "tolerance=1e-3", "train.max_epochs=360"),
     ),
     two_step("vae"),
     two_step("ae"),
-    Model("avb", ("name=avb",), (*MLP, "train.max_epochs=300")),
-    Model("bigan", ("name=bigan",), (*MLP, "train.max_epochs=300")),
-    Model("ebm", ("name=ebm",), ("energy.net=mlp", "ld_steps=20", "train.max_epochs=60")),
-    Model("arm", ("name=arm",), ("hidden_size=48", "num_layers=1", "train.max_epochs=18")),
+    Preset("avb", ("name=avb",), (*MLP, "train.max_epochs=300")),
+    Preset("bigan", ("name=bigan",), (*MLP, "train.max_epochs=300")),
+    Preset("ebm", ("name=ebm",), ("energy.net=mlp", "ld_steps=20", "train.max_epochs=60")),
+    Preset("arm", ("name=arm",), ("hidden_size=48", "num_layers=1", "train.max_epochs=18")),
 )
 
 
-def forms(model: Model) -> Iterator[Arm]:
+def forms(model: Preset) -> Iterator[Arm]:
     """The model alone, told the class, and one for each class or random group."""
     name, settings, small = model
     alone = f"{name} vanilla"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from uomh.experiments.running import RunState, State
 from uomh.files import replacing
 from uomh.metrics.pairing import paired_difference
 from uomh.metrics.values import Value
+from uomh.text import html_table, shown, with_interval
 
 Ends = tuple[float | None, float | None]
 Pairs = Callable[["RunResult", "RunResult", str], Ends | None]
@@ -170,6 +172,21 @@ class ExperimentResult(_Plain):
         except ValidationError:
             raise UomhError(f"{str(path)!r} is damaged; repeat `uomh reproduce`") from None
 
+    def _repr_html_(self) -> str:
+        """A table for each data set, an arm a row, for notebooks."""
+        columns = ["arm", *(metric.replace("_", " ") for metric in self.metrics)]
+        parts = [self.name if not self.summary else f"{self.name}: {self.summary}"]
+        parts += [f"scaled to {self.scale:.3g} of images and epochs"] if self.is_scaled else []
+        text = "".join(f"<p>{html.escape(shown(part))}</p>" for part in parts)
+        for dataset in self.datasets:
+            here = {(cell.arm, cell.metric): cell for cell in self.cells if cell.dataset == dataset}
+            rows = [
+                [arm.name, *(in_words(here.get((arm.name, metric))) for metric in self.metrics)]
+                for arm in self.arms
+            ]
+            text += f"<p><b>{html.escape(shown(dataset))}</b></p>{html_table(columns, rows)}"
+        return text + "".join(f"<p>{html.escape(shown(note))}</p>" for note in self.notes)
+
     def save(self, folder: Path) -> None:
         """Write ``experiment.json`` and ``experiment.csv``, each whole."""
         with replacing(folder / FILE) as temporary:
@@ -181,6 +198,14 @@ class ExperimentResult(_Plain):
             writer = csv.writer(file)
             writer.writerow([*Cell.model_fields, "scale"])
             writer.writerows([*cell.model_dump().values(), self.scale] for cell in self.cells)
+
+
+def in_words(cell: Cell | None) -> str:
+    """A value with its interval; a bound says so."""
+    if cell is None or cell.value is None:
+        return "n/a"
+    mark = {"bound": ">= " if cell.higher_is_better else "<= "}.get(cell.kind, "")
+    return f"{mark}{with_interval(cell.value, cell.low, cell.high)}"
 
 
 def cells_of(

@@ -21,7 +21,7 @@ from uomh import registry
 from uomh.errors import UomhError
 from uomh.experiments.core import Work
 from uomh.experiments.plan import RUNS, Planned, measured_hash
-from uomh.files import replacing, write_json
+from uomh.files import replacing, writable, write_json
 from uomh.parallel.core import Outcome, Parallel, resumable_map
 from uomh.parallel.progress import Progress
 
@@ -93,12 +93,7 @@ def carry_out(
     if not wanted:
         return
     folder = out / RUNS
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UomhError(
-            f"cannot write to {str(out)!r} ({error.strerror}); choose another --out"
-        ) from None
+    writable(folder)
     tasks = [_task(folder, run, work) for run in wanted.values()]
     outcomes: list[Outcome[None]] = resumable_map(
         perform,

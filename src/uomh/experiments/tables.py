@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from uomh.experiments.result import Cell, ExperimentResult
+from uomh.experiments.result import Cell, ExperimentResult, in_words
 from uomh.files import replacing
-from uomh.text import four_digits
+from uomh.text import four_digits, interval, with_interval
 
 Rows = list[list[str]]
 
@@ -23,10 +23,10 @@ def values_table(
     result: ExperimentResult, dataset: str, metrics: Sequence[str]
 ) -> tuple[list[str], Rows]:
     """Columns and rows, an arm each: values with their intervals."""
-    cells = _by_place(result, dataset)
+    by_place = _by_place(result, dataset)
     columns = ["arm", *(metric.replace("_", " ") for metric in metrics)]
     rows = [
-        [arm.name, *(_value(cells.get((arm.name, metric))) for metric in metrics)]
+        [arm.name, *(in_words(by_place.get((arm.name, metric))) for metric in metrics)]
         for arm in result.arms
     ]
     return columns, rows
@@ -42,7 +42,7 @@ def differences_table(result: ExperimentResult, dataset: str) -> tuple[list[str]
             against[cell.arm],
             cell.metric.replace("_", " "),
             four_digits(cell.difference),
-            _interval(cell.difference_low, cell.difference_high),
+            interval(cell.difference_low, cell.difference_high),
             "" if cell.p_value is None else f"{cell.p_value:.2g}",
             "" if cell.p_holm is None else f"{cell.p_holm:.2g}",
         ]
@@ -60,7 +60,7 @@ def published_table(result: ExperimentResult, dataset: str) -> tuple[list[str], 
             cell.arm,
             cell.metric.replace("_", " "),
             four_digits(cell.value),
-            _interval(cell.low, cell.high),
+            interval(cell.low, cell.high),
             four_digits(cell.published),
             f"{cell.value - cell.published:+.2g}",
         ]
@@ -83,8 +83,8 @@ def classes_table(result: ExperimentResult, dataset: str) -> tuple[list[str], Ro
         rows.append(
             [
                 group,
-                _with_interval(first.dimension, first.dimension_low, first.dimension_high),
-                *(_with_interval(f.accuracy, f.low, f.high) if f else "n/a" for f in by_arm),
+                with_interval(first.dimension, first.dimension_low, first.dimension_high),
+                *(with_interval(f.accuracy, f.low, f.high) if f else "n/a" for f in by_arm),
                 str(first.points),
             ]
         )
@@ -140,19 +140,3 @@ def _markdown(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def _by_place(result: ExperimentResult, dataset: str) -> dict[tuple[str, str], Cell]:
     return {(cell.arm, cell.metric): cell for cell in result.cells if cell.dataset == dataset}
-
-
-def _value(cell: Cell | None) -> str:
-    if cell is None or cell.value is None:
-        return "n/a"
-    mark = {"bound": ">= " if cell.higher_is_better else "<= "}.get(cell.kind, "")
-    return f"{mark}{_with_interval(cell.value, cell.low, cell.high)}"
-
-
-def _with_interval(value: float, low: float | None, high: float | None) -> str:
-    ends = _interval(low, high)
-    return f"{four_digits(value)} ({ends})" if ends else four_digits(value)
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{four_digits(low)} to {four_digits(high)}"

@@ -16,7 +16,7 @@ from uomh.files import write_json
 from uomh.metrics.correlation import Correlation
 from uomh.parallel.progress import Progress
 from uomh.training.complete import complete
-from uomh.training.folder import read_record
+from uomh.training.folder import read_config_file
 
 ARMS = {"plain": False, "weighted": True}
 """names of the arms, and their ``weight_by_dimension``"""
@@ -84,7 +84,7 @@ def compare(
     Raises:
         UomhError: a class has no dimension to be weighted by, or as `complete`.
     """
-    record = read_record(folder)
+    record = read_config_file(folder)
     assert record is not None
     assert record.config is not None
     dimensions = record.config.model.dimensions  # of the data alone: not estimated anew

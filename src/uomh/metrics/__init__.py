@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from uomh.metrics.separation import auroc as auroc
     from uomh.metrics.separation import decision_stump as decision_stump
     from uomh.metrics.separation import fpr_at_95 as fpr_at_95
-    from uomh.metrics.shares import Between as Between
+    from uomh.metrics.shares import BetweenShares as BetweenShares
     from uomh.metrics.shares import between_manifolds as between_manifolds
     from uomh.metrics.shares import share_beyond as share_beyond
-    from uomh.metrics.sources import Source as Source
+    from uomh.metrics.sources import PointSource as PointSource
     from uomh.metrics.values import Value as Value
 else:
     __all__, __dir__, __getattr__ = attach(__name__)

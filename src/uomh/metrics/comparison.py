@@ -20,7 +20,7 @@ from uomh.files import replacing
 from uomh.metrics.measured import MeasuredRun
 from uomh.metrics.pairing import paired_difference
 from uomh.metrics.values import Value
-from uomh.text import four_digits, html_table, shown
+from uomh.text import html_table, shown, with_interval
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ def _cell(row: Row) -> str:
     if row.value is None:
         return "n/a"
     bound = " (bound)" if row.kind == "bound" else ""
-    ends = "" if row.low is None else f" [{four_digits(row.low)}, {four_digits(row.high)}]"
-    return f"{four_digits(row.value)}{ends}{bound}{' *' if row.best else ''}"
+    best = " *" if row.best else ""
+    return f"{with_interval(row.value, row.low, row.high)}{bound}{best}"
 
 
 COLUMNS = (

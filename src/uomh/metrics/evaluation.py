@@ -34,7 +34,7 @@ from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
 from uomh.metrics.drawing import draw_samples, taking_draws
 from uomh.metrics.resources import Resources
-from uomh.metrics.sources import HELD_OUT, Source, in_sets
+from uomh.metrics.sources import HELD_OUT, PointSource, in_sets
 from uomh.models.classifier import Classifier
 from uomh.models.core import Generative, Learner
 from uomh.models.leaf import log_mixture
@@ -116,7 +116,7 @@ class Evaluation(Resources):
         f: Callable[[Tensor, Tensor | None], Tensor],
         most: int | None = None,
         together: int | None = None,
-        source: Source = HELD_OUT,
+        source: PointSource = HELD_OUT,
     ) -> Tensor:
         """F of every batch as it stands in the data, joined: (n, ...) float64 on the processor.
 
@@ -142,7 +142,7 @@ class Evaluation(Resources):
         points: Tensor = self._uniform(x)
         return points
 
-    def points(self, source: Source) -> Split:
+    def points(self, source: PointSource) -> Split:
         """The points of a source, as they stand in the data.
 
         Raises:
@@ -184,7 +184,7 @@ class Evaluation(Resources):
             most = self._kept["samples",] = Split(torch.from_numpy(arrays["x"]), y)
         return most[:n]
 
-    def features(self, source: Source, extractor: ComponentSettings | None = None) -> Tensor:
+    def features(self, source: PointSource, extractor: ComponentSettings | None = None) -> Tensor:
         """Features of the points of a source, float32 (n, F) on the processor.
 
         Args:
@@ -225,7 +225,7 @@ class Evaluation(Resources):
         return self._kept[key]
 
     def neighbours(
-        self, a: Source, b: Source, k: int, extractor: ComponentSettings | None = None
+        self, a: PointSource, b: PointSource, k: int, extractor: ComponentSettings | None = None
     ) -> Neighbours:
         """The k nearest points of a for each point of b, by Euclidean distance of features.
 
@@ -262,7 +262,7 @@ class Evaluation(Resources):
             self._kept[key] = found
         return replace(found, distances=found.distances[:, :k], indices=found.indices[:, :k])
 
-    def log_prob(self, source: Source = HELD_OUT, draws: int | None = None) -> Tensor:
+    def log_prob(self, source: PointSource = HELD_OUT, draws: int | None = None) -> Tensor:
         """Log-densities in nats in data space of the points of a source, (n,).
 
         Args:
@@ -277,7 +277,7 @@ class Evaluation(Resources):
             return log_probs[:, 0]
         return log_mixture(log_probs.unbind(1), self.generative.label_weights.double().cpu())
 
-    def logits(self, source: Source = HELD_OUT) -> Tensor:
+    def logits(self, source: PointSource = HELD_OUT) -> Tensor:
         """Logits of a classifier at the points of a source, float64 (n, K) on the processor.
 
         Raises:
@@ -297,7 +297,7 @@ class Evaluation(Resources):
         del n
         return None
 
-    def _log_probs(self, source: Source, draws: int | None = None) -> Tensor:
+    def _log_probs(self, source: PointSource, draws: int | None = None) -> Tensor:
         """Log-densities by each part of the model, or by itself where it has none, (n, K)."""
         source = self._canonical(source)
         models = list(self.generative.parts().values()) or [self.generative]

@@ -26,7 +26,7 @@ from uomh.metrics.intervals import Estimate, Floats
 from uomh.metrics.manifold import density_kind
 from uomh.metrics.pointwise import dimension_at
 from uomh.metrics.separation import aupr, auroc, decision_stump, fpr_at_95
-from uomh.metrics.sources import Source
+from uomh.metrics.sources import PointSource
 from uomh.metrics.values import NORMAL_95, Value
 from uomh.nn.transforms import Cells
 from uomh.registry import register
@@ -56,10 +56,10 @@ class ForeignMetric(Metric):
         if other is None:
             raise UomhError("no other data were named; give --ood DATASET")
         sources = (
-            Source("train", most),
-            Source("held_out", most),
-            Source("train", most, other),
-            Source("test", most, other),
+            PointSource("train", most),
+            PointSource("held_out", most),
+            PointSource("train", most, other),
+            PointSource("test", most, other),
         )
         x, x_test, y, y_test = (self.score(evaluation, source).numpy() for source in sources)
         n, about = len(x_test) + len(y_test), f"against {evaluation.other(other).name}"
@@ -88,7 +88,7 @@ class ForeignMetric(Metric):
             yield name, replace(value, about=about, influences=found.influences)
 
     @abstractmethod
-    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+    def score(self, evaluation: Evaluation, source: PointSource) -> Tensor:
         """Scores of the points of a source, (n,), higher for the model's own data."""
 
 
@@ -98,7 +98,7 @@ class LikelihoodOOD(ForeignMetric):
 
     kept_as = "lowdim_False"
 
-    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+    def score(self, evaluation: Evaluation, source: PointSource) -> Tensor:
         """Log-density of x + u in data space."""
         return evaluation.log_prob(source)
 
@@ -109,7 +109,7 @@ class LowDimLikelihoodOOD(ForeignMetric):
 
     kept_as = "lowdim_True"
 
-    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+    def score(self, evaluation: Evaluation, source: PointSource) -> Tensor:
         """Log p2(E(x)) of a two-step model."""
         model = evaluation.generative
         density_kind(model)  # refuses, where there is none
@@ -122,7 +122,7 @@ class ReconstructionOOD(ForeignMetric):
 
     kept_as = "reconstruction"
 
-    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+    def score(self, evaluation: Evaluation, source: PointSource) -> Tensor:
         """The squared distance to the restored point, negative."""
         model, centres = evaluation.generative, Cells(dequantize=False)
 
@@ -140,9 +140,9 @@ class NeighbourOOD(ForeignMetric):
 
     kept_as = "neighbour"
 
-    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+    def score(self, evaluation: Evaluation, source: PointSource) -> Tensor:
         """The distance to the nearest of the model's samples in features, negative."""
-        found = evaluation.neighbours(Source("samples"), source, 1)
+        found = evaluation.neighbours(PointSource("samples"), source, 1)
         return -torch.from_numpy(found.distances[:, 0].copy())
 
 
@@ -175,9 +175,9 @@ class LikelihoodDimensionOOD(ForeignMetric):
     config: LikelihoodDimensionConfig
     kept_as = "likelihood_id"
 
-    def score(self, evaluation: Evaluation, source: Source) -> Tensor:
+    def score(self, evaluation: Evaluation, source: PointSource) -> Tensor:
         """The lower of both places among training points, in [0, 1]."""
-        known = Source("train", self.config.points)
+        known = PointSource("train", self.config.points)
         places = [
             placed(of(source).numpy(), of(known).numpy())
             for of in (evaluation.log_prob, partial(dimension_at, evaluation, k=self.config.k))

@@ -29,7 +29,7 @@ from uomh.metrics.cache import Arrays
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.pairing import paired_difference
-from uomh.metrics.sources import TRAIN, Source
+from uomh.metrics.sources import TRAIN, PointSource
 from uomh.metrics.values import Value
 from uomh.neighbours import Neighbours, distinct, nearest_neighbours
 from uomh.registry import register
@@ -57,7 +57,7 @@ class Dimension(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Of sets of one size, by maximum likelihood (MacKay & Ghahramani 2005), at each k."""
-        sources = TRAIN, Source("samples", self.config.samples)
+        sources = TRAIN, PointSource("samples", self.config.samples)
         splits = [evaluation.points(source) for source in sources]
         real, drawn = of_one_size(splits[0], splits[1], self.config.points)
         most = max(self.config.k)
@@ -132,7 +132,7 @@ def of_one_size(real: Split, drawn: Split, most: int) -> tuple[Tensor, Tensor]:
     return real.x[:n].flatten(1), drawn.x[:n].flatten(1)
 
 
-def lists_of(evaluation: Evaluation, source: Source, points: Tensor, k: int) -> Neighbours:
+def lists_of(evaluation: Evaluation, source: PointSource, points: Tensor, k: int) -> Neighbours:
     """The neighbours of the distinct points among the first of a source, searched once.
 
     Args:

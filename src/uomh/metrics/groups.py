@@ -13,7 +13,7 @@ from torch import Tensor
 
 from uomh.data.core import Data, Split
 from uomh.metrics.evaluation import Evaluation
-from uomh.metrics.sources import HELD_OUT, Source
+from uomh.metrics.sources import HELD_OUT, PointSource
 from uomh.settings import ComponentSettings
 
 
@@ -55,15 +55,15 @@ class GroupEvaluation(Evaluation):
         self.cache = whole.cache
         self.state = f"{whole.state}/{label}"
 
-    def points(self, source: Source) -> Split:
+    def points(self, source: PointSource) -> Split:
         """The points of the group among those of the whole; of other data, all."""
         return replace(self.whole.points(source)[self._rows(source)], y=None)
 
     def samples(self, n: int | None = None) -> Split:
         """The draws of the group among n of the whole."""
-        return self.points(Source("samples", n))
+        return self.points(PointSource("samples", n))
 
-    def features(self, source: Source, extractor: ComponentSettings | None = None) -> Tensor:
+    def features(self, source: PointSource, extractor: ComponentSettings | None = None) -> Tensor:
         """The rows of the group."""
         return self.whole.features(source, extractor)[self._rows(source)]
 
@@ -81,25 +81,25 @@ class GroupEvaluation(Evaluation):
             return None
         return torch.full((n,), self.label, device=self.device)
 
-    def log_prob(self, source: Source = HELD_OUT, draws: int | None = None) -> Tensor:
+    def log_prob(self, source: PointSource = HELD_OUT, draws: int | None = None) -> Tensor:
         """By the part of the group alone, or given the label of the group."""
         whole = self.whole
         if whole.generative.parts() and whole.generative.likelihood is not None:
             return whole._log_probs(source, draws)[self._rows(source), self.label]
         return super().log_prob(source, draws)
 
-    def _rows(self, source: Source) -> Tensor:
+    def _rows(self, source: PointSource) -> Tensor:
         """The rows of the group among the points of the whole."""
         labels = self.whole.points(source).y
         if source.data is not None or labels is None:
             return torch.arange(len(self.whole.points(source)))
         return torch.nonzero(labels == self.label).squeeze(1)
 
-    def _split(self, source: Source) -> Split:
+    def _split(self, source: PointSource) -> Split:
         return self.whole._split(source)
 
-    def _canonical(self, source: Source) -> Source:
+    def _canonical(self, source: PointSource) -> PointSource:
         return self.whole._canonical(source)
 
-    def _identity(self, source: Source) -> tuple[object, ...]:
+    def _identity(self, source: PointSource) -> tuple[object, ...]:
         return (*self.whole._identity(source), self.label)

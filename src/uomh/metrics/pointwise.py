@@ -32,7 +32,7 @@ from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.geometry import lists_of, of_one_size
 from uomh.metrics.intervals import Estimate, Floats, wilson
-from uomh.metrics.sources import TRAIN, Source
+from uomh.metrics.sources import TRAIN, PointSource
 from uomh.metrics.values import Value
 from uomh.neighbours import Neighbours, distinct, nearest_neighbours
 from uomh.registry import register
@@ -69,7 +69,7 @@ class PointwiseDimension(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Three shares; the dimensions themselves are left for pictures."""
-        k, sources = self.config.k, (TRAIN, Source("samples", self.config.samples))
+        k, sources = self.config.k, (TRAIN, PointSource("samples", self.config.samples))
         splits = [evaluation.points(source) for source in sources]
         both = of_one_size(splits[0], splits[1], self.config.points)
         real, drawn = (
@@ -182,7 +182,7 @@ def pointwise_shares(
     )
 
 
-def dimension_at(evaluation: Evaluation, source: Source, k: int) -> Tensor:
+def dimension_at(evaluation: Evaluation, source: PointSource, k: int) -> Tensor:
     """The pointwise dimension of the training points around each point of a source, (n,).
 
     Args:

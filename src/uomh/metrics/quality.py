@@ -21,7 +21,7 @@ from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.frechet import fid_infinity_estimate, frechet_estimate
 from uomh.metrics.intervals import Estimate
 from uomh.metrics.kernels import kid_estimate, mmd_estimate
-from uomh.metrics.sources import Source
+from uomh.metrics.sources import PointSource
 from uomh.metrics.values import Value
 from uomh.registry import register
 from uomh.settings import component
@@ -48,8 +48,8 @@ class SamplesMetric(Metric):
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Compare, with the number of samples and the features beside each value."""
         config = self.config
-        real = evaluation.features(Source(config.reference), config.features)
-        drawn = evaluation.features(Source("samples", config.samples), config.features)
+        real = evaluation.features(PointSource(config.reference), config.features)
+        drawn = evaluation.features(PointSource("samples", config.samples), config.features)
         extractor = evaluation.extractor(config.features)
         about = f"{extractor.label} features, {len(real)} {config.reference} points"
         if extractor.about:

@@ -15,7 +15,7 @@ from typing import Any
 from uomh.data.core import Data, Split
 from uomh.errors import UomhError
 from uomh.metrics.cache import Arrays, Cache
-from uomh.metrics.sources import Source, hash_of
+from uomh.metrics.sources import PointSource, hash_of
 
 
 class Resources:
@@ -54,7 +54,7 @@ class Resources:
     def kept(
         self,
         kind: str,
-        sources: tuple[Source, ...],
+        sources: tuple[PointSource, ...],
         key: tuple[object, ...],
         compute: Callable[[], Arrays],
     ) -> Arrays:
@@ -80,7 +80,7 @@ class Resources:
             key: value
             for key, value in self._kept.items()
             if key[0] not in ("samples", "log_prob", "logits")
-            and not any(isinstance(part, Source) and part.of == "samples" for part in key)
+            and not any(isinstance(part, PointSource) and part.of == "samples" for part in key)
         }
 
     def other(self, name: str) -> Data:
@@ -106,16 +106,16 @@ class Resources:
         found: Data = self._kept[key]
         return found
 
-    def _data(self, source: Source) -> Data:
+    def _data(self, source: PointSource) -> Data:
         return self.data if source.data is None else self.other(source.data)
 
-    def _split(self, source: Source) -> Split:
+    def _split(self, source: PointSource) -> Split:
         if source.of == "held_out":
             return self.split
         data = self._data(source)
         return {"train": data.train, "valid": data.valid, "test": data.test}[source.of]
 
-    def _canonical(self, source: Source) -> Source:
+    def _canonical(self, source: PointSource) -> PointSource:
         """The one name of points that have several."""
         if source.of == "samples":
             return replace(source, n=self.default_samples if source.n is None else source.n)
@@ -127,7 +127,7 @@ class Resources:
             return replace(source, of="valid")
         return source
 
-    def _identity(self, source: Source) -> tuple[object, ...]:
+    def _identity(self, source: PointSource) -> tuple[object, ...]:
         """All that the points of a source depend on."""
         if source.of == "samples":
             return ("samples", self.state, self.data.fingerprint, self.seed, source.n)

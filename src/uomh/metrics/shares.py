@@ -68,7 +68,7 @@ def share_beyond(scores: Any, reference: Any, level: float = 0.99, *, seed: int 
     return Estimate(value, min(float(low), value), max(float(high), value), influences)
 
 
-class Between(NamedTuple):
+class BetweenShares(NamedTuple):
     """How many points lie farther from the training set than data do.
 
     Attributes:
@@ -87,7 +87,9 @@ class Between(NamedTuple):
     limit: float
 
 
-def between_manifolds(samples: Any, train: Any, held_out: Any, level: float = 0.99) -> Between:
+def between_manifolds(
+    samples: Any, train: Any, held_out: Any, level: float = 0.99
+) -> BetweenShares:
     """The share of samples that lie between the manifolds, where there are no data.
 
     Args:
@@ -106,7 +108,7 @@ def between_manifolds(samples: Any, train: Any, held_out: Any, level: float = 0.
     limit = float(np.sort(known)[math.ceil(level * len(known) - 1e-9) - 1])
     fresh = proportion(known > limit, "held_out")
     excess = Estimate(share.value - fresh.value, share.low - fresh.value, share.high - fresh.value)
-    return Between(share, fresh, excess, distances, limit)
+    return BetweenShares(share, fresh, excess, distances, limit)
 
 
 def distance_to(points: Any, queries: Any) -> Floats:

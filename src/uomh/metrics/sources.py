@@ -15,7 +15,7 @@ from uomh.data.core import Split
 
 
 @dataclass(frozen=True)
-class Source:
+class PointSource:
     """Which points.
 
     Attributes:
@@ -30,7 +30,7 @@ class Source:
     data: str | None = None
 
 
-TRAIN, HELD_OUT, SAMPLES = Source("train"), Source("held_out"), Source("samples")
+TRAIN, HELD_OUT, SAMPLES = PointSource("train"), PointSource("held_out"), PointSource("samples")
 
 
 def hash_of(split: Split) -> str:

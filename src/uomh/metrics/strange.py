@@ -12,9 +12,8 @@ from uomh.metrics.copies import Memorisation, memorisation
 from uomh.metrics.core import Metric, MetricConfig
 from uomh.metrics.evaluation import Evaluation
 from uomh.metrics.intervals import Estimate
-from uomh.metrics.shares import Between as BetweenShares
-from uomh.metrics.shares import between_manifolds, share_beyond
-from uomh.metrics.sources import HELD_OUT, TRAIN, Source
+from uomh.metrics.shares import BetweenShares, between_manifolds, share_beyond
+from uomh.metrics.sources import HELD_OUT, TRAIN, PointSource
 from uomh.metrics.values import Value
 from uomh.registry import register
 from uomh.settings import ComponentSettings, component
@@ -50,7 +49,7 @@ class Between(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """Three shares, with intervals over samples and held-out points."""
-        config, drawn = self.config, Source("samples", self.config.samples)
+        config, drawn = self.config, PointSource("samples", self.config.samples)
         pixels, extractor = ComponentSettings(name="pixels"), evaluation.extractor(config.features)
         for name, features in ((self.name, config.features), (f"{self.name}_pixels", pixels)):
             found = between_manifolds(
@@ -80,7 +79,7 @@ class Between(Metric):
         yield name, replace(value, basis=extractor.key)
 
     @staticmethod
-    def _show_farthest(evaluation: Evaluation, drawn: Source, found: BetweenShares) -> None:
+    def _show_farthest(evaluation: Evaluation, drawn: PointSource, found: BetweenShares) -> None:
         """Leave the samples beyond the limit for a picture, the farthest first."""
         far = np.argsort(-found.distances, kind="stable")[:FARTHEST]
         far = far[found.distances[far] > found.limit]
@@ -117,7 +116,7 @@ class MemorisationMetric(Metric):
 
     def measure(self, evaluation: Evaluation) -> Iterator[tuple[str, Value]]:
         """The excess over chance, authenticity, C_T."""
-        features, drawn = self.config.features, Source("samples", self.config.samples)
+        features, drawn = self.config.features, PointSource("samples", self.config.samples)
         found = memorisation(
             *(evaluation.features(source, features) for source in (drawn, TRAIN, HELD_OUT))
         )
@@ -139,7 +138,7 @@ class MemorisationMetric(Metric):
         yield "c_t", replace(score, higher_is_better=None)
 
     @staticmethod
-    def _show_closest(evaluation: Evaluation, drawn: Source, found: Memorisation) -> None:
+    def _show_closest(evaluation: Evaluation, drawn: PointSource, found: Memorisation) -> None:
         """Leave the closest pairs of sample and training point for a picture."""
         samples, training = found.closest(PAIRS)
         evaluation.shown["closest_pairs"] = {

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
+from uomh.text import html_table, with_interval
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -104,3 +106,20 @@ class Value:
             for name, value in values.items()
             if name in always or value not in (None, {}, "")
         }
+
+
+class Values(dict[str, Value]):
+    """Measured numbers by their `Value.key`; in notebooks a table."""
+
+    def _repr_html_(self) -> str:
+        """A row for each number: its interval, whether it is a bound, why there is none."""
+        rows = [[key.replace("_", " "), *_in_words(value)] for key, value in self.items()]
+        return html_table(["metric", "value (95% interval)", "points", "remarks"], rows)
+
+
+def _in_words(value: Value) -> tuple[str, str, str]:
+    if value.value is None:
+        return "n/a", "", value.reason or ""
+    kind = "" if value.kind == "exact" else value.kind
+    remarks = "; ".join(filter(None, (kind, value.about)))
+    return with_interval(value.value, value.low, value.high), f"{value.n:,}", remarks

@@ -73,7 +73,7 @@ class ResNet(nn.Module):
         for stage, count in enumerate(blocks):
             for block in range(count):
                 out = width << stage
-                layers.append(Block(before, out, stride=2 if stage and not block else 1))
+                layers.append(ResidualBlock(before, out, stride=2 if stage and not block else 1))
                 before = out
         self.layers = nn.Sequential(*layers)
 
@@ -83,7 +83,7 @@ class ResNet(nn.Module):
         return out
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two convolutions and a shortcut around them."""
 
     def __init__(self, channels: int, out: int, stride: int) -> None:

@@ -27,6 +27,11 @@ Attempt = Callable[..., Any]
 OBJECT_STORE_BYTES = 78 * 2**20
 """the least that Ray takes, for what travels is small"""
 
+HTTP2_SETTINGS = b"\x04"
+HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + HTTP2_SETTINGS + bytes(5)
+"""RFC 9113, 3.4: each side of gRPC, which Ray speaks, begins with a frame of settings"""
+ANSWER_SECONDS = 10.0
+
 GPUS_STAY_VISIBLE = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """to pieces that ask Ray for processors alone; they share GPUs by their number"""
 
@@ -97,16 +102,25 @@ class _Process:
         return self.future is None or self.future.done()
 
     def submit(self, *arguments: Any) -> Future[Any]:
-        from joblib.externals.loky import ProcessPoolExecutor
+        from joblib.externals.loky.process_executor import BrokenProcessPool
 
         if self.future is not None and self.future.exception() is not None:
             self.kill()
+        try:
+            self.future = self._pool().submit(self.attempt, *arguments, self.number)
+        except BrokenProcessPool:  # it died between two pieces, which costs nothing
+            self.kill()
+            self.future = self._pool().submit(self.attempt, *arguments, self.number)
+        return self.future
+
+    def _pool(self) -> Any:
+        from joblib.externals.loky import ProcessPoolExecutor
+
         if self.pool is None:
             self.pool = ProcessPoolExecutor(
                 1, initializer=_begin_process, initargs=(os.getpid(),), env=self.environment
             )
-        self.future = self.pool.submit(self.attempt, *arguments, self.number)
-        return self.future
+        return self.pool
 
     def kill(self) -> None:
         if self.pool is not None:
@@ -201,16 +215,42 @@ def _connect(ray: Any, jobs: int, threads: int, address: str | None) -> None:
                 **quiet,
             )
         return
+    look_for_cluster(address)
     try:
-        host, colon, port = address.rpartition(":")
-        if colon and "/" not in address:  # Ray itself tries for minutes
-            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address, **quiet)
     except Exception as error:  # whatever layer notices
-        raise UomhError(
-            f"there is no Ray cluster at {address!r} ({' '.join(str(error).split())}); start one "
-            "by `ray start --head`, or leave out its address to use this machine"
-        ) from error
+        raise _no_cluster(address, error) from error
+
+
+def look_for_cluster(address: str) -> None:
+    """See that a server such as Ray's answers at an address, which Ray itself tries for minutes.
+
+    Args:
+        address: of a Ray cluster; only HOST:PORT is looked at.
+
+    Raises:
+        UomhError: none does.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in address:
+        return
+    try:
+        with socket.create_connection((host, int(port)), ANSWER_SECONDS) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":  # what it says is for Ray alone
+                return
+            connection.sendall(HTTP2_GREETING)
+            answer = connection.makefile("rb").read(9)
+        if answer[3:4] != HTTP2_SETTINGS:
+            raise ConnectionError("what answers there is no Ray")
+    except Exception as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> UomhError:
+    return UomhError(
+        f"there is no Ray cluster at {address!r} ({' '.join(str(error).split())}); start one "
+        "by `ray start --head`, or leave out its address to use this machine"
+    )
 
 
 @contextmanager

@@ -38,6 +38,14 @@ class Column:
     cells: tuple[Cell, ...]
 
     @property
+    def kind(self) -> str:
+        """Whether its numbers are exact, bounds or estimates; empty where that differs."""
+        kinds = {
+            cell.value.kind for cell in self.cells if cell.value and cell.value.value is not None
+        }
+        return kinds.pop() if len(kinds) == 1 else ""
+
+    @property
     def filled(self) -> bool:
         """Whether some run has a number."""
         return any(cell.value is not None and cell.value.value is not None for cell in self.cells)

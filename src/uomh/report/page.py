@@ -16,7 +16,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from uomh.files import replacing
+from uomh.files import replacing, writable
 from uomh.report.boxes import all_sets
 from uomh.report.charts import number
 from uomh.report.pictures import Album
@@ -37,11 +37,13 @@ def write_page(paths: Sequence[str | os.PathLike[str]], target: str | os.PathLik
         Its path.
 
     Raises:
-        UomhError: a path holds nothing of the kind, or nothing can be read.
+        UomhError: a path holds nothing of the kind, or nothing can be read; the target cannot be
+            written.
     """
-    text = page([Path(path) for path in paths])
     file = Path(target)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    sources = found([Path(path) for path in paths])
+    writable(file.parent)
+    text = rendered(sources)
     with replacing(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return file

@@ -46,6 +46,7 @@ class Picture:
 
 KINDS = (
     ("samples", "Samples", "drawn from the model"),
+    ("samples_by_group", "Samples by group", "a row of samples for each group"),
     ("reconstructions", "Reconstructions", "test images, each above its reconstruction"),
     ("interpolation", "Latent interpolation", "decoded codes between two test images of a class"),
     ("closest_pairs", "Nearest training images", "samples, each beside the nearest training image"),
@@ -62,7 +63,7 @@ SOURCES = {
     "between": "uomh evaluate --metrics between writes it",
     "ood": "uomh evaluate --ood D writes them",
 }
-"""what makes them"""
+"""what makes them; the others are not missed where they are not"""
 
 
 class Album:
@@ -202,14 +203,16 @@ def pictures_of(
 def kind_of(path: Path) -> str:
     """The kind of a run's picture: how its name begins.
 
-    >>> kind_of(Path("ood_svhn.png")), kind_of(Path("mine.png"))
-    ('ood', 'mine')
+    >>> [kind_of(Path(name)) for name in ("ood_svhn.png", "samples_by_group.png", "mine.png")]
+    ['ood', 'samples_by_group', 'mine']
     """
     stem = path.stem
-    for kind, _, _ in KINDS:
-        if stem == kind or stem.startswith(f"{kind}_") or stem.endswith(f"_{kind}"):
-            return kind
-    return stem
+    found = [
+        kind
+        for kind, _, _ in KINDS
+        if stem == kind or stem.startswith(f"{kind}_") or stem.endswith(f"_{kind}")
+    ]
+    return max(found, key=len, default=stem)
 
 
 def absent(record: RunRecord, drawn: Collection[str] = ()) -> list[str]:
@@ -217,4 +220,8 @@ def absent(record: RunRecord, drawn: Collection[str] = ()) -> list[str]:
     if record.data is not None and record.data.levels is None:
         return []
     there = {*map(kind_of, record.pictures), *drawn}
-    return [f"{title}: {SOURCES[kind]}." for kind, title, _ in KINDS if kind not in there]
+    return [
+        f"{title}: {SOURCES[kind]}."
+        for kind, title, _ in KINDS
+        if kind in SOURCES and kind not in there
+    ]

@@ -7,6 +7,7 @@ what it has.
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import zipfile
@@ -19,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from uomh.cost import Cost, Costs, cost_files
 from uomh.data.about import About
 from uomh.errors import UomhError
-from uomh.metrics.values import Value
+from uomh.metrics.values import Value, Values
 from uomh.settings import Nested
+from uomh.text import counted, shown
 
 Read = TypeVar("Read")
 
@@ -149,6 +151,15 @@ class RunRecord(Record):
         for row in sorted(self.rows, key=lambda row: row.epoch):
             found.setdefault((row.path, row.split, row.name), []).append(row)
         return {key: tuple(rows) for key, rows in found.items()}
+
+    def _repr_html_(self) -> str:
+        """What it is of, what was measured and what is missing, for notebooks."""
+        what = f"{self.folder}, of {self.data.name}" if self.data else str(self.folder)
+        lines = counted(len(self.rows), "line")
+        head = f"<p><b>{html.escape(shown(what))}</b>: {lines} of training curves</p>"
+        missing = [f"{p.piece} is {p.kind}: {p.reason}" for p in self.problems]
+        listed = "".join(f"<li>{html.escape(shown(line))}</li>" for line in missing)
+        return head + Values(self.metrics)._repr_html_() + (f"<ul>{listed}</ul>" if listed else "")
 
 
 class _Reader:

@@ -32,7 +32,8 @@ TITLES = {
 }
 MEANINGS = {
     "labels_matter": "The groups' dimensions are not those of random groups of their sizes.",
-    "dimensions_differ": "Two groups differ by at least 1 in true dimension, whatever their shape.",
+    "dimensions_differ": "Two groups differ by at least 1 in true dimension, whatever their shape: "
+    "their bands are at least 1 apart at every k.",
     "groups_separated": "Points have neighbours of their own group, beyond chance.",
 }
 
@@ -62,7 +63,10 @@ class ClaimCard:
             columns = ["k", *(words(entry.name) for entry in fields(numbers))]
             values = (getattr(numbers, entry.name) for entry in fields(numbers))
             rows.append((str(k), *(in_words(value) for value in values)))
-        texts = dict.fromkeys(text for text in (claim.row(), claim.reason, claim.caveat()) if text)
+        rests = claim.row()
+        if len(by_k) > 1 and rests != claim.reason:
+            rests = f"at k = {', '.join(map(str, by_k))}: {rests}"
+        texts = dict.fromkeys(text for text in (rests, claim.reason, claim.caveat()) if text)
         return cls(
             TITLES.get(name, words(name).capitalize()),
             MEANINGS.get(name, ""),

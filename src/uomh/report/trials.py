@@ -9,7 +9,7 @@ from typing import Any
 from uomh.report.pictures import Album, Picture
 from uomh.report.sections import in_words, words
 from uomh.report.sources import Experiment
-from uomh.text import four_digits
+from uomh.text import four_digits, interval
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,6 @@ def _entry(cell: Mapping[str, Any], best: float | None) -> Entry:
     if not isinstance(value, int | float):
         return Entry(None, "n/a", str(cell.get("reason") or ""))
     low, high = cell.get("low"), cell.get("high")
-    interval = "" if low is None or high is None else f"{four_digits(low)} to {four_digits(high)}"
     over = f" over {cell.get('n')} seeds" if cell.get("interval") == "seeds" else ""
     more = ""
     if isinstance(cell.get("difference"), int | float):
@@ -126,4 +125,4 @@ def _entry(cell: Mapping[str, Any], best: float | None) -> Entry:
         p = cell.get("p_holm") if cell.get("p_holm") is not None else cell.get("p_value")
         more += f", p = {p:.2g}" if isinstance(p, int | float) else ""
     mark = "best" if value == best else ""
-    return Entry(value, four_digits(value), interval + over, more, mark)
+    return Entry(value, four_digits(value), interval(low, high) + over, more, mark)

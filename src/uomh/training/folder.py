@@ -29,7 +29,7 @@ AS_MODELS_SAY = "train."
 
 
 @dataclass(frozen=True)
-class Record:
+class ConfigFile:
     """What ``config.json`` tells.
 
     Attributes:
@@ -57,7 +57,7 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
     Raises:
         UomhError: it holds a run of another configuration or of other data.
     """
-    found = read_record(folder)
+    found = read_config_file(folder)
     device = described(checked_device(config.device))
     if found is None:
         about = {
@@ -96,7 +96,9 @@ def claim(folder: Path, config: RunConfig, data: Data) -> RunConfig:
     return config
 
 
-def going_on(folder: Path, found: Record, config: RunConfig, data: Data) -> tuple[RunConfig, bool]:
+def going_on(
+    folder: Path, found: ConfigFile, config: RunConfig, data: Data
+) -> tuple[RunConfig, bool]:
     """See that settings go on with the run of a folder, of which nothing is changed.
 
     Returns:
@@ -139,7 +141,7 @@ def settle(folder: Path | None, config: RunConfig, data: Data) -> RunConfig:
     Raises:
         UomhError: the data cannot decide it.
     """
-    record = None if folder is None else read_record(folder)
+    record = None if folder is None else read_config_file(folder)
     if record is not None and record.config is not None:
         where = {"device": config.device, "data": config.data}
         return record.config.model_copy(update=where)
@@ -153,13 +155,13 @@ def settle(folder: Path | None, config: RunConfig, data: Data) -> RunConfig:
 
 def keep_decided(folder: Path, config: RunConfig, data: Data) -> None:
     """Keep the settings that grouped data decided in the run's folder, which is claimed."""
-    record = read_record(folder)
+    record = read_config_file(folder)
     assert record is not None
     settled = {"config": config.model_dump(mode="json"), "groups": data.classes}
     write_json(folder / "config.json", {**record.content, **settled})
 
 
-def read_record(folder: Path) -> Record | None:
+def read_config_file(folder: Path) -> ConfigFile | None:
     """What a run's ``config.json`` tells, or None where there is none.
 
     Raises:
@@ -186,7 +188,7 @@ def read_record(folder: Path) -> Record | None:
     try:
         groups = tuple(content.get("groups") or about.classes)
         settled = None if config is None else RunConfig.of(config)
-        return Record(RunConfig.of(asked), settled, groups, about, content)
+        return ConfigFile(RunConfig.of(asked), settled, groups, about, content)
     except UomhError as error:
         raise UomhError(f"{str(path)!r} is damaged, or of another version: {error}") from None
 

@@ -12,7 +12,7 @@ from uomh.config import RunConfig
 from uomh.data.core import DataSpec
 from uomh.errors import UomhError
 from uomh.models.core import Codec, Learner
-from uomh.training.folder import read_record
+from uomh.training.folder import read_config_file
 from uomh.training.resolve import build_decided
 from uomh.training.scope import Scope
 
@@ -45,7 +45,7 @@ def load_run(path: str | Path) -> Run:
         UomhError: there is no run, it has no checkpoint yet, or a file is damaged.
     """
     folder = Path(path)
-    record = read_record(folder)
+    record = read_config_file(folder)
     if record is None:
         raise UomhError(f"there is no run in {str(folder)!r} (no config.json); check the path")
     if record.config is None:

@@ -17,6 +17,7 @@ from uomh.metrics import Evaluation, Metric, Value, weights_of
 from uomh.metrics.cache import Cache
 from uomh.metrics.core import built, evaluate_with_groups
 from uomh.metrics.pairing import has_influences, keep_influences
+from uomh.metrics.values import Values
 from uomh.models.core import Learner
 from uomh.parallel.core import computing_with
 from uomh.parallel.progress import Progress
@@ -36,7 +37,7 @@ def measure(
     metrics: Iterable[str | ComponentSettings] | None = None,
     run_dir: str | Path | None = None,
     progress: Progress | None = None,
-) -> dict[str, Value]:
+) -> Values:
     """Evaluate on the test split; with a folder, add to its ``metrics.json``.
 
     Each value has the hash of the weights that it is of, and those of other weights are dropped
@@ -59,11 +60,11 @@ def measure(
     asked = config.evaluate.metrics if metrics is None else metrics
     chosen = [in_force(built(metric), config.evaluate) for metric in asked]
     if run_dir is None:
-        return _measure(model, data, config, chosen, None, progress)
+        return Values(_measure(model, data, config, chosen, None, progress))
     with writing(Path(run_dir)):
         cache = Cache(Path(run_dir) / "cache")
         values = _measure(model, data, config, chosen, cache, progress)
-        return save_measured(Path(run_dir), values) if values else values
+        return Values(save_measured(Path(run_dir), values) if values else values)
 
 
 def _measure(

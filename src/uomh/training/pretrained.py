@@ -12,7 +12,7 @@ from uomh.data.core import Data
 from uomh.errors import UomhError
 from uomh.models.core import Generative
 from uomh.settings import all_settings
-from uomh.training.folder import read_record
+from uomh.training.folder import read_config_file
 from uomh.training.load import load_run
 from uomh.training.resolve import PARTITION
 
@@ -91,7 +91,7 @@ def partners(run_dir: str, data: Data | None) -> tuple[int, ...]:
     Raises:
         UomhError: a group of these data is none of that run's.
     """
-    record = read_record(Path(run_dir))
+    record = read_config_file(Path(run_dir))
     assert record is not None
     saved = Path(run_dir) / PARTITION
     theirs = read_partition(saved) if saved.is_file() else None

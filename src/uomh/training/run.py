@@ -22,7 +22,7 @@ from uomh.models.core import Learner, learner_class
 from uomh.parallel.core import Outcome, Parallel, computing_with, resumable_map
 from uomh.parallel.progress import Progress
 from uomh.seeds import seeded
-from uomh.training.folder import claim, read_record, settle
+from uomh.training.folder import claim, read_config_file, settle
 from uomh.training.load import encoder_of
 from uomh.training.lock import writing
 from uomh.training.pretrained import check_sources
@@ -199,7 +199,7 @@ def train_part(task: Mapping[str, Any], progress: Progress) -> None:
         progress: is told how it goes.
     """
     folder = Path(task["run_dir"])
-    record = read_record(folder)
+    record = read_config_file(folder)
     assert record is not None
     config = record.config
     assert config is not None

@@ -245,10 +245,10 @@ class Resolving:
         """The data and the autoencoder of the run of --load-dir, with --load-pretrained-gae."""
         if not getattr(self.given, "load_pretrained_gae", False) or self.given.load_dir is None:
             return {}
-        from uomh.training.folder import read_record
+        from uomh.training.folder import read_config_file
 
         folder = Path(self.given.load_dir)
-        record = read_record(folder)
+        record = read_config_file(folder)
         if record is None:
             raise UomhError(f"there is no run in {str(folder)!r}; check --load-dir")
         config = tree.sections(record.asked)

@@ -23,7 +23,7 @@ from uomh.cli.runs import evaluate
 from uomh.cli.train import run
 from uomh.errors import UomhError
 from uomh.settings import merged
-from uomh.training.folder import read_record
+from uomh.training.folder import read_config_file
 from uomh.training.resolve import resolve
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def train(
         registry.load("metrics", name)  # a name that is not known fails here, before any work
     say(f"run: {folder}")
     config, data = resolve(values=tree.settings(values))
-    threads, record = config.threads, read_record(folder)
+    threads, record = config.threads, read_config_file(folder)
     if record is not None:
         threads = record.asked.threads
     values = merged(values, {"threads": threads})
@@ -65,7 +65,7 @@ def go_on(command: Command, given: argparse.Namespace, options: Options, folder:
     Raises:
         UomhError: there is no run, or one of two steps alone is to go on.
     """
-    record = read_record(folder)
+    record = read_config_file(folder)
     if record is None:
         flag = "--load-dir" if given.load_dir is not None else "--run-name"
         raise UomhError(f"there is no run in {str(folder)!r}; check {flag}")

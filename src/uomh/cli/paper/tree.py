@@ -89,9 +89,9 @@ def fitted_by(config: RunConfig) -> int | None:
 
 def are_sized(run_dir: Path) -> bool:
     """Whether the parts of a run have their sizes."""
-    from uomh.training.folder import read_record
+    from uomh.training.folder import read_config_file
 
-    record = read_record(run_dir)
+    record = read_config_file(run_dir)
     return record is not None and record.config is not None
 
 

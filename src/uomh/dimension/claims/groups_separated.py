@@ -25,7 +25,8 @@ class GroupsSeparated(Claim):
 
     Attributes:
         purity: share of points whose nearest neighbour is of their own group.
-        lift: purity over that of shuffled labels.
+        chance: the purity expected of shuffled labels; None in files that did not keep it.
+        lift: purity over chance.
         p_value: the larger of the two shuffle p-values, of the purity and of the crossing edges.
         mst_cross_edges: edges of the minimum spanning tree between different groups.
         mst_cross_expected: their mean under shuffled labels.
@@ -38,6 +39,7 @@ class GroupsSeparated(Claim):
     mst_cross_edges: int | None = None
     mst_cross_expected: float | None = None
     reason: str = ""
+    chance: float | None = None
 
     @classmethod
     def decide(cls, evidence: Evidence) -> Self:
@@ -74,7 +76,7 @@ class GroupsSeparated(Claim):
         status: Status = "not supported" if p > LEVEL else "supported" if half else "undecided"
         lift = share / chance if chance > 0 else float("inf")
         reason = _MIXED if status == "undecided" else ""
-        return cls(status, share, lift, p, edges, expected, reason)
+        return cls(status, share, lift, p, edges, expected, reason, chance)
 
     def row(self) -> str:
         """The share of nearest neighbours, and its multiple of chance."""
@@ -85,13 +87,14 @@ class GroupsSeparated(Claim):
     def clause(self) -> str:
         """Whether they lie apart, and what share of neighbours says so."""
         share = f"{100 * (self.purity or 0):.0f}% of nearest neighbours share the group"
-        chance = f"{100 * (self.purity or 0) / (self.lift or 1):.0f}% by chance"
+        if self.chance is not None:
+            share += f", {100 * self.chance:.0f}% by chance"
         state = {
             "supported": "the groups are separated",
             "undecided": "the groups lean apart but mix",
             "not supported": "the groups are not separated",
         }[self.status]
-        return f"{state} ({share}, {chance})"
+        return f"{state} ({share})"
 
 
 def purity(nearest: Ints, labels: Ints, asked: Ints | None = None) -> float:
