@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
 import uomh
 from uomh.dimension import anchored
@@ -123,3 +124,18 @@ def test_p_values_of_shuffled_labels_are_uniform_at_anchors():
     # Ranks 1/40 to 40/40 are equally likely: chi-square of 8 bins, 99.9% quantile of 7 degrees.
     counts = np.bincount(np.ceil(np.array(p) * 8).astype(int) - 1, minlength=8)
     assert ((counts - 25) ** 2 / 25).sum() < 24.3
+
+
+@pytest.mark.slow
+def test_verify_gives_uniform_p_values_to_shuffled_labels(monkeypatch):
+    monkeypatch.setattr(anchored, "SHUFFLED", 500)
+    x = np.random.default_rng(0).random((2000, 4))
+    labels, p = np.arange(2000) % 10, []
+    for seed in range(200):
+        mixed = Shuffles(labels, 1, 10_000 + seed).shuffled(0)
+        report = uomh.verify(x, mixed, k=(10,), nulls=99, seed=seed)
+        p.append(report.claims.labels_matter.k[10].p_value)
+    assert any("estimated at 500 points" in note for note in report.notes)
+    # Values stand at 1/100, 2/100, ...: spread each over its step.
+    spread = np.array(p) - np.random.default_rng(0).random(200) / 100
+    assert kstest(spread, "uniform").pvalue > 0.01

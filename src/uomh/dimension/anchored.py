@@ -39,6 +39,8 @@ DEFAULT = 50_000
 NOMINAL_SECONDS = 600.0
 SHUFFLED = 8_000
 """anchors of shuffled groups, of all together"""
+LEAST_SHUFFLED = 10
+"""anchors of a shuffled group: among so many groups each needs to be known less well"""
 SPARED = 3
 """sets of at most so many times these points have all of them as anchors"""
 
@@ -51,11 +53,13 @@ class Anchors:
         count: anchors of the whole set.
         order: (m,) all points in random order.
         listed: how many points, the first in that order, have a list; None: the anchors.
+        least: anchors of a part that has as many points.
     """
 
     count: int
     order: NDArray[np.int64]
     listed: int | None = None
+    least: int = LEAST
 
     @classmethod
     def drawn(cls, m: int, count: int, seed: int) -> Anchors:
@@ -70,7 +74,8 @@ class Anchors:
         """
         if m <= SPARED * SHUFFLED:
             return None
-        return replace(cls.drawn(m, SHUFFLED, seed), listed=SHUFFLED + SHUFFLED // 8)
+        drawn = cls.drawn(m, SHUFFLED, seed)
+        return replace(drawn, listed=SHUFFLED + SHUFFLED // 8, least=LEAST_SHUFFLED)
 
     def whole(self) -> NDArray[np.int64]:
         """Those of the whole set, ascending, and what else has a list."""
@@ -97,11 +102,11 @@ class Anchors:
         position = np.full(len(self.order), -1)
         position[members] = np.arange(len(members))
         order = position[self.order]
-        return Anchors(count, order[order >= 0])
+        return replace(self, count=count, order=order[order >= 0], listed=None)
 
     def _wanted(self, sizes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         wanted: NDArray[np.float64] = np.ceil(sizes * (self.count / len(self.order)))
-        return np.maximum(wanted, LEAST)
+        return np.maximum(wanted, self.least)
 
 
 def anchors_of(
@@ -162,6 +167,6 @@ def shuffles_sentence(anchors: Anchors | None) -> str:
         return ""
     return (
         "Shuffled labels, the groups that they are compared with, and random subsets of the whole "
-        f"are estimated at {anchors.count:,} points drawn at random, with neighbours among all "
-        "points."
+        f"are estimated at {anchors.count:,} points drawn at random, and at least "
+        f"{anchors.least} of a group, with neighbours among all points."
     )

@@ -66,8 +66,9 @@ class NeighbourLists:
         arrays = {"indices": self.indices, "values": self.values}
         arrays["copies"] = np.array(self._copies)
         if self.anchors is not None:
-            counts = self.anchors.count, self.anchors.listed or self.anchors.count
-            arrays |= {"order": self.anchors.order, "counts": np.array(counts)}
+            some = self.anchors
+            counts = some.count, some.listed or some.count, some.least
+            arrays |= {"order": some.order, "counts": np.array(counts)}
         return arrays if self.points is None else arrays | {"points": self.points}
 
     @classmethod
@@ -81,8 +82,8 @@ class NeighbourLists:
         lists.anchors = None
         if (folder / "order.npy").exists():
             order, counts = (np.load(folder / f"{name}.npy") for name in ("order", "counts"))
-            count, listed = counts.tolist()
-            lists.anchors = Anchors(count, order, listed)
+            count, listed, least = counts.tolist()
+            lists.anchors = Anchors(count, order, listed, least)
             lists.m = len(order)
         lists._place = lists._places()
         points = folder / "points.npy"
