@@ -77,7 +77,10 @@ class ByteRows:
         return len(self.values)
 
     def __getitem__(self, rows: slice | Tensor) -> ByteRows:
-        return ByteRows(self.values[rows], self.norms[rows])
+        if isinstance(rows, slice):
+            return ByteRows(self.values[rows], self.norms[rows])
+        # Copies whole rows, where indexing copies byte by byte.
+        return ByteRows(self.values.index_select(0, rows), self.norms.index_select(0, rows))
 
     def squared(self, other: ByteRows, out: Tensor | None = None) -> Tensor:
         """Squared distances to other rows, int32 (n, m), in `out` if given."""
