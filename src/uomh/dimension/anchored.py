@@ -1,14 +1,15 @@
 """Anchors: the points at which ``verify`` estimates a set that is too large to do so at all.
 
 Every set has anchors: the whole, each group, and each group of shuffled labels. All
-points stand in one random order, and the anchors of a set are the first of its members in it: as
-many as are its share of the number that was asked for, but at least `LEAST` where there are so
-many. So what is measured of a labelling depends on the labels in the same way for the true ones and
-for shuffled ones, and p-values stay exact. The variance of an estimate comes from disjoint halves
-as ever, of the anchors and of the points that are their neighbours: it holds the anchors' part too.
+points stand in one random order. The anchors of the whole are the first of it, as many as were
+asked for; those of a part are its own among these, and further ones down to `LEAST` where it has so
+many points. So what is measured of a labelling depends on the labels in the same way for the true
+ones and for shuffled ones, and p-values stay exact. The variance of an estimate comes from disjoint
+halves as ever, of the anchors and of the points that are their neighbours: it holds the anchors'
+part too.
 
 *Shuffled labels* are by far the most that is estimated, so of more than 24,000 points they are
-estimated at 8,000 anchors even where all else is at all points, and so are the groups that they
+estimated at 6,000 anchors even where all else is at all points, and so are the groups that they
 are compared with and the random subsets of the whole: the statistic is the same function of true
 and of shuffled labels, and its p-value is exact; only what is smaller than the spread at so many
 points may remain unseen (differences of a few percent between ten groups).
@@ -37,11 +38,11 @@ FEWEST = 1000
 """anchors of a whole set that can be asked for"""
 DEFAULT = 50_000
 NOMINAL_SECONDS = 600.0
-SHUFFLED = 8_000
+SHUFFLED = 6_000
 """anchors of shuffled groups, of all together"""
 LEAST_SHUFFLED = 10
 """anchors of a shuffled group: among so many groups each needs to be known less well"""
-SPARED = 3
+SPARED = 4
 """sets of at most so many times these points have all of them as anchors"""
 
 
@@ -52,13 +53,11 @@ class Anchors:
     Attributes:
         count: anchors of the whole set.
         order: (m,) all points in random order.
-        listed: how many points, the first in that order, have a list; None: the anchors.
         least: anchors of a part that has as many points.
     """
 
     count: int
     order: NDArray[np.int64]
-    listed: int | None = None
     least: int = LEAST
 
     @classmethod
@@ -68,18 +67,14 @@ class Anchors:
 
     @classmethod
     def of_shuffles(cls, m: int, seed: int) -> Anchors | None:
-        """Those of m points at which shuffled groups are estimated; None where all are.
-
-        An eighth more have a list, so that hardly a group asks for a point without one.
-        """
+        """Those of m points at which shuffled groups are estimated; None where all are."""
         if m <= SPARED * SHUFFLED:
             return None
-        drawn = cls.drawn(m, SHUFFLED, seed)
-        return replace(drawn, listed=SHUFFLED + SHUFFLED // 8, least=LEAST_SHUFFLED)
+        return replace(cls.drawn(m, SHUFFLED, seed), least=LEAST_SHUFFLED)
 
     def whole(self) -> NDArray[np.int64]:
-        """Those of the whole set, ascending, and what else has a list."""
-        return np.sort(self.order[: self.listed or self.count])
+        """Those of the whole set, ascending."""
+        return np.sort(self.order[: self.count])
 
     def of(self, labels: NDArray[Any]) -> NDArray[np.int64]:
         """Those of the parts of a partition, ascending.
@@ -89,24 +84,18 @@ class Anchors:
         """
         mine = short_numbers(labels)[self.order]
         by_part = np.argsort(mine, kind="stable")[np.count_nonzero(mine < 0) :]
-        parts = mine[by_part].astype(np.int64)
-        sizes = np.bincount(parts)
-        wanted = self._wanted(sizes)
-        return np.sort(self.order[by_part[place_in_row(parts, len(sizes)) < wanted[parts]]])
+        parts, first = mine[by_part].astype(np.int64), mine[: self.count]
+        wanted = np.bincount(first[first >= 0], minlength=int(parts[-1]) + 1)
+        place = place_in_row(parts, len(wanted))
+        return np.sort(self.order[by_part[place < np.maximum(wanted, self.least)[parts]]])
 
     def within(self, members: NDArray[np.int64]) -> Anchors | None:
         """Those of a group, by position among its members (ascending); None where all are."""
-        count = int(self._wanted(np.array([len(members)]))[0])
-        if count >= len(members):
-            return None
         position = np.full(len(self.order), -1)
         position[members] = np.arange(len(members))
         order = position[self.order]
-        return replace(self, count=count, order=order[order >= 0], listed=None)
-
-    def _wanted(self, sizes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        wanted: NDArray[np.float64] = np.ceil(sizes * (self.count / len(self.order)))
-        return np.maximum(wanted, self.least)
+        count = max(self.least, int(np.count_nonzero(order[: self.count] >= 0)))
+        return None if count >= len(members) else Anchors(count, order[order >= 0])
 
 
 def anchors_of(

@@ -67,8 +67,7 @@ class NeighbourLists:
         arrays["copies"] = np.array(self._copies)
         if self.anchors is not None:
             some = self.anchors
-            counts = some.count, some.listed or some.count, some.least
-            arrays |= {"order": some.order, "counts": np.array(counts)}
+            arrays |= {"order": some.order, "counts": np.array((some.count, some.least))}
         return arrays if self.points is None else arrays | {"points": self.points}
 
     @classmethod
@@ -82,8 +81,8 @@ class NeighbourLists:
         lists.anchors = None
         if (folder / "order.npy").exists():
             order, counts = (np.load(folder / f"{name}.npy") for name in ("order", "counts"))
-            count, listed, least = counts.tolist()
-            lists.anchors = Anchors(count, order, listed, least)
+            count, least = counts.tolist()
+            lists.anchors = Anchors(count, order, least)
             lists.m = len(order)
         lists._place = lists._places()
         points = folder / "points.npy"
@@ -109,9 +108,8 @@ class NeighbourLists:
     def _places(self) -> NDArray[np.int64] | None:
         if self.anchors is None:
             return None
-        listed = self.anchors.whole()
         place = np.full(self.m, -1)
-        place[listed] = np.arange(len(listed))
+        place[self.anchors.whole()] = np.arange(self.anchors.count)
         return place
 
     def pieces(

@@ -46,11 +46,10 @@ def searched(
         width = max(least, _width(sizes, m, k, _WIDEST, m), 0 if at is None else _WIDEST)
         found = work.search(data.points, min(m - 1, width), None if at is None else at.whole())
         return found, found
-    listed = of_shuffles.whole()
-    width = max(least, _width(sizes, m, k, _WIDEST_OF_FEW, len(listed)))
+    width = max(least, _width(sizes, m, k, _WIDEST_OF_FEW, of_shuffles.count))
     # Those of all points are thinned to halves, and show near-copies.
     few = least if copies else max(list_length(k, m), k + RANK)
-    return work.search_deeper(data.points, few, listed, min(m - 1, width))
+    return work.search_deeper(data.points, few, of_shuffles.whole(), min(m - 1, width))
 
 
 def _width(sizes: Ints, m: int, k: int, widest: int, rows: int) -> int:
