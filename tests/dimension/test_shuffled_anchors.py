@@ -99,12 +99,12 @@ def test_true_and_shuffled_labels_are_estimated_alike(few):
 
 
 def test_few_points_are_all_estimated():
-    assert Anchors.of_shuffles(24_000, 0) is None
-    anchors = Anchors.of_shuffles(24_001, 0)
+    assert Anchors.of_shuffles(20_000, 0) is None
+    anchors = Anchors.of_shuffles(20_001, 0)
     assert anchors is not None
-    assert anchors.count == 6_000
-    labels = np.arange(24_001) % 1000
-    assert np.bincount(labels[anchors.of(labels)]).min() == anchors.least == 10
+    assert anchors.count == 5_000
+    labels = np.arange(20_001) % 1000
+    assert np.bincount(labels[anchors.of(labels)]).min() == anchors.least == 5
 
 
 def test_p_values_of_shuffled_labels_are_uniform_at_anchors():

@@ -8,8 +8,8 @@ ones and for shuffled ones, and p-values stay exact. The variance of an estimate
 halves as ever, of the anchors and of the points that are their neighbours: it holds the anchors'
 part too.
 
-*Shuffled labels* are by far the most that is estimated, so of more than 24,000 points they are
-estimated at 6,000 anchors even where all else is at all points, and so are the groups that they
+*Shuffled labels* are by far the most that is estimated, so of more than 20,000 points they are
+estimated at 5,000 anchors even where all else is at all points, and so are the groups that they
 are compared with and the random subsets of the whole: the statistic is the same function of true
 and of shuffled labels, and its p-value is exact; only what is smaller than the spread at so many
 points may remain unseen (differences of a few percent between ten groups).
@@ -38,9 +38,9 @@ FEWEST = 1000
 """anchors of a whole set that can be asked for"""
 DEFAULT = 50_000
 NOMINAL_SECONDS = 600.0
-SHUFFLED = 6_000
+SHUFFLED = 5_000
 """anchors of shuffled groups, of all together"""
-LEAST_SHUFFLED = 10
+LEAST_SHUFFLED = 5
 """anchors of a shuffled group: among so many groups each needs to be known less well"""
 SPARED = 4
 """sets of at most so many times these points have all of them as anchors"""

@@ -42,7 +42,7 @@ from uomh.dimension.spanning import tree_of
 from uomh.dimension.spread import Here, workplace
 from uomh.dimension.statistic import Statistic, seen_sentence
 from uomh.dimension.thinning import random_parts, restricted, shortened
-from uomh.dimension.values import DimensionEstimate, Group, Ints, Power, Whole
+from uomh.dimension.values import DimensionEstimate, Floats, Group, Ints, Power, Whole
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours
 from uomh.neighbours.checks import text, whole_number
@@ -202,7 +202,7 @@ def verify(
         heard = opinions(others, found, inside)
         if others and inside is not None:
             found = shortened(found, statistic.list_length(len(inside)))
-        matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
+        matched = [whole.k[k].dimension for k in ks] if null is None else _inverse_mean(null[:, i])
         lost = int(data.duplicates[i])
         group = measured_group(statistic, names[i], found, inside, lost, matched, some)
         rows = extremes(found, data.rows[members], max(ks))
@@ -267,6 +267,11 @@ def verify(
             float(np.median(near.distances[:, 0])),
         ),
     )
+
+
+def _inverse_mean(dimensions: Floats) -> Floats:
+    """One over the mean inverse of estimates (B, ks), which few anchors do not raise, (ks,)."""
+    return np.asarray(1 / (1 / dimensions).mean(axis=0))
 
 
 def _without(statistic: Statistic, found: Neighbours, points: Any) -> str:
