@@ -23,8 +23,8 @@ from scipy.stats import ks_2samp
 from random_sets import trials
 from uomh import DimensionReport, nearest_neighbours, verify
 from uomh.dimension.claims import LabelsMatter
+from uomh.dimension.harmonic import Harmonic
 from uomh.dimension.nulls import Shuffles
-from uomh.dimension.statistic import Harmonic
 
 Array = NDArray[np.float64]
 Sampler = Callable[[int, np.random.Generator], Array]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from uomh.dimension.statistic import Harmonic
+from uomh.dimension.harmonic import Harmonic
 from uomh.dimension.thinning import list_length
 from uomh.files import replacing
 from uomh.neighbours import Neighbours

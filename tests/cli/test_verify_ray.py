@@ -133,7 +133,7 @@ def test_points_are_mapped_and_pieces_are_small(tmp_path):
     """A piece is a folder and a few numbers, however many points; they are read where they lie."""
     points = np.random.default_rng(0).random((2000, 40)).astype(np.float32)
     np.save(tmp_path / "points.npy", points)
-    np.save(tmp_path / "rows.npy", np.arange(2000))
+    np.save(tmp_path / "rows-5.npy", np.arange(2000))
     mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
     assert np.shares_memory(Points(mapped).array, mapped)
     shard = spread.Shard(str(tmp_path), 0, 512, 5, None)

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 import uomh
 from uomh.cli import app
 from uomh.dimension.anchored import LEAST, Anchors, anchors_of, nominal_seconds
+from uomh.dimension.harmonic import Harmonic
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.spread import Spread
-from uomh.dimension.statistic import Harmonic
 from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours
 from uomh.neighbours.rows import neighbours_of
@@ -59,12 +59,14 @@ def test_as_many_anchors_as_points_are_all_points():
     assert anchors_of(3000, 5, 2999, 0).count == 2999
 
 
-def test_a_partition_has_the_first_of_each_part_as_anchors():
+def test_a_part_has_its_own_of_the_anchors_and_further_ones_where_these_are_few():
     drawn = Anchors.drawn(3000, 300, seed=0)
     labels = np.repeat([0, 1, 2, -1], [2000, 600, 30, 370])
     chosen = drawn.of(labels)
     sizes = np.bincount(labels[chosen])
-    assert sizes.tolist() == [200, 60, 30]  # a tenth, at least LEAST where there are so many
+    drawn_of = np.bincount(labels[drawn.whole()] + 1)[1:]
+    assert sizes.tolist() == [drawn_of[0], max(drawn_of[1], LEAST), 30]
+    assert 180 < drawn_of[0] < 220  # a tenth: four deviations
     rank = np.argsort(drawn.order)
     for part, size in enumerate(sizes):
         members = np.flatnonzero(labels == part)

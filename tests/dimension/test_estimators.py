@@ -7,8 +7,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from uomh.dimension.corrint import CorrInt, pair_counts
 from uomh.dimension.gride import Gride
+from uomh.dimension.harmonic import Harmonic
 from uomh.dimension.mle import MLE
-from uomh.dimension.statistic import Harmonic
 from uomh.dimension.thinning import UNKNOWN, list_length
 from uomh.dimension.tle import TLE
 from uomh.dimension.twonn import TwoNN
@@ -158,9 +158,9 @@ def test_mle_and_verify_have_one_interval():
     found = nearest_neighbours(points, list_length(10, 300))
     fitted = MLE(10, splits=Harmonic.splits, seed=3).fit(points)
     estimate = Harmonic((10,), seed=3).estimates(found, None)[10]
-    # Two orders of summation of float64: rounding only.
+    # Two orders of summation: of float64, and of float32 in the halves.
     assert fitted.dimension_ == pytest.approx(estimate.dimension, rel=1e-12)
-    assert fitted.interval_ == pytest.approx((estimate.low, estimate.high), rel=1e-12)
+    assert fitted.interval_ == pytest.approx((estimate.low, estimate.high), rel=1e-8)
 
 
 def test_narrow_precomputed_lists_give_no_interval():

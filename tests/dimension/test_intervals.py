@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from uomh.dimension.harmonic import Harmonic
 from uomh.dimension.mle import harmonic_dimension
-from uomh.dimension.statistic import Harmonic
 from uomh.dimension.thinning import UNKNOWN, list_length, split_variance, thinned
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours, nearest_neighbours

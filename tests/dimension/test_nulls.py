@@ -4,8 +4,8 @@ from scipy.stats import ks_2samp
 
 from uomh.dimension.claims.groups_separated import chance_purity, crossing, purity
 from uomh.dimension.claims.labels_matter import spreads
+from uomh.dimension.harmonic import Harmonic
 from uomh.dimension.nulls import Shuffles, p_value
-from uomh.dimension.statistic import Harmonic
 from uomh.neighbours import nearest_neighbours
 from uomh.neighbours.graph import spanning_tree
 

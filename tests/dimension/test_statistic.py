@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 import uomh
 from uomh.cli import app
-from uomh.dimension.statistic import Harmonic, Statistic, statistic_of
+from uomh.dimension.harmonic import Harmonic
+from uomh.dimension.instruments import statistic_of
+from uomh.dimension.statistic import Statistic
 from uomh.dimension.values import DimensionEstimate
 from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours

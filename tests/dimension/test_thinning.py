@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from uomh.dimension.harmonic import Harmonic, inverse_from_logs, part_means
 from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.mle import inverse_dimension
-from uomh.dimension.statistic import Harmonic, inverse_from_logs, part_means
 from uomh.dimension.thinning import random_parts, restricted
 from uomh.errors import UomhError
 from uomh.neighbours import nearest_neighbours

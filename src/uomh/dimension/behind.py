@@ -18,10 +18,11 @@ KEPT = 8
 PAIRS = 12
 """nearest pairs that are kept"""
 
+Ends = tuple[tuple[Extreme, ...], tuple[Extreme, ...]]
+"""the points of lowest and of highest dimension of a set"""
 
-def extremes(
-    found: Neighbours, rows: Ints, k: int
-) -> tuple[tuple[Extreme, ...], tuple[Extreme, ...]]:
+
+def extremes(found: Neighbours, rows: Ints, k: int) -> Ends:
     """The points of lowest and of highest dimension of a set, from neighbours within it.
 
     Args:
@@ -63,7 +64,7 @@ def nearest_pairs(found: Neighbours, rows: Ints) -> tuple[Pair, ...]:
 
 def group_details(
     groups: Sequence[Group],
-    ends: Sequence[tuple[tuple[Extreme, ...], tuple[Extreme, ...]]],
+    ends: Sequence[Ends],
     labels: Ints,
     nearest: Ints,
     null: Floats | None,
@@ -99,13 +100,14 @@ def group_details(
     return tuple(result)
 
 
-def null_spreads(groups: Sequence[Group], null: Floats | None) -> dict[int, tuple[float, ...]]:
-    """By k, the statistic T of every shuffle."""
-    if null is None:
+def null_spreads(
+    groups: Sequence[Group], observed: Floats | None, null: Floats | None
+) -> dict[int, tuple[float, ...]]:
+    """By k, the statistic T of every shuffle; of the groups (groups, ks) and (B, groups, ks)."""
+    if null is None or observed is None:
         return {}
     sizes = np.array([group.n for group in groups])
-    result = {}
-    for j, k in enumerate(groups[0].k):
-        observed = np.array([group.k[k].dimension for group in groups])
-        result[k] = tuple(spreads(observed, null[:, :, j], sizes)[1].tolist())
-    return result
+    return {
+        k: tuple(spreads(observed[:, j], null[:, :, j], sizes)[1].tolist())
+        for j, k in enumerate(groups[0].k)
+    }

@@ -8,45 +8,48 @@ claims and the sentence (``claims``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from uomh.dimension.anchored import Anchors, anchors_of, anchors_sentence
-from uomh.dimension.behind import extremes, group_details, nearest_pairs, null_spreads
+from uomh.dimension.anchored import Anchors, anchors_of, anchors_sentence, shuffles_sentence
+from uomh.dimension.behind import Ends, extremes, group_details, nearest_pairs, null_spreads
 from uomh.dimension.claims import Claims
 from uomh.dimension.claims.core import Evidence
 from uomh.dimension.claims.dimensions_differ import detectable_difference
 from uomh.dimension.details import Details, GroupDetails
 from uomh.dimension.groups import measured_group
-from uomh.dimension.inputs import NearDuplicates, Policy, checked_ks, fingerprint_of, prepared
-from uomh.dimension.instruments import opinions, other_instruments
+from uomh.dimension.inputs import (
+    NearDuplicates,
+    Policy,
+    checked_ks,
+    fingerprint_of,
+    prepared,
+)
+from uomh.dimension.instruments import opinions, other_instruments, statistic_of
 from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nearcopies import near_copies, near_copies_as_copies
 from uomh.dimension.nulls import Shuffles
 from uomh.dimension.result import DimensionReport
 from uomh.dimension.rounding import rounding_sentence
+from uomh.dimension.searched import searched
 from uomh.dimension.smallgroups import groups_left_out
+from uomh.dimension.spanning import tree_of
 from uomh.dimension.spread import Here, workplace
-from uomh.dimension.statistic import Statistic, seen_sentence, statistic_of
+from uomh.dimension.statistic import Statistic, seen_sentence
 from uomh.dimension.thinning import random_parts, restricted, shortened
-from uomh.dimension.values import Ints, Power, Whole
+from uomh.dimension.values import DimensionEstimate, Floats, Group, Ints, Power, Whole
 from uomh.errors import UomhError
 from uomh.neighbours import Duplicates, Neighbours
 from uomh.neighbours.checks import text, whole_number
-from uomh.neighbours.graph import spanning_tree
 from uomh.parallel.core import Parallel
 from uomh.parallel.progress import Progress
 
 FEWEST_NULLS = 19  # the fewest that allow p = 0.05
-_WIDEST = 512  # neighbours of the whole search: serve parts down to 1/14 of the set at k = 20
-TREE_POINTS = 10_000  # of the spanning tree where estimates are at anchors
-_ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
 
 
 def verify(
@@ -149,36 +152,45 @@ def verify(
     m = len(labels)
     dim = None if points is None else points.shape[1]
     at = anchors_of(m, dim, anchors, seed, always=not statistic.anchored)
+    of_shuffles = None
+    if at is None and data.neighbours is None and statistic.anchored and len(names) > 1:
+        of_shuffles = Anchors.of_shuffles(m, seed)
 
     def key() -> str:
         settings = (*ks, nulls, seed, str(estimator), None if at is None else at.count)
         return fingerprint_of(points, data.neighbours, labels, [*names, *map(str, settings)])
 
     work = workplace(parallel, folder, key, device=device, progress=progress)
-    if data.neighbours is None:
-        assert points is not None
-        few = statistic.list_length(m), _width(sizes, m, statistic.width())
-        width = min(m - 1, max(*few, 0 if at is None else _WIDEST))
-        found = work.search(points, width, None if at is None else at.whole())
-    else:
-        found = data.neighbours
-    lists = statistic.lists(found, points, at)
+    found = deep = data.neighbours
+    if found is None or deep is None:
+        found, deep = searched(work, data, statistic, at, of_shuffles, copies=duplicates == "keep")
+    lists = statistic.lists(deep, points, at or of_shuffles)
     near = found if points is None else shortened(found, statistic.list_length(m))
     close = data.near or near_copies(near, tolerance)
-    hashed = fingerprint or fingerprint_of(points, found, labels, names)
-    del found  # 16 bytes an entry, where the lists of mle take 8
+    beside = ThreadPoolExecutor(1)  # what keeps one thread busy need not keep others waiting
+
+    def hashed_or_given() -> str:
+        return fingerprint or fingerprint_of(points, data.neighbours, labels, names)
+
+    hashed = beside.submit(hashed_or_given)
+    tree = beside.submit(tree_of, near, points, max(ks), at) if len(names) > 1 else None
+    del found, deep  # 16 bytes an entry, where the lists of mle take 8
     apart = ""
     if close.beyond_chance and not data.note:
         apart = _without(statistic, near_copies_as_copies(near, tolerance), points)
-    whole = Whole(statistic.estimates(near, points), _size_curve(statistic, lists, sizes))
+    of_all = statistic.estimates(near, points)
+    whole = Whole(of_all, _size_curve(statistic, lists, sizes, of_all))
     shuffles = Shuffles(labels, nulls, seed)
-    null = None
+    null = observed = None
     if len(names) > 1:
         null = work.null(shuffles, statistic, lists, str(estimator))
+    if of_shuffles is not None:
+        (observed,) = statistic.partitions(lists, [labels], ks)  # as shuffled labels are
     work.done()
-    groups, ends, here = [], [], Here(device)
-    seen = {"all points": statistic.seen(near)}
-    for i, label in enumerate(names):
+    nearest, asked = near.indices[:, 0], None if at is None else at.whole()
+    here = Here(device)
+
+    def of_group(i: int) -> tuple[Group, Ends, dict[int, float]]:
         members = np.flatnonzero(labels == i)
         some = None if at is None else at.within(members)
         inside = None if points is None else points[members]
@@ -190,31 +202,38 @@ def verify(
         heard = opinions(others, found, inside)
         if others and inside is not None:
             found = shortened(found, statistic.list_length(len(inside)))
-        matched = [whole.k[k].dimension for k in ks] if null is None else null[:, i].mean(axis=0)
+        matched = [whole.k[k].dimension for k in ks] if null is None else _inverse_mean(null[:, i])
         lost = int(data.duplicates[i])
-        seen[f"group {label!r}"] = statistic.seen(found)
-        group = measured_group(statistic, label, found, inside, lost, matched, some)
-        groups.append(replace(group, others=heard))
-        ends.append(extremes(found, data.rows[members], max(ks)))
+        group = measured_group(statistic, names[i], found, inside, lost, matched, some)
+        rows = extremes(found, data.rows[members], max(ks))
+        return replace(group, others=heard), rows, statistic.seen(found)
+
+    groups, ends = [], []
+    seen = {"all points": statistic.seen(near)}
+    concurrent = statistic.concurrent and all(one.concurrent for one in others)
+    for group, rows, share in here.of_groups(of_group, sizes[: len(names)], concurrent=concurrent):
+        groups.append(group)
+        ends.append(rows)
+        seen[f"group {group.label!r}"] = share
         if progress is not None:
-            progress.stage("groups", i + 1, len(names))
+            progress.stage("groups", len(groups), len(names))
     if null is None:
         reason = "there is one group" if groups else "the data have no groups"
         claims = Claims.undecided(f"{reason}; a verdict needs at least two")
     else:
-        tree = _tree(shortened(near, max(ks)), points) if at is None else _tree_of(at, points, ks)
+        if observed is None:
+            observed = np.array([[group.k[k].dimension for k in ks] for group in groups])
         why = statistic.uncalibrated
+        edges = None if tree is None else tree.result()
         claims = Claims.decide(
-            Evidence(
-                groups, ks, null, shuffles, lists.nearest, tree, why, from_points, lists.rows()
-            )
+            Evidence(groups, ks, observed, null, shuffles, nearest, edges, why, from_points, asked)
         )
-    asked = lists.rows()
-    behind = group_details(groups, ends, labels, lists.nearest, null, asked)
+    behind = group_details(groups, ends, labels, nearest, null, asked)
     if not groups:
         odd = extremes(near, data.rows, max(ks))
         behind = (GroupDetails("", None, None, None, 0.0, {}, *odd),)
     remarks = [groups_left_out(data.left_out, data.left_out_duplicates), anchors_sentence(at, m)]
+    remarks.append(shuffles_sentence(of_shuffles))
     remarks += [data.note or close.sentence(apart), statistic.note]
     if points is not None:
         remarks.append(rounding_sentence(points, near.distances[:, min(ks) - 1], min(ks)))
@@ -222,7 +241,7 @@ def verify(
     known = ks if null is not None and not statistic.uncalibrated else ()
     return DimensionReport(
         dataset=name,
-        fingerprint=hashed,
+        fingerprint=hashed.result(),
         estimator=statistic.name,
         n=m,
         ambient_dim=dim,
@@ -239,10 +258,10 @@ def verify(
         anchors=None if at is None else at.count,
         notes=(*notes, *filter(None, remarks)),
         details=Details(
-            hashed,
+            hashed.result(),
             statistic.name,
             max(ks),
-            null_spreads(groups, null),
+            null_spreads(groups, observed, null),
             behind,
             nearest_pairs(near, data.rows),
             float(np.median(near.distances[:, 0])),
@@ -250,20 +269,9 @@ def verify(
     )
 
 
-def _width(sizes: Ints, m: int, k: int) -> int:
-    """Neighbours to search in the whole set so that lists thinned to any shuffled group suffice.
-
-    The k-th fellow stands at place k/p on average in a list thinned to a share p of the set, with
-    deviation sqrt(k (1 - p)) / p. Lists that most points would exhaust are not worth their search:
-    groups so small are searched quickly by themselves.
-    """
-    if len(sizes) < 2:
-        return 0
-    share = float(sizes.min()) / m
-    if k / share > _WIDEST:
-        return 0
-    needed = (k + 5 * math.sqrt(k * (1 - share))) / share
-    return min(math.ceil(needed), _WIDEST, _ENTRIES // m)
+def _inverse_mean(dimensions: Floats) -> Floats:
+    """One over the mean inverse of estimates (B, ks), which few anchors do not raise, (ks,)."""
+    return np.asarray(1 / (1 / dimensions).mean(axis=0))
 
 
 def _without(statistic: Statistic, found: Neighbours, points: Any) -> str:
@@ -275,26 +283,8 @@ def _without(statistic: Statistic, found: Neighbours, points: Any) -> str:
     return f"without them the whole has {', '.join(values)}"
 
 
-def _tree(found: Neighbours, points: Any) -> NDArray[np.int64] | None:
-    """Edges of the minimum spanning tree; None if it takes points that were not given."""
-    try:
-        return spanning_tree(found, points).edges
-    except UomhError:
-        if points is None:
-            return None
-        raise
-
-
-def _tree_of(anchors: Anchors, points: Any, ks: Sequence[int]) -> NDArray[np.int64]:
-    """Edges of the minimum spanning tree of a subsample, as rows of the points."""
-    rows = np.sort(anchors.order[:TREE_POINTS][: anchors.count])
-    some = points[rows]
-    found = Here().search(some, max(ks))
-    return rows[spanning_tree(found, some).edges]
-
-
 def _size_curve(
-    statistic: Statistic, lists: NeighbourLists, sizes: Ints
+    statistic: Statistic, lists: NeighbourLists, sizes: Ints, whole: dict[int, DimensionEstimate]
 ) -> tuple[tuple[int, dict[int, float]], ...]:
     """The whole set's estimate on random subsets: halves, quarters, ..., the groups' mean size.
 
@@ -307,6 +297,9 @@ def _size_curve(
     for parts in sorted(halvings | {groups}, reverse=True):
         n = lists.m // parts
         if not all(statistic.allows(k, n) for k in ks):
+            continue
+        if parts == 1:
+            curve.append((n, {k: whole[k].dimension for k in ks}))
             continue
         cut = random_parts(lists.m, parts, np.random.default_rng((statistic.seed, parts)))
         try:

@@ -43,7 +43,8 @@ def measured_group(
         found: neighbours within the group.
         points: (n, D) its points, or None.
         duplicates: how many copies were dropped.
-        size_matched: by k, the mean estimate on random subsets of the whole of this size.
+        size_matched: by k, one over the mean inverse estimate on random subsets of the whole of
+            this size.
         anchors: of the group, whose neighbours these are; None for those of all points.
     """
     n = len(found) if anchors is None else len(anchors.order)

@@ -10,11 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from uomh import registry
 from uomh.dimension.core import Coordinates
-from uomh.dimension.statistic import Statistic, statistic_of
+from uomh.dimension.harmonic import Harmonic
+from uomh.dimension.mle import MLE
+from uomh.dimension.statistic import Statistic
 from uomh.dimension.values import DimensionEstimate
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
+
+
+def statistic_of(estimator: str, ks: Sequence[int] | None = None, seed: int = 0) -> Statistic:
+    """The statistic of an estimator by name, or ``file.py:Class``.
+
+    Raises:
+        UomhError: there is no such estimator, or as `Statistic`.
+    """
+    cls = registry.load("estimators", estimator)
+    return Harmonic(ks, seed) if cls is MLE else Statistic(cls, ks, seed)
 
 
 def other_instruments(names: Sequence[str], first: str, k: int, seed: int) -> list[Statistic]:

@@ -66,7 +66,8 @@ class NeighbourLists:
         arrays = {"indices": self.indices, "values": self.values}
         arrays["copies"] = np.array(self._copies)
         if self.anchors is not None:
-            arrays |= {"order": self.anchors.order, "count": np.array(self.anchors.count)}
+            some = self.anchors
+            arrays |= {"order": some.order, "counts": np.array((some.count, some.least))}
         return arrays if self.points is None else arrays | {"points": self.points}
 
     @classmethod
@@ -79,8 +80,9 @@ class NeighbourLists:
         lists.m, lists.width = lists.indices.shape
         lists.anchors = None
         if (folder / "order.npy").exists():
-            order, count = (np.load(folder / f"{name}.npy") for name in ("order", "count"))
-            lists.anchors = Anchors(int(count), order)
+            order, counts = (np.load(folder / f"{name}.npy") for name in ("order", "counts"))
+            count, least = counts.tolist()
+            lists.anchors = Anchors(count, order, least)
             lists.m = len(order)
         lists._place = lists._places()
         points = folder / "points.npy"
@@ -111,13 +113,14 @@ class NeighbourLists:
         return place
 
     def pieces(
-        self, labels: Ints, k: int
+        self, labels: Ints, k: int, rows: NDArray[np.int64] | None = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64] | Neighbours]]:
         """Where the k nearest fellows of every point stand, its fellows being those of its part.
 
         Args:
             labels: (m,) the part of each point, 0 or more; -1 leaves a point out altogether.
             k: how many.
+            rows: the points, ascending; None for those that are `asked`.
 
         Yields:
             Points (e,), no point twice; and where their fellows are: columns of the lists (e, k),
@@ -127,10 +130,10 @@ class NeighbourLists:
             UomhError: a part is too small, or a point runs short and there are no points to
                 search in.
         """
-        rows = self.asked(labels)
+        rows = self.asked(labels) if rows is None else rows
         kind: Any = np.int8 if labels.max() < 127 else np.int32  # bytes stay in the cache
         extended = np.append(labels, -2).astype(kind)
-        for width in self._widths(labels[labels >= 0], k):
+        for width in self.widths(labels, k):
             listed = self.at(rows) >= 0
             short = [rows[~listed]]
             for block in _blocks(rows[listed]):
@@ -156,8 +159,17 @@ class NeighbourLists:
                 distances[rows], indices[rows] = self.values[at], self.indices[at]
         return Neighbours(distances, indices, np.arange(self.m))
 
-    def _widths(self, labels: Ints, k: int) -> list[int]:
-        """How many columns to read: enough for most points first, then the whole list."""
+    def widths(self, labels: Ints, k: int) -> list[int]:
+        """How many columns to read: enough for most points first, then the whole list.
+
+        Args:
+            labels: (m,) the part of each point, 0 or more; -1 for none.
+            k: how many fellows are wanted.
+
+        Returns:
+            None at all where most lists would run short, so that parts are better searched.
+        """
+        labels = labels[labels >= 0]
         if not labels.size:
             return []
         share = float(np.mean(np.bincount(labels)[labels])) / self.m

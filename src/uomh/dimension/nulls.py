@@ -8,7 +8,7 @@ point and its group, so that any statistic of (points, labels) gets an exact p-v
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -48,18 +48,36 @@ class Shuffles:
             threads: in which it runs.
             progress: called with (done, total).
         """
+        return self.together(lambda labels: [statistic(labels[0])], 1, threads, progress)
 
-        def of_shuffled(draw: int) -> Value:
-            return statistic(self.shuffled(draw))
+    def together(
+        self,
+        statistic: Callable[[Sequence[Ints]], Iterable[Value]],
+        size: int,
+        threads: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Value]:
+        """A statistic of every shuffle that is quicker computed of several at once.
 
-        values = []
+        Args:
+            statistic: of shuffled labels (m,), one value for each of up to ``size`` of them.
+            size: how many at once.
+            threads: in which it runs.
+            progress: called with (done, total).
+        """
+
+        def of_some(first: int) -> list[Value]:
+            draws = range(first, min(first + size, self.draws))
+            return list(statistic([self.shuffled(draw) for draw in draws]))
+
+        values: list[Value] = []
         # Each of several threads computes by itself: they would wait for each other's parts.
         from uomh.parallel.core import computing_with  # brings torch
 
         alone = computing_with(1) if threads > 1 else nullcontext()
         with alone, ThreadPoolExecutor(threads) as pool:
-            for value in pool.map(of_shuffled, range(self.draws)):
-                values.append(value)
+            for some in pool.map(of_some, range(0, self.draws, size)):
+                values += some
                 if progress is not None:
                     progress(len(values), self.draws)
         return values

@@ -14,34 +14,40 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, TypeVar
 from weakref import finalize
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from uomh.dimension.instruments import statistic_of
 from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nulls import Shuffles
-from uomh.dimension.statistic import Statistic, statistic_of
+from uomh.dimension.statistic import Statistic
 from uomh.dimension.values import Floats, Ints
 from uomh.errors import UomhError
 from uomh.files import replacing
 from uomh.neighbours import Neighbours, nearest_neighbours
-from uomh.neighbours.rows import neighbours_of
-from uomh.parallel.core import Parallel, raise_failures, resumable_map
+from uomh.neighbours.rows import neighbours_and_deeper, neighbours_of
+from uomh.parallel.core import Parallel, computing_with, raise_failures, resumable_map
 from uomh.parallel.progress import Progress
+
+Value = TypeVar("Value")
 
 SHARDS = 16
 SHARD_ROWS = 512
 """fewer are not worth the reading of all points"""
-DRAWS = 10
+DRAWS = 50
 """shuffles of a piece"""
+TOGETHER = 100
+"""shuffles that are looked at together where there are no pieces"""
 
 
 class Here:
@@ -63,6 +69,14 @@ class Here:
             points, k, duplicates="keep", device=self.device, progress=self.progress
         )
 
+    def search_deeper(
+        self, points: NDArray[Any], k: int, rows: Ints, width: int
+    ) -> tuple[Neighbours, Neighbours]:
+        """The k nearest neighbours of all points, and as many as ``width`` of those in rows."""
+        return neighbours_and_deeper(
+            points, k, rows, width, device=self.device, progress=self.progress
+        )
+
     def null(
         self, shuffles: Shuffles, statistic: Statistic, lists: NeighbourLists, estimator: str
     ) -> Floats:
@@ -70,7 +84,29 @@ class Here:
         del estimator
         threads = torch.get_num_threads() if statistic.concurrent else 1
         told = partial(self.progress.stage, "nulls") if self.progress else None
-        return np.array(shuffles(partial(_of_parts, statistic, lists), threads, told))
+        estimates = partial(statistic.partitions, lists, ks=statistic.ks)
+        return np.array(shuffles.together(estimates, TOGETHER, threads, told))
+
+    def of_groups(
+        self, function: Callable[[int], Value], sizes: Ints, *, concurrent: bool
+    ) -> Iterator[Value]:
+        """What a function gives for every group, in their order.
+
+        A group is too small to keep several threads busy, so they take a group each, unless one is
+        so large that it would keep the others waiting.
+
+        Args:
+            function: of the number of a group.
+            sizes: points of each.
+            concurrent: whether it may run in several threads at once.
+        """
+        threads, work = torch.get_num_threads(), sizes.astype(float) ** 2
+        even = len(work) > 0 and 2 * threads * work.max() <= work.sum()
+        if not (concurrent and even and threads > 1 and str(self.device or "cpu") == "cpu"):
+            yield from map(function, range(len(sizes)))
+            return
+        with computing_with(1), ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(function, range(len(sizes)))
 
     def done(self) -> None:
         """Leave nothing behind."""
@@ -100,7 +136,7 @@ class Spread(Here):
         """As there; bit for bit."""
         asked = np.arange(len(points)) if rows is None else np.asarray(rows, dtype=np.int64)
         self._keep("points", points)
-        self._keep("rows", asked)
+        self._keep(f"rows-{k}", asked)
         step = max(SHARD_ROWS, -(-len(asked) // SHARDS))
         starts = range(0, len(asked), step)
         shards = [
@@ -113,6 +149,16 @@ class Spread(Here):
             np.concatenate([part[name] for part in found]) for name in ("distances", "indices")
         )
         return Neighbours(distances, indices, asked)
+
+    def search_deeper(
+        self, points: NDArray[Any], k: int, rows: Ints, width: int
+    ) -> tuple[Neighbours, Neighbours]:
+        """As there; bit for bit."""
+        found = self.search(points, k)
+        if width == k:  # pieces are known by their number of neighbours
+            asked = rows.astype(np.int64)
+            return found, Neighbours(found.distances[asked], found.indices[asked], asked)
+        return found, self.search(points, width, rows)
 
     def null(
         self, shuffles: Shuffles, statistic: Statistic, lists: NeighbourLists, estimator: str
@@ -229,7 +275,7 @@ def search_shard(shard: Shard, progress: Progress) -> None:
     if shard.file().exists():
         return
     points = np.load(folder / "points.npy", mmap_mode="r")
-    rows = np.load(folder / "rows.npy", mmap_mode="r")[shard.first : shard.last]
+    rows = np.load(folder / f"rows-{shard.k}.npy", mmap_mode="r")[shard.first : shard.last]
     found = neighbours_of(points, rows, shard.k, device=shard.device, progress=progress)
     with replacing(shard.file()) as temporary, temporary.open("wb") as opened:
         np.savez(opened, distances=found.distances, indices=found.indices)
@@ -268,12 +314,11 @@ def estimate_draws(draws: Draws, progress: Progress) -> None:
     lists = NeighbourLists.read(folder)
     statistic = statistic_of(draws.estimator, draws.ks, draws.seed)
     shuffles = Shuffles(np.load(folder / "labels.npy"), draws.last, draws.seed)
-    values = []
-    for draw in range(draws.first, draws.last):
-        values.append(_of_parts(statistic, lists, shuffles.shuffled(draw)))
-        progress.stage("nulls", draw + 1 - draws.first, draws.last - draws.first)
+    labels = [shuffles.shuffled(draw) for draw in range(draws.first, draws.last)]
+    values = statistic.partitions(lists, labels, statistic.ks)
+    progress.stage("nulls", len(labels), len(labels))
     with replacing(draws.file()) as temporary, temporary.open("wb") as opened:
-        np.save(opened, np.array(values))
+        np.save(opened, values)
 
 
 def _visible(folder: str) -> Path:
@@ -288,7 +333,3 @@ def _visible(folder: str) -> Path:
             "(folder) names must be at the same path on every node, on a shared file system"
         )
     return Path(folder)
-
-
-def _of_parts(statistic: Statistic, lists: NeighbourLists, labels: Ints) -> Floats:
-    return statistic.parts(lists, labels, statistic.ks)

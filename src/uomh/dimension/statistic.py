@@ -1,8 +1,7 @@
 """An estimator as the instrument of ``verify``: what it says of sets, and of parts of sets.
 
-`Statistic` does this for any estimator, by refitting it on thinned lists. `Harmonic` is that of
-``mle``, whose estimate is a mean over points: there each point needs its own list only, every k is
-read off one list, and a calibration exists.
+`Statistic` does this for any estimator, by refitting it on thinned lists; ``harmonic`` is that of
+``mle``.
 """
 
 from __future__ import annotations
@@ -14,29 +13,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from uomh import registry
 from uomh.dimension.anchored import Anchors
-from uomh.dimension.calibration import calibrated_band
 from uomh.dimension.core import Coordinates, Estimator
 from uomh.dimension.lists import NeighbourLists
-from uomh.dimension.mle import MLE, dimension_of, harmonic_dimension, inverse_dimension
-from uomh.dimension.thinning import (
-    UNKNOWN,
-    Interval,
-    around,
-    list_length,
-    members_of,
-    shortened,
-    split_variance,
-    without_copies,
-)
+from uomh.dimension.thinning import Interval, list_length, without_copies
 from uomh.dimension.values import DimensionEstimate, Floats, Ints
 from uomh.errors import UomhError
 from uomh.neighbours import Neighbours
-
-KS = (3, 10, 20)
 
 
 class Statistic:
@@ -154,6 +138,12 @@ class Statistic:
                     result[part, column] = self._refit(inside, lists.points, k)[0]
         return result
 
+    def partitions(
+        self, lists: NeighbourLists, partitions: Sequence[Ints], ks: Sequence[int]
+    ) -> Floats:
+        """The dimensions of the parts of each of some partitions, (partitions, parts, ks)."""
+        return np.array([self.parts(lists, labels, ks) for labels in partitions])
+
     def cuts(self, lists: NeighbourLists, cuts: Sequence[Ints], ks: Sequence[int]) -> Floats:
         """The mean dimension of the equal parts of random partitions, (ks,)."""
         inverse = np.nanmean([self.inverse(lists, cut, ks) for cut in cuts], axis=(0, 1))
@@ -193,101 +183,6 @@ class Statistic:
         return dimension, *interval
 
 
-class Harmonic(Statistic):
-    """The harmonic mean of the inverse dimensions at the points, by maximum likelihood.
-
-    ``values`` of its lists are the logarithms of the distances.
-    """
-
-    anchored = concurrent = True
-    splits = 100
-
-    def __init__(self, ks: Sequence[int] | None = None, seed: int = 0) -> None:
-        super().__init__(MLE, KS if ks is None else ks, seed)
-        self.uncalibrated = ""
-
-    def lists(
-        self, found: Neighbours, points: Coordinates | None, anchors: Anchors | None = None
-    ) -> NeighbourLists:
-        """The lists of a set, or of its anchors, with the logarithms of the distances."""
-        with np.errstate(divide="ignore"):  # of a copy's, which is in no part
-            logs = np.log(found.distances, dtype=np.float64).astype(np.float32)
-        return NeighbourLists(found, points, logs, anchors)
-
-    def estimates(
-        self, found: Neighbours, points: Coordinates | None
-    ) -> dict[int, DimensionEstimate]:
-        """The dimension of a set at every k, with its interval, from the same halves."""
-        n = len(found)
-        known = [k for k in self.ks if len(members_of(found)) // 2 > k]
-
-        def logarithms(half: Neighbours) -> Floats:
-            # The mean of log(T_k / T_j) over points is a difference of means over points.
-            columns = np.log(half.distances).mean(axis=0)
-            inverse = [columns[k - 1] - columns[: k - 1].mean() for k in known]
-            return np.log([dimension_of(np.array([value])) for value in inverse])
-
-        result = {k: DimensionEstimate(self.dimension(found, points, k), *UNKNOWN) for k in self.ks}
-        if not known:
-            return result
-        lists, times = shortened(found, list_length(max(self.ks), found.k + 1)), self.splits
-        try:
-            variances = split_variance(logarithms, lists, max(known), seed=self.seed, splits=times)
-        except UomhError:  # lists that were given to us may be too short to thin to halves
-            return result
-        for k, variance in zip(known, variances.tolist(), strict=True):
-            ends = around(result[k].dimension, variance, n, k, splits=times)
-            result[k] = DimensionEstimate(result[k].dimension, *ends)
-        return result
-
-    def seen(self, found: Neighbours) -> dict[int, float]:
-        """All of the points, at every k."""
-        del found
-        return dict.fromkeys(self.ks, 1.0)
-
-    def dimension(self, found: Neighbours, points: Coordinates | None, k: int) -> float:
-        """The dimension of a set at any k from 2."""
-        del points
-        return harmonic_dimension(found.distances, k)
-
-    def parts(self, lists: NeighbourLists, labels: Ints, ks: Sequence[int]) -> Floats:
-        """The dimension of every part of a partition, (parts, ks)."""
-        return 1 / part_means(self.inverse(lists, labels, ks), labels)
-
-    def inverse(self, lists: NeighbourLists, labels: Ints, ks: Sequence[int]) -> Floats:
-        """Inverse dimension at the points from their fellows, (m, ks); NaN where not estimated."""
-        result = np.full((lists.m, len(ks)), np.nan)
-        for rows, fellows in lists.pieces(labels, max(ks)):
-            if isinstance(fellows, Neighbours):
-                found = [inverse_dimension(fellows.distances, k) for k in ks]
-                result[rows] = np.stack(found, axis=1)
-            else:
-                result[rows] = inverse_from_logs(lists.values[lists.at(rows)[:, None], fellows], ks)
-        return result
-
-    def band(self, estimate: float, n: int, k: int) -> Interval:
-        """The true dimensions that would give an estimate; see ``uomh.dimension.calibration``."""
-        return calibrated_band(estimate, n, k)
-
-    def dispersion(self, found: Neighbours, k: int) -> float:
-        """Variance of the inverse dimensions over that of one homogeneous manifold.
-
-        There (k-1) d / d(x) is Gamma(k-1), so their variance is 1 / (d^2 (k-1)).
-        """
-        inverse = inverse_dimension(found.distances, k)
-        return float(inverse.var() * (k - 1) / inverse.mean() ** 2)
-
-
-def statistic_of(estimator: str, ks: Sequence[int] | None = None, seed: int = 0) -> Statistic:
-    """The statistic of an estimator by name, or ``file.py:Class``.
-
-    Raises:
-        UomhError: there is no such estimator, or as `Statistic`.
-    """
-    cls = registry.load("estimators", estimator)
-    return Harmonic(ks, seed) if cls is MLE else Statistic(cls, ks, seed)
-
-
 def seen_sentence(name: str, seen: Mapping[str, Mapping[int, float]]) -> str:
     """What is to be said where estimates rest on a part of the points alone; else nothing.
 
@@ -309,18 +204,3 @@ def seen_sentence(name: str, seen: Mapping[str, Mapping[int, float]]) -> str:
     if not parts:
         return ""
     return f"{name} rests on a connected part of the points alone: {', '.join(parts)}; raise k."
-
-
-def inverse_from_logs(logs: NDArray[np.floating], ks: Sequence[int]) -> Floats:
-    """(m, len(ks)) inverse dimensions from (m, >= max k) logarithms of ascending distances."""
-    sums = np.cumsum(logs, axis=1, dtype=np.float64)
-    parts = [logs[:, k - 1] - sums[:, k - 2] / (k - 1) for k in ks]
-    return np.maximum(np.stack(parts, axis=1), 0.0)
-
-
-def part_means(values: Floats, labels: Ints) -> Floats:
-    """(parts, columns) means of (m, columns) values over the points of each part; NaN is none."""
-    there = ~np.isnan(values[:, 0])
-    values, labels = values[there], labels[there]
-    sums = [np.bincount(labels, column) for column in values.T]
-    return np.stack(sums, axis=1) / np.bincount(labels)[:, None]

@@ -201,18 +201,39 @@ def split_variance(
     Raises:
         UomhError: the lists are too short to thin to halves, or as the statistic.
     """
+    squares = []
+    for in_a in random_halves(neighbours, k, seed, splits):
+        a, b = (statistic(half) for half in _halves(neighbours, in_a, k))
+        squares.append((a - b) ** 2)
+    return np.asarray(np.mean(squares, axis=0) / 4)
+
+
+def random_halves(
+    neighbours: Neighbours, k: int, seed: int, splits: int
+) -> Iterator[NDArray[np.bool_]]:
+    """Random halves of the points that lists speak of.
+
+    Args:
+        neighbours: of a search within the set.
+        k: how many neighbours within a half are wanted.
+        seed: of the halves.
+        splits: how many.
+
+    Yields:
+        By row of the array that was searched, whether it is in the half; a new array each time.
+
+    Raises:
+        UomhError: the lists are too short to thin to halves.
+    """
     rng = np.random.default_rng(seed)
     everyone = members_of(neighbours)
     n = len(everyone)
     if neighbours.k < min(2 * k, n - 1):  # half of the points would run short
         raise UomhError(_too_short(neighbours, k))
-    in_a = _none_of(neighbours)
-    squares = []
     for _ in range(splits):
-        in_a[everyone] = rng.permutation(n) < n // 2
-        a, b = (statistic(half) for half in _halves(neighbours, in_a, k))
-        squares.append((a - b) ** 2)
-    return np.asarray(np.mean(squares, axis=0) / 4)
+        half = _none_of(neighbours)
+        half[everyone] = rng.permutation(n) < n // 2
+        yield half
 
 
 def members_of(neighbours: Neighbours) -> NDArray[np.int64]:

@@ -47,7 +47,8 @@ class GroupEstimate(DimensionEstimate):
     Attributes:
         calibrated: the true dimensions that would give this estimate, from torus to ball; None
             where the estimator has no calibration.
-        size_matched: mean estimate on random subsets of the whole set of this group's size.
+        size_matched: one over the mean inverse estimate on random subsets of the whole set of this
+            group's size.
         dispersion: variance of the pointwise inverse dimension over what one homogeneous manifold
             would show (1.0); more means a mixture of dimensions, densities or boundaries inside.
             None for other estimators than ``mle``.

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uomh.neighbours.bands import BAND, CACHE_BYTES, Tables
+from uomh.neighbours.bands import CACHE_BYTES
 from uomh.neighbours.bounds import (
     FLOAT_COST,
     LIST_COST,
@@ -33,6 +33,7 @@ from uomh.neighbours.bounds import (
 from uomh.neighbours.core import Points
 from uomh.neighbours.exact import PLAN, TINY
 from uomh.neighbours.measure import squared_distances
+from uomh.neighbours.tables import BAND, Tables
 from uomh.parallel.progress import Progress
 
 Floats = NDArray[np.float64]

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -21,16 +22,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uomh.neighbours.bounds import lower_bounds
 from uomh.neighbours.core import Points
+from uomh.neighbours.tables import BAND, Tables
 from uomh.parallel.progress import Progress
 
-BAND = 1024
 SUBSET = (768, 16384)
 SHARE = 16
 CACHE_BYTES = 1 << 29
 WAITING_PAIRS = 1 << 25
 MISS, RARE_MISS = 0.05, 1e-4
+
+Found = tuple[NDArray[np.float64], NDArray[np.int64]]
+"""distances and rows of the nearest, (m, k) each"""
+
+
+@dataclass(frozen=True)
+class Deeper:
+    """Points of which more neighbours are wanted than of the others.
+
+    Attributes:
+        rows: of the points asked about, int64 (a,).
+        k: how many.
+    """
+
+    rows: NDArray[np.int64]
+    k: int
 
 
 class Candidates(Protocol):
@@ -41,8 +57,16 @@ class Candidates(Protocol):
     def add(self, pairs: Tensor) -> None:
         """List packed pairs, each once."""
 
-    def nearest(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Squared distances and rows of the k nearest; inf and -1 where there are too few."""
+    def settle(self) -> None:
+        """Find out which of the listed pairs are the nearest; what takes the time."""
+
+    def nearest(self, k: int, at: NDArray[np.int64] | None = None) -> Found:
+        """Squared distances and rows of the k nearest; inf and -1 where there are too few.
+
+        Args:
+            k: how many, no more than are wanted.
+            at: of which of the points; None: all.
+        """
         raise NotImplementedError
 
 
@@ -54,6 +78,7 @@ class Search(ABC):
         k: the number of neighbours.
         queries: whose neighbours are wanted; None for those of the points themselves.
         progress: is told of the stage `neighbours`, in blocks.
+        deeper: rows of which more neighbours are wanted, and how many; None for none.
 
     Attributes:
         excluded: what a table holds in place of a pair that does not count: within no limit, and
@@ -63,7 +88,9 @@ class Search(ABC):
         tables: memory of the tables.
         subset: rows of the points in random order, a share of them.
         ranks: the neighbour in the subset that lies farther than the k-th of all points, seldom
-            and almost never not so.
+            and almost never not so; then the same two for deeper rows.
+        wanted: (m,) how many neighbours of each point asked about are wanted.
+        most: how many of deeper rows.
     """
 
     excluded: ClassVar[float]
@@ -72,16 +99,28 @@ class Search(ABC):
     tables: Tables
 
     def __init__(
-        self, points: Points, k: int, queries: Points | None, progress: Progress | None
+        self,
+        points: Points,
+        k: int,
+        queries: Points | None,
+        progress: Progress | None,
+        deeper: Deeper | None = None,
     ) -> None:
         self.points, self.asked, self.k = points, queries or points, k
+        self.deeper = Deeper(np.zeros(0, dtype=np.int64), k) if deeper is None else deeper
+        self.wanted = np.full(self.asked.n, k)
+        self.wanted[self.deeper.rows] = self.most = self.deeper.k
         self.within = queries is None
         self.progress = progress
         size = min(points.n, max(SUBSET[0], min(points.n // SHARE, SUBSET[1])))
         order = np.random.default_rng(0).permutation(points.n)[:size]
         self.subset = torch.from_numpy(order)
         most = size - self.within
-        self.ranks = [min(_rank(k, size / points.n, miss), most) for miss in (MISS, RARE_MISS)]
+        self.ranks = [
+            min(_rank(k, size / points.n, miss), most)
+            for k in dict.fromkeys((k, self.most))
+            for miss in (MISS, RARE_MISS)
+        ]
         self.bands = [slice(a, min(a + BAND, points.n)) for a in range(0, points.n, BAND)]
 
     @abstractmethod
@@ -113,30 +152,48 @@ class Search(ABC):
         """What the subset brings to a table of estimated distances, as its columns."""
 
     @abstractmethod
-    def _ranked(self, table: Tensor, left: Any) -> NDArray[np.float64]:
-        """Entries of the two ranks in each row of such a table, (2, b), and what they may lack."""
+    def _ranked(self, table: Tensor, left: Any, ranks: list[int]) -> NDArray[np.float64]:
+        """Entries of these ranks in each row of such a table, (ranks, b), and what they may lack.
 
-    def run(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Search all bands, then once more where a guess fell short."""
+        They may be a little larger, which only makes the search look farther.
+        """
+
+    def run(self) -> tuple[Found, Found]:
+        """Search all bands, then once more where a guess fell short.
+
+        Returns:
+            Distances and rows of the k nearest of each point asked about, and of the nearest of
+            each deeper row, in the order of these.
+        """
         n = self.asked.n
-        squared = np.full((n, self.k), np.inf)
-        found = np.full((n, self.k), -1, dtype=np.int64)
+        squared, found = _nothing(n, self.k)
+        deep_squared, deep_found = _nothing(len(self.deeper.rows), self.most)
+        place = np.full(n, -1)
+        place[self.deeper.rows] = np.arange(len(self.deeper.rows))
+        farthest = np.full(n, np.inf)  # the last that is wanted of each
         reach, farther = self._guess()
         rows = np.arange(n)
         bands = self._within(reach) if self.within else self._onto(rows, reach, self.progress)
         while len(rows):
             for candidates in _settled(bands):
-                squared[candidates.rows], found[candidates.rows] = candidates.nearest()
-            last = squared[rows, -1] * self.unit
+                these = candidates.rows
+                squared[these], found[these] = candidates.nearest(self.k)
+                farthest[these] = squared[these, -1]
+                (deep,) = np.nonzero(place[these] >= 0)
+                if len(deep):
+                    at = place[these[deep]]
+                    deep_squared[at], deep_found[at] = candidates.nearest(self.most, deep)
+                    farthest[these[deep]] = deep_squared[at, -1]
+            last = farthest[rows] * self.unit
             bad = rows[~(last <= reach[rows])]
             # Where k were measured the k-th is a certain reach; elsewhere look further.
-            last = squared[bad, -1] * self.unit
+            last = farthest[bad] * self.unit
             reach[bad] = np.where(np.isfinite(last), last * (1 + 1e-12), farther[bad])
             farther = 4 * farther + 1e-30
             farther[farther > self.farthest] = np.inf
             rows = bad
             bands = self._onto(rows, reach, None)
-        return np.sqrt(squared), found
+        return (np.sqrt(squared), found), (np.sqrt(deep_squared), deep_found)
 
     def _guess(self) -> NDArray[np.float64]:
         """Squared distances (2, m), as entries of the table, that should hold k neighbours.
@@ -156,7 +213,11 @@ class Search(ABC):
                 mine = place[rows.to(device)]
                 (inside,) = torch.where(mine >= 0)
                 table[inside, mine[inside]] = self.excluded
-            reach[:, rows.numpy()] = self._ranked(table, left)
+            reach[:, rows.numpy()] = self._ranked(table, left, self.ranks[:2])
+            (deep,) = np.nonzero(self.wanted[rows.numpy()] > self.k)
+            if len(deep):
+                some = torch.from_numpy(deep).to(device)
+                reach[:, start + deep] = self._ranked(table[some], left[some], self.ranks[2:])
         return reach
 
     def _onto(
@@ -221,6 +282,10 @@ class Search(ABC):
             yield candidates
 
 
+def _nothing(n: int, k: int) -> Found:
+    return np.full((n, k), np.inf), np.full((n, k), -1, dtype=np.int64)
+
+
 def _rank(k: int, share: float, miss: float) -> int:
     """The neighbour in a random share of a set that lies within the k-th of the set that rarely."""
     if share == 1:
@@ -231,12 +296,12 @@ def _rank(k: int, share: float, miss: float) -> int:
 
 
 def _settled(bands: Iterator[Candidates]) -> Iterator[Candidates]:
-    """The same, each with its nearest measured while the products of later ones are computed."""
+    """The same, each settled while the products of later ones are computed."""
     workers = torch.get_num_threads()
     waiting: deque[tuple[Future[object], Candidates]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for candidates in bands:
-            waiting.append((pool.submit(candidates.nearest), candidates))
+            waiting.append((pool.submit(candidates.settle), candidates))
             while len(waiting) > workers:
                 yield _first(waiting)
         while waiting:
@@ -247,41 +312,3 @@ def _first(waiting: deque[tuple[Future[object], Candidates]]) -> Candidates:
     measured, candidates = waiting.popleft()
     measured.result()
     return candidates
-
-
-class Tables:
-    """Blocks of bounds in memory that is used again: fresh pages would cost as much as the sums."""
-
-    def __init__(self, dtype: torch.dtype, device: torch.device) -> None:
-        self.device = device
-        self._bounds, self._limits = torch.empty(2, BAND**2, dtype=dtype, device=device)
-        self._mask = torch.empty(BAND**2, dtype=torch.bool, device=device)
-
-    def block(self, rows: int, columns: int) -> Tensor:
-        """Room for a table, the same at each call."""
-        room: Tensor = self._bounds[: rows * columns].view(rows, columns)
-        return room
-
-    def product(self, left: Tensor, right: Tensor) -> Tensor:
-        """``left @ right.T``, valid until the next call."""
-        return lower_bounds(left, right, self.block(len(left), len(right)))
-
-    def larger(self, a: Tensor, b: Tensor) -> Tensor:
-        """The larger of a (n, 1) and b (1, m), valid until the next call."""
-        shape = len(a), b.shape[1]
-        return torch.maximum(a, b, out=self._limits[: math.prod(shape)].view(shape))
-
-    def below(self, bounds: Tensor, limits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Where bounds are within their limits: row, column and bound, on the processor."""
-        mask = self._mask[: bounds.numel()]
-        torch.le(bounds, limits, out=mask.view(bounds.shape))
-        if len(mask) % 8:
-            (flat,) = torch.where(mask)
-        else:
-            # Hits are rare: find the eight-byte words that hold some before looking at bytes.
-            (words,) = torch.where(mask.view(torch.int64))
-            word, byte = torch.where(mask.view(-1, 8)[words])
-            flat = words[word] * 8 + byte
-        low = bounds.flatten()[flat].cpu()
-        flat = flat.cpu()
-        return flat // bounds.shape[1], flat % bounds.shape[1], low

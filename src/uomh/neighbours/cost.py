@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from uomh.neighbours.bands import BAND
 from uomh.neighbours.bounds import DIMENSIONS
+from uomh.neighbours.tables import BAND
 from uomh.neighbours.whole import COORDINATES, ByteRows, is_exact
 
 WORTH_ASKING = 1e10

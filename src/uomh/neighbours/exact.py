@@ -23,10 +23,11 @@ from torch import Tensor
 
 from uomh.devices import checked_device, widest_float
 from uomh.errors import UomhError
-from uomh.neighbours.bands import CACHE_BYTES, Search, Tables
+from uomh.neighbours.bands import CACHE_BYTES, Deeper, Found, Search
 from uomh.neighbours.bounds import as_estimates, as_rows, is_rough, make_sketch
 from uomh.neighbours.core import BLOCK_BYTES, Points
 from uomh.neighbours.measure import Candidates, pack
+from uomh.neighbours.tables import Tables
 from uomh.neighbours.whole import WholeSearch, applies, search_directly, searched_directly
 from uomh.parallel.progress import Progress
 
@@ -69,13 +70,58 @@ def search(
         )
         return np.ldexp(distances, -exponent), found
     device = checked_device(device)
-    if applies(points, queries or points, device):
-        if searched_directly(points, queries):
-            return search_directly(points, k, queries)
-        return WholeSearch(points, k, queries, progress).run()
-    distances, found = BoundSearch(points, k, queries, largest, device, progress).run()
-    _refuse_vanished(distances, found, points, queries or points)
-    return distances, found
+    if applies(points, queries or points, device) and searched_directly(points, queries):
+        return search_directly(points, k, queries)
+    return _in_bands(points, k, queries, largest, device, progress)[0]
+
+
+def search_deeper(
+    points: Points,
+    k: int,
+    deeper: Deeper,
+    largest: float,
+    *,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> tuple[Found, Found]:
+    """Distances and rows of the k nearest of each point, and of more of some points, in one pass.
+
+    Args:
+        points: The set that is searched.
+        k: The number of neighbours.
+        deeper: Of which points more are wanted, and how many.
+        largest: The largest absolute coordinate.
+        device: Where bounds are computed.
+        progress: is told of the stage `neighbours`, in blocks.
+
+    Returns:
+        What `search` finds of all points, and of the deeper ones in their order.
+
+    Raises:
+        UomhError: As `search`.
+    """
+    if 0 < largest < TINY:
+        both = (search(points, width, None, largest, device=device) for width in (k, deeper.k))
+        found, (distances, rows) = both
+        return found, (distances[deeper.rows], rows[deeper.rows])
+    return _in_bands(points, k, None, largest, checked_device(device), progress, deeper)
+
+
+def _in_bands(
+    points: Points,
+    k: int,
+    queries: Points | None,
+    largest: float,
+    device: torch.device,
+    progress: Progress | None,
+    deeper: Deeper | None = None,
+) -> tuple[Found, Found]:
+    asked = queries or points
+    if applies(points, asked, device):
+        return WholeSearch(points, k, queries, progress, deeper).run()
+    found, deep = BoundSearch(points, k, queries, largest, device, progress, deeper).run()
+    _refuse_vanished(*found, points, asked)  # the nearest of deeper rows are among these
+    return found, deep
 
 
 def _refuse_vanished(
@@ -108,8 +154,9 @@ class BoundSearch(Search):
         largest: float,
         device: torch.device,
         progress: Progress | None,
+        deeper: Deeper | None = None,
     ) -> None:
-        super().__init__(points, k, queries, progress)
+        super().__init__(points, k, queries, progress, deeper)
         rough = is_rough(device)
         norm = 2 * math.sqrt(points.dim) * largest
         self.sketch = make_sketch(
@@ -145,10 +192,10 @@ class BoundSearch(Search):
     def _estimates(self) -> Tensor:
         return as_estimates(self._columns_of(self.points, self.subset))
 
-    def _ranked(self, table: Tensor, left: Tensor) -> NDArray[np.float64]:
-        near = table.topk(self.ranks[1], largest=False).values.clamp_(min=0)
+    def _ranked(self, table: Tensor, left: Tensor, ranks: list[int]) -> NDArray[np.float64]:
+        near = table.topk(max(ranks), largest=False).values.clamp_(min=0)
         slack = self.sketch.kappa * left[:, :-2].square().sum(1)  # -2 z: four times the norm
-        both = torch.stack([near[:, rank - 1] + slack for rank in self.ranks])
+        both = torch.stack([near[:, rank - 1] + slack for rank in ranks])
         return both.cpu().numpy() * (1 + 1e-5)
 
     def _left(self, rows: Tensor) -> Tensor:
@@ -170,4 +217,5 @@ class BoundSearch(Search):
         return pack(row, column, low)
 
     def _candidates(self, rows: Tensor) -> Candidates:
-        return Candidates(self.points, self.asked, rows, self.k, 1 / self.unit)
+        wanted = self.wanted[rows.numpy()]
+        return Candidates(self.points, self.asked, rows, self.most, 1 / self.unit, wanted)

@@ -86,7 +86,7 @@ def _tree(n: int, edges: Edges) -> Edges:
     low, high = np.minimum(edges[0], edges[1]), np.maximum(edges[0], edges[1])
     _, first = np.unique(low * n + high, return_index=True)
     low, high, weight = low[first], high[first], edges[2][first]
-    order = np.lexsort((high, low, weight))
+    order = np.argsort(weight, kind="stable")  # they stand by low, then high
     low, high, weight = low[order], high[order], weight[order]
     # Ranks stand for weights: a sparse graph takes a weight of zero for no edge.
     rank = np.arange(1, 1 + len(weight))

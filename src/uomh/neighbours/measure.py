@@ -81,12 +81,22 @@ class Candidates:
         points: The set that is searched.
         asked: The set that holds the points in question.
         rows: Which rows of `asked` those are, int64 (b,), b at most 1024.
-        k: How many neighbours to keep.
+        k: How many neighbours to keep at most.
         unit: The squared length that bounds count as 1, in squared units of the points.
+        wanted: How many of each point to keep, int64 (b,). None: k.
     """
 
-    def __init__(self, points: Points, asked: Points, rows: Tensor, k: int, unit: float) -> None:
+    def __init__(
+        self,
+        points: Points,
+        asked: Points,
+        rows: Tensor,
+        k: int,
+        unit: float,
+        wanted: Rows | None = None,
+    ) -> None:
         self.points, self.asked, self.rows, self.k = points, asked, rows.numpy(), k
+        self.wanted = np.full(len(rows), k) if wanted is None else wanted
         self.unit = unit
         self.squared = np.full((len(rows), k), np.inf)
         self.found = np.full((len(rows), k), -1)
@@ -98,15 +108,21 @@ class Candidates:
         self.listed.append(pairs)
         self.length += len(pairs)
         if self.length > LISTED_PAIRS:
-            self._settle()
+            self.settle()
 
-    def nearest(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Squared distances (b, k) and rows of `points` (b, k); inf and -1 where too few."""
-        self._settle()
-        return self.squared, self.found
+    def nearest(self, k: int, at: Rows | None = None) -> tuple[NDArray[np.float64], Rows]:
+        """Squared distances and rows of `points`, (b, k) each; inf and -1 where too few.
 
-    def _settle(self) -> None:
-        """Measure what is listed as far as it can matter, and keep the k nearest of each point."""
+        Args:
+            k: How many, at most those that are wanted.
+            at: Positions in `rows`; None for all.
+        """
+        self.settle()
+        near = np.s_[:, :k] if at is None else np.s_[at, :k]
+        return self.squared[near], self.found[near]
+
+    def settle(self) -> None:
+        """Measure what is listed as far as it can matter, and keep the nearest of each point."""
         if not self.listed:
             return
         pairs = np.concatenate([each.numpy() for each in self.listed])
@@ -115,9 +131,10 @@ class Candidates:
         self.listed, self.length = [], 0
         # A bound may exceed the distance by 2^-22 of it; see `bounds`.
         below = low * np.float64(self.unit * (1 - 1e-6))
-        early = place_in_row(row, len(self.rows)) < self.k + (self.k + 1) // 2
+        early = place_in_row(row, len(self.rows)) < (self.wanted + (self.wanted + 1) // 2)[row]
+        last = np.arange(len(self.rows)), self.wanted - 1
         for turn in (early, ~early):
-            near = turn & (below <= self.squared[:, -1][row])
+            near = turn & (below <= self.squared[last][row])
             self._measure(row[near], column[near])
 
     def _measure(self, row: Rows, column: Rows) -> None:
@@ -133,7 +150,7 @@ class Candidates:
         order = _ordered(row, squared, column)
         row, column, squared = row[order], column[order], squared[order]
         place = place_in_row(row, len(self.rows))
-        best = place < self.k
+        best = place < self.wanted[row]
         self.squared[row[best], place[best]] = squared[best]
         self.found[row[best], place[best]] = column[best]
 

@@ -33,6 +33,8 @@ Floats = NDArray[np.float64]
 
 BLOCK = 1024
 """points that are asked about at once"""
+MEMBERS = 8 * BLOCK
+"""points among which they are searched, unless one part has more"""
 HIDDEN = 1e-2
 """share of the norms that margins may reach before float64 takes the place of float32"""
 _CPU = torch.device("cpu")
@@ -82,16 +84,16 @@ def _blocks(labels: NDArray[Any], asked: Rows) -> Iterator[tuple[Rows, list[tupl
     starts = np.searchsorted(labels, parts, sorter=order)
     ends = np.searchsorted(labels, parts, side="right", sorter=order)
     blocks: list[tuple[int, Rows]] = []
-    first = last = 0
+    first = last = held = 0
     for count, start, end in zip(counts.tolist(), starts.tolist(), ends.tolist(), strict=True):
         most = max(1, min(BLOCK, TABLE // (end - start)))
         for done in range(0, count, most):
             size = min(count - done, most)
-            if last + size - first > BLOCK:
+            if blocks and (last + size - first > BLOCK or held + end - start > MEMBERS):
                 yield wanted[first:last], blocks
-                blocks, first = [], last
+                blocks, first, held = [], last, 0
             blocks.append((size, order[start:end]))
-            last += size
+            last, held = last + size, held + end - start
     if blocks:
         yield wanted[first:last], blocks
 
@@ -112,22 +114,21 @@ class _Bytes:
         width = max(len(members) for _, members in blocks)
         table = np.full((len(asked), width), FARTHEST, dtype=np.int32)
         first = np.empty(len(asked), dtype=np.int64)  # where the members of each row's part begin
+        everyone = np.concatenate([members for _, members in blocks])
+        left, right = self._rows(asked), self._rows(everyone)
         start = before = 0
         for count, members in blocks:
-            rows = slice(start, start + count)
-            right = self._rows(members)
-            left = right if np.array_equal(asked[rows], members) else self._rows(asked[rows])
-            values = left.squared(right).numpy()
+            rows, columns = slice(start, start + count), slice(before, before + len(members))
+            values = left[rows].squared(right[columns]).numpy()
             values[asked[rows, None] == members] = FARTHEST
             table[rows, : len(members)], first[rows] = values, before
-            start, before = start + count, before + len(members)
+            start, before = rows.stop, columns.stop
         reach = np.partition(table, k - 1, axis=1)[:, k - 1]
         row, place = np.nonzero(table <= reach[:, None])
         candidates = WholeCandidates(torch.arange(len(asked)), k)
-        column = np.concatenate([members for _, members in blocks])[first[row] + place]
-        listed = row, column, table[row, place]
+        listed = row, everyone[first[row] + place], table[row, place]
         candidates.add(pack_whole(*(torch.from_numpy(values) for values in listed)))
-        return candidates.nearest()
+        return candidates.nearest(k)
 
     def _rows(self, rows: Rows) -> ByteRows:
         if self.all is not None:
@@ -157,18 +158,19 @@ class _Floats:
 
     def _columns(self, rows: Rows) -> Tensor:
         if self.all is not None:
-            return self.all[torch.from_numpy(rows)]
+            return self.all.index_select(0, torch.from_numpy(rows))
         return self._computed(self.points.only(rows))
 
     def nearest(self, asked: Rows, blocks: list[tuple[int, Rows]], k: int) -> tuple[Floats, Rows]:
         candidates = Candidates(
             self.points, self.points, torch.from_numpy(asked), k, self.sketch.scale**-2
         )
-        start = 0
+        lefts = self._columns(asked)
+        rights = self._columns(np.concatenate([members for _, members in blocks]))
+        start = before = 0
         for count, members in blocks:
             rows = slice(start, start + count)
-            right = self._columns(members)
-            left = right if np.array_equal(asked[rows], members) else self._columns(asked[rows])
+            left, right = lefts[rows], rights[before : before + len(members)]
             out = torch.empty(count, len(members), dtype=self.sketch.dtype)
             table = lower_bounds(as_rows(left), right, out)
             table[torch.from_numpy(asked[rows, None] == members)] = torch.nan
@@ -178,8 +180,8 @@ class _Floats:
             row, column = torch.where(table <= (reach * (1 + 1e-6))[:, None])
             columns = torch.from_numpy(members)[column]
             candidates.add(pack(row + start, columns, table[row, column]))
-            start += count
-        return candidates.nearest()
+            start, before = start + count, before + len(members)
+        return candidates.nearest(k)
 
 
 def _norms(columns: Tensor) -> Tensor:

@@ -27,9 +27,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uomh.neighbours.bands import CACHE_BYTES, Search, Tables
+from uomh.neighbours.bands import CACHE_BYTES, Deeper, Search
 from uomh.neighbours.core import Points
 from uomh.neighbours.measure import place_in_row
+from uomh.neighbours.tables import Tables
 from uomh.parallel.progress import Progress
 
 Rows = NDArray[np.int64]
@@ -44,6 +45,8 @@ LISTED_PAIRS = 1 << 21
 NORM_ROWS = 32
 SLOWER = 4
 """times a float32 product: more than a busy machine shows, and less than plain loops over bytes"""
+FEW = 16
+"""stretches of a row for each of its nearest that are looked for"""
 TABLE = 1 << 22
 """entries of a table that is searched by itself"""
 DIRECT_ROWS = 2048
@@ -74,7 +77,10 @@ class ByteRows:
         return len(self.values)
 
     def __getitem__(self, rows: slice | Tensor) -> ByteRows:
-        return ByteRows(self.values[rows], self.norms[rows])
+        if isinstance(rows, slice):
+            return ByteRows(self.values[rows], self.norms[rows])
+        # Copies whole rows, where indexing copies byte by byte.
+        return ByteRows(self.values.index_select(0, rows), self.norms.index_select(0, rows))
 
     def squared(self, other: ByteRows, out: Tensor | None = None) -> Tensor:
         """Squared distances to other rows, int32 (n, m), in `out` if given."""
@@ -139,47 +145,59 @@ def pack_whole(row: Tensor, column: Tensor, squared: Tensor) -> Tensor:
 
 
 class WholeCandidates:
-    """Pairs of known distance, narrowed down to the k nearest of each row.
+    """Pairs of known distance, narrowed down to the nearest of each row.
 
     Args:
         rows: Which of the points asked about these are, int64 (b,), b at most 1024.
-        k: How many to keep.
+        wanted: How many of each to keep, int64 (b,), or one number for all.
     """
 
-    def __init__(self, rows: Tensor, k: int) -> None:
-        self.rows, self.k = rows.numpy(), k
+    def __init__(self, rows: Tensor, wanted: Rows | int) -> None:
+        self.rows = rows.numpy()
+        self.wanted = np.broadcast_to(wanted, len(rows))
         self.listed: list[Tensor] = []
         self.length = 0
-        self._nearest: tuple[NDArray[np.float64], Rows] | None = None
+        self._best: tuple[Rows, Rows, Rows] | None = None
 
     def add(self, pairs: Tensor) -> None:
         """List pairs as `pack_whole` gives them, each pair once."""
+        self._best = None
         self.listed.append(pairs)
         self.length += len(pairs)
         if self.length > 2 * LISTED_PAIRS:
-            kept = torch.from_numpy(self._best()[0])
-            self.listed, self.length = [kept], len(kept)
+            self.settle()
 
-    def nearest(self) -> tuple[NDArray[np.float64], Rows]:
-        """Squared distances (b, k) and columns (b, k); inf and -1 where there are too few."""
-        if self._nearest is not None:
-            return self._nearest
-        pairs, row, place = self._best()
-        self.listed = []
-        squared = np.full((len(self.rows), self.k), np.inf)
-        found = np.full((len(self.rows), self.k), -1)
-        squared[row, place] = (pairs >> COLUMN_BITS) & ((1 << VALUE_BITS) - 1)
-        found[row, place] = pairs & ((1 << COLUMN_BITS) - 1)
-        self._nearest = squared, found
-        return squared, found
-
-    def _best(self) -> tuple[Rows, Rows, Rows]:
+    def settle(self) -> None:
+        """Keep the nearest of each row."""
         pairs = torch.cat(self.listed).numpy() if self.listed else np.zeros(0, np.int64)
         pairs.sort()
         row = pairs >> VALUE_BITS + COLUMN_BITS
         place = place_in_row(row, len(self.rows))
-        best = place < self.k
-        return pairs[best], row[best], place[best]
+        best = place < self.wanted[row]
+        pairs, row, place = pairs[best], row[best], place[best]
+        self.listed, self.length = [torch.from_numpy(pairs)], len(pairs)
+        self._best = pairs, row, place
+
+    def nearest(self, k: int, at: Rows | None = None) -> tuple[NDArray[np.float64], Rows]:
+        """Squared distances and columns, (b, k) each; inf and -1 where there are too few.
+
+        Args:
+            k: How many, at most those that are wanted.
+            at: Positions in `rows`; None for all.
+        """
+        if self._best is None:
+            self.settle()
+        assert self._best is not None
+        at = np.arange(len(self.rows)) if at is None else at
+        position = np.full(len(self.rows), -1)
+        position[at] = np.arange(len(at))
+        pairs, row, place = self._best
+        kept = (place < k) & (position[row] >= 0)
+        pairs, row, place = pairs[kept], position[row[kept]], place[kept]
+        squared, found = np.full((len(at), k), np.inf), np.full((len(at), k), -1)
+        squared[row, place] = (pairs >> COLUMN_BITS) & ((1 << VALUE_BITS) - 1)
+        found[row, place] = pairs & ((1 << COLUMN_BITS) - 1)
+        return squared, found
 
 
 class WholeSearch(Search):
@@ -189,9 +207,14 @@ class WholeSearch(Search):
     farthest = FARTHEST
 
     def __init__(
-        self, points: Points, k: int, queries: Points | None, progress: Progress | None
+        self,
+        points: Points,
+        k: int,
+        queries: Points | None,
+        progress: Progress | None,
+        deeper: Deeper | None = None,
     ) -> None:
-        super().__init__(points, k, queries, progress)
+        super().__init__(points, k, queries, progress, deeper)
         self.tables = Tables(torch.int32, torch.device("cpu"))
         self.cache = ByteRows.of(points[:]) if points.n * points.dim <= CACHE_BYTES else None
 
@@ -200,8 +223,14 @@ class WholeSearch(Search):
             return self.cache[self.subset]
         return ByteRows.of(self.points.take(self.subset))
 
-    def _ranked(self, table: Tensor, left: ByteRows) -> NDArray[np.float64]:
-        places = [rank - 1 for rank in self.ranks]
+    def _ranked(self, table: Tensor, left: ByteRows, ranks: list[int]) -> NDArray[np.float64]:
+        # Few of the nearest share one of many stretches of a row, and the least of each are fewer.
+        stretches = FEW * max(ranks)
+        length = table.shape[1] // stretches
+        if length > 1:
+            least = table[:, : length * stretches].view(len(table), length, stretches).amin(1)
+            table = torch.cat([least, table[:, length * stretches :]], dim=1)
+        places = [rank - 1 for rank in ranks]
         return np.partition(table.numpy(), sorted(set(places)), axis=1)[:, places].T
 
     def _left(self, rows: Tensor) -> ByteRows:
@@ -224,7 +253,7 @@ class WholeSearch(Search):
         return pack_whole(row, column, low)
 
     def _candidates(self, rows: Tensor) -> WholeCandidates:
-        return WholeCandidates(rows, self.k)
+        return WholeCandidates(rows, self.wanted[rows.numpy()])
 
 
 def searched_directly(points: Points, queries: Points | None) -> bool:
@@ -264,4 +293,4 @@ def nearest_in_table(table: Tensor, k: int) -> tuple[NDArray[np.float64], Rows]:
     row, column = torch.where(table <= torch.from_numpy(reach)[:, None])
     candidates = WholeCandidates(torch.arange(len(table)), k)
     candidates.add(pack_whole(row, column, table[row, column]))
-    return candidates.nearest()
+    return candidates.nearest(k)

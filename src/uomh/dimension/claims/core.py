@@ -23,6 +23,8 @@ class Evidence:
     Attributes:
         groups: the estimates, group by group.
         ks: numbers of neighbours.
+        observed: (groups, ks) estimates that compare with those of the shuffles: at fewer points
+            than in ``groups`` where these are.
         null: (B, groups, ks) estimates on the groups of every shuffle of the labels.
         shuffles: the shuffles themselves and the labels, for a claim with another statistic.
         nearest: (m,) the nearest neighbour of every point, or of those in ``asked``.
@@ -35,6 +37,7 @@ class Evidence:
 
     groups: Sequence[Group]
     ks: Sequence[int]
+    observed: Floats
     null: Floats
     shuffles: Shuffles
     nearest: Ints

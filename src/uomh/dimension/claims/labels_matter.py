@@ -61,8 +61,8 @@ class LabelsMatter(Claim):
     @classmethod
     def decide(cls, evidence: Evidence) -> Self:
         """By the spread of the groups at every k."""
-        observed = np.array([[g.k[k].dimension for k in evidence.ks] for g in evidence.groups])
-        matter = cls.of(observed, evidence.null, [g.n for g in evidence.groups], evidence.ks)
+        sizes = [group.n for group in evidence.groups]
+        matter = cls.of(evidence.observed, evidence.null, sizes, evidence.ks)
         return replace(matter, reason=CHOSEN if evidence.from_points else "")
 
     @classmethod
