@@ -5,7 +5,7 @@ from matplotlib import rcParams
 
 import uomh
 from uomh.report.figures import _apart, dimension_figure, save_dimension_figure
-from uomh.report.records import Row, RunRecord
+from uomh.report.records import EpochValue, RunRecord
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,9 @@ def test_training_curves_overlay_runs_and_their_leaves(tmp_path):
         RunRecord(
             folder=tmp_path / name,
             rows=tuple(
-                Row(path="model", epoch=e, step=e, split="valid", name="loss", value=scale / e)
+                EpochValue(
+                    path="model", epoch=e, step=e, split="valid", name="loss", value=scale / e
+                )
                 for e in (1, 2, 3)
             ),
         )

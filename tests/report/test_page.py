@@ -16,7 +16,7 @@ from uomh.dimension.details import Details
 from uomh.dimension.result import DimensionReport
 from uomh.errors import UomhError
 from uomh.metrics.values import Value
-from uomh.report.compare import Cell, Column, differing, model_of
+from uomh.report.compare import Column, ComparedNumber, differing, model_of
 from uomh.report.page import page, write_page
 from uomh.report.records import RunRecord
 from uomh.report.sheets import EXTREMES, PAIRS, Sheet
@@ -166,7 +166,11 @@ def test_the_dimension_of_samples_stands_beside_that_of_the_data(text):
 
 
 def test_a_remark_on_a_whole_column_stands_at_its_head():
-    one, two, none = Cell(Value(1.0), note=1), Cell(Value(2.0), note=2), Cell(Value(3.0))
+    one, two, none = (
+        ComparedNumber(Value(1.0), note=1),
+        ComparedNumber(Value(2.0), note=2),
+        ComparedNumber(Value(3.0)),
+    )
     columns = [Column("id", "", cells) for cells in ((one, one), (one, two), (one, none))]
     assert [column.note for column in columns] == [1, None, None]
 
@@ -380,8 +384,8 @@ def marks(tmp_path, *values, **more):
     ("kinds", "expected"), [(("bound", "bound"), "bound"), (("bound", "exact"), "")]
 )
 def test_a_column_of_one_kind_says_so_once(kinds, expected):
-    cells = tuple(Cell(Value(1.0, kind=kind)) for kind in kinds)
-    assert Column("score", "", (*cells, Cell(None))).kind == expected
+    cells = tuple(ComparedNumber(Value(1.0, kind=kind)) for kind in kinds)
+    assert Column("score", "", (*cells, ComparedNumber(None))).kind == expected
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from uomh.report.records import Row, RunRecord
+from uomh.report.records import EpochValue, RunRecord
 from uomh.report.runcharts import curves, panel
 
 VAE, FLOW = {"name": "vae"}, {"name": "flow"}
@@ -12,7 +12,7 @@ PARTS = {"name": "disconnected", "part": TWO_STEP}
 
 def record(folder, model, *paths, name="loss"):
     rows = [
-        Row(path=path, epoch=epoch, step=epoch, split="valid", name=name, value=1.0 / epoch)
+        EpochValue(path=path, epoch=epoch, step=epoch, split="valid", name=name, value=1.0 / epoch)
         for path in paths
         for epoch in (1, 2, 3)
     ]

@@ -37,7 +37,7 @@ class Digits(Dataset):
 
 
 @register("datasets", "manifold")
-class Manifold(Dataset):
+class ManifoldPoints(Dataset):
     """Points on a manifold of known dimension, such as manifold:union-2-5."""
 
     written = "manifold:NAME"

@@ -66,7 +66,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedPoints:
     """The points that are measured, m of them, and their groups.
 
     Attributes:
@@ -105,7 +105,7 @@ def prepared(
     k: int,
     fewest: int,
     min_group: int | None = None,
-) -> Prepared:
+) -> PreparedPoints:
     """The set and its groups as ``verify`` measures them; see there for the arguments.
 
     Groups of fewer than ``min_group`` points, by default the ``fewest`` that k neighbours need, are
@@ -172,7 +172,7 @@ def prepared(
         searched = None if searched is None else restricted(searched, members)
         labels, dropped = (np.cumsum(large) - 1)[labels[members]], dropped[large]
         names = [name for name in names if name not in left_out]
-    return Prepared(
+    return PreparedPoints(
         points, rows, searched, labels, names, dropped, missing, near, note, left_out, lost
     )
 

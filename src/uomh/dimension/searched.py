@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from uomh.dimension.anchored import Anchors
-from uomh.dimension.inputs import Prepared
+from uomh.dimension.inputs import PreparedPoints
 from uomh.dimension.nearcopies import RANK
 from uomh.dimension.spread import Here
 from uomh.dimension.statistic import Statistic
@@ -22,7 +22,7 @@ _ENTRIES = 1 << 26  # at most this many in all lists together (16 bytes each)
 
 def searched(
     work: Here,
-    data: Prepared,
+    data: PreparedPoints,
     statistic: Statistic,
     at: Anchors | None,
     of_shuffles: Anchors | None,

@@ -115,7 +115,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class SettledRun:
     """A run that is settled.
 
     Attributes:
@@ -162,7 +162,7 @@ class Work(ABC):
 
     @classmethod
     @abstractmethod
-    def prepare(cls, request: Request) -> Prepared:
+    def prepare(cls, request: Request) -> SettledRun:
         """Settle a run, before any is begun.
 
         Raises:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from uomh import registry
 from uomh.errors import UomhError, unknown
-from uomh.experiments.core import Arm, Experiment, Prepared, Request, Work, said_of_data
+from uomh.experiments.core import Arm, Experiment, Request, SettledRun, Work, said_of_data
 
 RUNS = "runs"
 """folder of all runs, beside those of the experiments"""
@@ -68,7 +68,7 @@ class Planned:
     dataset: str
     seed: int
     key: str = ""
-    prepared: Prepared | None = None
+    prepared: SettledRun | None = None
     error: str | None = None
 
     @property
@@ -196,13 +196,13 @@ def _request(grid: Grid, arm: Arm, dataset: str, seed: int) -> Request:
     return Request(dataset, grid.data_root, seed, texts, grid.scale)
 
 
-def _key(dataset: str, prepared: Prepared, work: str) -> str:
+def _key(dataset: str, prepared: SettledRun, work: str) -> str:
     text = json.dumps([work, prepared.identity], sort_keys=True)
     readable = "".join(c if c.isalnum() else "-" for c in Path(dataset).name)[:32]
     return f"{readable}-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
-def measured_hash(prepared: Prepared) -> str:
+def measured_hash(prepared: SettledRun) -> str:
     """A short hash of what is measured of a run."""
     text = json.dumps(prepared.measured, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -12,7 +12,7 @@ from uomh.config import RunConfig
 from uomh.cost import Costs
 from uomh.data import DataConfig, load_data
 from uomh.errors import UomhError
-from uomh.experiments.core import Prepared, Request, RunEstimate, Work, said_of_data
+from uomh.experiments.core import Request, RunEstimate, SettledRun, Work, said_of_data
 from uomh.metrics.values import Value
 from uomh.parallel.progress import Progress
 from uomh.settings import Nested, merged
@@ -36,7 +36,7 @@ class Training(Work):
         return None
 
     @classmethod
-    def prepare(cls, request: Request) -> Prepared:
+    def prepare(cls, request: Request) -> SettledRun:
         """See `Work`."""
         values: Nested = {"seed": request.seed, "threads": 1, "data": _values(request)}
         config, data = resolve(values=values, overrides=request.settings)
@@ -53,7 +53,7 @@ class Training(Work):
         identity = {key: value for key, value in settings.items() if key not in ELSEWHERE}
         identity["data"] = {k: v for k, v in settings["data"].items() if k != "data_root"}
         identity["fingerprint"] = data.fingerprint
-        return Prepared(
+        return SettledRun(
             settings=settings,
             identity=identity,
             measured=settings["evaluate"],

@@ -16,7 +16,7 @@ from uomh.data.core import Data
 from uomh.dimension.evidence import verify
 from uomh.dimension.result import DimensionReport
 from uomh.errors import UomhError
-from uomh.experiments.core import Prepared, Request, Work
+from uomh.experiments.core import Request, SettledRun, Work
 from uomh.files import only_writer
 from uomh.metrics.values import Value
 from uomh.parallel.progress import Progress
@@ -61,7 +61,7 @@ class Verifying(Work):
         return VerifyConfig.of(merged({"data": source, "seed": request.seed}, typed))
 
     @classmethod
-    def prepare(cls, request: Request) -> Prepared:
+    def prepare(cls, request: Request) -> SettledRun:
         """See `Work`; a scale leaves that share of the points."""
         config = cls._config(request)
         data = _data(config)
@@ -77,7 +77,7 @@ class Verifying(Work):
         words = ["uomh", "verify", "--dataset", request.dataset, *root, *limit_text]
         words += ["--k", ",".join(map(str, config.k)), "--nulls", str(config.nulls)]
         words += ["--estimator", config.estimator, "--seed", str(config.seed)]
-        return Prepared(
+        return SettledRun(
             settings=settings,
             identity={**identity, "fingerprint": data.fingerprint},
             measured=None,

@@ -24,7 +24,7 @@ MARKS = {"best": "best", "level": "level with best"}
 
 
 @dataclass(frozen=True)
-class Cell:
+class ComparedNumber:
     """A number of a run.
 
     Attributes:
@@ -44,7 +44,7 @@ class Column:
 
     name: str
     better: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ComparedNumber, ...]
 
     @property
     def kind(self) -> str:
@@ -96,7 +96,9 @@ def compared(records: Sequence[RunRecord]) -> MetricTable:
         values = [record.metrics.get(name) for record in records]
         marks = marked(values, records)
         better = next((v.higher_is_better for v in values if v and v.value is not None), None)
-        cells = tuple(Cell(v, mark, remark(v)) for v, mark in zip(values, marks, strict=True))
+        cells = tuple(
+            ComparedNumber(v, mark, remark(v)) for v, mark in zip(values, marks, strict=True)
+        )
         columns.append(Column(name, DIRECTIONS[better], cells))
     columns.sort(key=lambda column: not column.filled)
     return MetricTable(tuple(columns), tuple(notes))
@@ -139,7 +141,7 @@ def _meet(one: Value | None, other: Value | None) -> bool:
 
 
 @dataclass(frozen=True)
-class Setting:
+class ComparedSetting:
     """A setting that differs: its key, its value in each run, and which values stand out."""
 
     key: str
@@ -147,22 +149,24 @@ class Setting:
     odd: tuple[bool, ...]
 
 
-def differing(settings: Sequence[Mapping[str, Any]]) -> tuple[list[Setting], list[Setting]]:
+def differing(
+    settings: Sequence[Mapping[str, Any]],
+) -> tuple[list[ComparedSetting], list[ComparedSetting]]:
     """The settings that differ between runs, and those that only some of the runs have.
 
     A value stands out where it is not the most frequent one.
     """
     flat = [flattened(nested) for nested in settings]
     keys = dict.fromkeys(key for one in flat for key in one)
-    differ: list[Setting] = []
-    partial: list[Setting] = []
+    differ: list[ComparedSetting] = []
+    partial: list[ComparedSetting] = []
     for key in keys:
         values = tuple(one.get(key) for one in flat)
         if len(set(values)) < 2 or key in UNSAID:
             continue
         usual, count = Counter(value for value in values if value is not None).most_common(1)[0]
         odd = tuple(value is not None and (value != usual or count == 1) for value in values)
-        (partial if None in values else differ).append(Setting(key, values, odd))
+        (partial if None in values else differ).append(ComparedSetting(key, values, odd))
     return differ, partial
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uomh.report.charts import Chart, State, lines, name_of, number, state
-from uomh.report.pictures import Album, Picture
+from uomh.report.pictures import Album, PageImage
 from uomh.report.sheets import Pixels
 from uomh.text import shortened
 
@@ -47,7 +47,7 @@ def arrays_of(folder: Path) -> dict[str, NDArray[Any]]:
     return found
 
 
-def kept_pictures(run: Path, name: str, album: Album) -> Iterator[Picture]:
+def kept_pictures(run: Path, name: str, album: Album) -> Iterator[PageImage]:
     """Samples beside their nearest training image, and samples between the manifolds."""
     pairs = arrays_of(run / "arrays" / "closest_pairs")
     both = [_images(pairs, points) for points in ("sample_points", "training_points")]
@@ -67,7 +67,7 @@ def kinds_kept(run: Path) -> set[str]:
     return found | ({"ood"} if any((run / "arrays").glob("ood_*")) else set())
 
 
-def _picture(pixels: Pixels, title: str, what: str, run: str, album: Album) -> Picture:
+def _picture(pixels: Pixels, title: str, what: str, run: str, album: Album) -> PageImage:
     zoom = max(1, WIDTH // pixels.shape[1])
     return album.png(pixels, f"{title} of {run}: {what}", what, zoom, title)
 

@@ -22,7 +22,7 @@ BUDGET = 9_000_000
 
 
 @dataclass(frozen=True)
-class Picture:
+class PageImage:
     """An image of the page.
 
     Attributes:
@@ -74,7 +74,7 @@ class Album:
 
     def png(
         self, pixels: Pixels, alt: str, caption: str = "", zoom: int = 1, title: str = ""
-    ) -> Picture:
+    ) -> PageImage:
         """A picture of pixels (H, W, 3)."""
         stream = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(pixels)).save(stream, format="PNG", optimize=True)
@@ -82,9 +82,9 @@ class Album:
         uri = self._uri(stream.getvalue(), "png")
         if not uri:
             caption = f"{caption} (left out: the page would be too large)".strip()
-        return Picture(uri, width, height, alt, title, caption, zoom)
+        return PageImage(uri, width, height, alt, title, caption, zoom)
 
-    def file(self, path: Path, title: str, alt: str, caption: str) -> Picture | None:
+    def file(self, path: Path, title: str, alt: str, caption: str) -> PageImage | None:
         """A picture of a file, pixel by pixel; None where it cannot be read."""
         try:
             content = path.read_bytes()
@@ -98,7 +98,7 @@ class Album:
         uri = self._uri(*best)
         if not uri:
             caption = f"left out, for the page would be too large; it is {path.name} of the run"
-        return Picture(uri, width, height, alt, title, caption)
+        return PageImage(uri, width, height, alt, title, caption)
 
     def _uri(self, content: bytes, kind: str) -> str:
         text = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
@@ -113,8 +113,8 @@ class Ends:
     """A group's images of lowest and of highest dimension."""
 
     label: str
-    low: Picture
-    high: Picture
+    low: PageImage
+    high: PageImage
 
 
 def extremes_of(folder: Path, details: Details, album: Album) -> list[Ends]:
@@ -140,7 +140,7 @@ def extremes_of(folder: Path, details: Details, album: Album) -> list[Ends]:
     return result
 
 
-def pairs_of(folder: Path, details: Details, album: Album) -> list[Picture]:
+def pairs_of(folder: Path, details: Details, album: Album) -> list[PageImage]:
     """The nearest pairs of a set, a picture each; empty where none were kept."""
     sheet = Sheet.load(folder / PAIRS)
     if sheet is None or sheet.fingerprint != details.fingerprint:
@@ -178,7 +178,7 @@ def _range(end: Sequence[Extreme]) -> str:
 
 def pictures_of(
     record: RunRecord, name: str, album: Album, drawn: Collection[str] = ()
-) -> Iterator[Picture]:
+) -> Iterator[PageImage]:
     """The pictures of a run, the known kinds first, with what they show.
 
     Args:

@@ -47,7 +47,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
 
 
-class Row(Record):
+class EpochValue(Record):
     """A value of an epoch.
 
     Attributes:
@@ -117,7 +117,7 @@ class RunRecord(Record):
     data: About | None = None
     versions: dict[str, str] = {}
     device: str | None = None
-    rows: tuple[Row, ...] = ()
+    rows: tuple[EpochValue, ...] = ()
     metrics: dict[str, Value] = {}
     pictures: tuple[Path, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
@@ -145,9 +145,9 @@ class RunRecord(Record):
             )
         return _Reader(path).record()
 
-    def curves(self) -> dict[tuple[str, str, str], tuple[Row, ...]]:
+    def curves(self) -> dict[tuple[str, str, str], tuple[EpochValue, ...]]:
         """The rows of each (path, split, name), by epoch."""
-        found: dict[tuple[str, str, str], list[Row]] = {}
+        found: dict[tuple[str, str, str], list[EpochValue]] = {}
         for row in sorted(self.rows, key=lambda row: row.epoch):
             found.setdefault((row.path, row.split, row.name), []).append(row)
         return {key: tuple(rows) for key, rows in found.items()}
@@ -245,7 +245,7 @@ class _Reader:
             self.damaged(piece, f"{where}: {first['msg']}" if where else first["msg"])
             return None
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[EpochValue, ...]:
         content = self.content("metrics.jsonl", "no epoch has ended; repeat `uomh train`")
         rows, damaged = [], []
         lines = (content or b"").splitlines()
@@ -253,7 +253,7 @@ class _Reader:
             if not line.strip():
                 continue
             try:
-                rows.append(Row.model_validate_json(line, strict=True))
+                rows.append(EpochValue.model_validate_json(line, strict=True))
             except ValidationError:  # torn by a death or a full disk, or being written just now
                 damaged.append(number)
         if damaged:

@@ -9,7 +9,7 @@ from typing import Any
 
 from uomh.metrics.values import Value
 from uomh.report.charts import COLOURS, DASHES, MANY, Chart, State, finite, lines, name_of, state
-from uomh.report.records import Row, RunRecord
+from uomh.report.records import EpochValue, RunRecord
 from uomh.text import shortened
 
 LONGEST = 400
@@ -114,7 +114,7 @@ def leaf_of(settings: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     return found
 
 
-def thinned(rows: Sequence[Row]) -> list[Row]:
+def thinned(rows: Sequence[EpochValue]) -> list[EpochValue]:
     """At most so many rows as a curve shows, the last among them."""
     step = math.ceil(len(rows) / LONGEST)
     return list(rows[::-1][::step][::-1])

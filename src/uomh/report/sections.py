@@ -12,18 +12,18 @@ from uomh.dimension.values import DimensionEstimate
 from uomh.metrics.values import Value
 from uomh.report import boxes, runcharts, setcharts
 from uomh.report.charts import Chart, Instrument, number
-from uomh.report.compare import MetricTable, Setting, compared, differing, model_of
+from uomh.report.compare import ComparedSetting, MetricTable, compared, differing, model_of
 from uomh.report.kept import kept_charts, kept_pictures, kinds_kept
 from uomh.report.pictures import (
     Album,
     Ends,
-    Picture,
+    PageImage,
     absent,
     extremes_of,
     pairs_of,
     pictures_of,
 )
-from uomh.report.sources import Run, Verification
+from uomh.report.sources import PageRun, Verification
 
 TITLES = {
     "labels_matter": "Labels matter",
@@ -87,7 +87,7 @@ class VerificationSection:
     claims: list[ClaimCard]
     charts: list[Chart]
     ends: list[Ends]
-    pairs: list[Picture]
+    pairs: list[PageImage]
     missing: list[str]
 
     @classmethod
@@ -158,8 +158,8 @@ class RunCard:
     """What the page shows of one run."""
 
     id: str
-    run: Run
-    pictures: list[Picture]
+    run: PageRun
+    pictures: list[PageImage]
     missing: list[str]
     charts: list[Chart]
     groups: list[str]
@@ -182,11 +182,11 @@ class RunsSection:
     cards: list[RunCard]
     comparison: MetricTable
     curves: Chart | None
-    differ: list[Setting]
-    partial: list[Setting]
+    differ: list[ComparedSetting]
+    partial: list[ComparedSetting]
 
     @classmethod
-    def of(cls, runs: Sequence[Run], album: Album) -> RunsSection:
+    def of(cls, runs: Sequence[PageRun], album: Album) -> RunsSection:
         """Runs side by side, and each by itself."""
         records = [run.record for run in runs]
         differ, partial = differing([record.settings for record in records])
@@ -199,7 +199,7 @@ class RunsSection:
         )
 
 
-def run_card(name: str, run: Run, album: Album) -> RunCard:
+def run_card(name: str, run: PageRun, album: Album) -> RunCard:
     """What the page shows of one run."""
     record = run.record
     by_group = [v for v in record.metrics.values() if v.group is not None and v.value is not None]

@@ -47,7 +47,7 @@ class Verification:
 
 
 @dataclass(frozen=True)
-class Run:
+class PageRun:
     """A run: its name in the page, what its folder tells, and the command that made it."""
 
     name: str
@@ -57,7 +57,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class PageExperiment:
     """An experiment: its folder, and ``experiment.json`` as plain values."""
 
     folder: Path
@@ -69,8 +69,8 @@ class Sources:
     """All that was found, and in sentences what was not."""
 
     verifications: list[Verification] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
-    experiments: list[Experiment] = field(default_factory=list)
+    runs: list[PageRun] = field(default_factory=list)
+    experiments: list[PageExperiment] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -140,12 +140,12 @@ def _read(folder: Path, sources: Sources) -> None:
             content = json.loads((folder / EXPERIMENT).read_text(encoding="utf-8"))
             if not isinstance(content, dict):
                 raise ValueError
-            sources.experiments.append(Experiment(folder, content))
+            sources.experiments.append(PageExperiment(folder, content))
         except (OSError, ValueError, RecursionError):
             sources.problems.append(f"{str(folder / EXPERIMENT)!r} cannot be read; it is damaged")
     if names & set(PIECES):
         record = RunRecord.read(folder)
-        sources.runs.append(Run(folder.resolve().name, record, *_command(folder, record)))
+        sources.runs.append(PageRun(folder.resolve().name, record, *_command(folder, record)))
 
 
 def _add(folder: Path, report: DimensionReport, sources: Sources) -> None:
@@ -204,7 +204,7 @@ def assigned(nested: dict[str, Any], where: str = "") -> Iterator[tuple[str, str
             yield f"{where}{key}", value if isinstance(value, str) else json.dumps(value)
 
 
-def _named(runs: Sequence[Run]) -> list[Run]:
+def _named(runs: Sequence[PageRun]) -> list[PageRun]:
     """Runs with names of their own: the folder's, with the folders above where two are alike."""
     result = []
     for run in runs:
@@ -214,5 +214,5 @@ def _named(runs: Sequence[Run]) -> list[Run]:
             (i for i in range(1, len(parts)) if all(o[-i:] != parts[-i:] for o in others)),
             len(parts),
         )
-        result.append(Run("/".join(parts[-length:]), run.record, run.command, run.exact))
+        result.append(PageRun("/".join(parts[-length:]), run.record, run.command, run.exact))
     return result

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from uomh.report.compare import DIRECTIONS
-from uomh.report.pictures import Album, Picture
+from uomh.report.pictures import Album, PageImage
 from uomh.report.sections import in_words, words
-from uomh.report.sources import Experiment
+from uomh.report.sources import PageExperiment
 from uomh.text import four_digits, interval, with_interval
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArmNumber:
     """A number of an arm, and in words: itself, its interval, what it is compared with, a mark."""
 
     number: float | None
@@ -30,7 +30,7 @@ class Trials:
 
     dataset: str
     metrics: list[tuple[str, str]]
-    rows: list[tuple[str, list[Entry]]]
+    rows: list[tuple[str, list[ArmNumber]]]
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class ExperimentSection:
     classes: list[Classes]
     runs: list[list[str]]
     notes: list[str]
-    pictures: list[Picture]
+    pictures: list[PageImage]
 
     @classmethod
-    def of(cls, experiment: Experiment, album: Album) -> ExperimentSection:
+    def of(cls, experiment: PageExperiment, album: Album) -> ExperimentSection:
         """From the plain values of ``experiment.json``."""
         content = experiment.content
         name = str(content.get("name") or experiment.folder.name)
@@ -158,10 +158,10 @@ def _best(cells: Sequence[Mapping[str, Any]], metric: str) -> Mapping[str, Any] 
     return (max if higher else min)(found, key=lambda cell: float(cell["value"]))
 
 
-def _entry(cell: Mapping[str, Any], best: Mapping[str, Any] | None) -> Entry:
+def _entry(cell: Mapping[str, Any], best: Mapping[str, Any] | None) -> ArmNumber:
     value = cell.get("value")
     if not isinstance(value, int | float):
-        return Entry(None, "n/a", str(cell.get("reason") or ""))
+        return ArmNumber(None, "n/a", str(cell.get("reason") or ""))
     low, high = cell.get("low"), cell.get("high")
     over = f" over {cell.get('n')} seeds" if cell.get("interval") == "seeds" else ""
     more = ""
@@ -172,7 +172,7 @@ def _entry(cell: Mapping[str, Any], best: Mapping[str, Any] | None) -> Entry:
     mark = ""
     if best is not None:
         mark = "best" if value == best["value"] else "level" if _meet(cell, best) else ""
-    return Entry(value, four_digits(value), interval(low, high) + over, more, mark)
+    return ArmNumber(value, four_digits(value), interval(low, high) + over, more, mark)
 
 
 def _meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
