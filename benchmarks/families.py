@@ -307,7 +307,8 @@ def _(n: int, d: int, rng: Rng) -> Array:
 def _(n: int, d: int, rng: Rng) -> Array:
     t = np.linspace(0, 1, 40)
     phase = rng.random((n, d, 1))
-    frequency = rng.uniform(0.3, 1.2, (d, 1))
+    # Waves of one band would span fewer directions than there are phases.
+    frequency = 1 + np.arange(d)[:, None] + rng.uniform(-0.3, 0.3, (d, 1))
     return np.cos(2 * np.pi * (frequency * t + phase)).sum(axis=1) * np.ones((n, 1))
 
 

@@ -3,27 +3,39 @@
 Half of them are of one dimension in 2 to 5 groups (d 1 to 10; a third as they are, a third with
 noise of a level of its own in each group, a third on grids of their own), half are unions (d 1 to
 8, the widest gap 2 to 5, a fifth of the groups noisy, a fifth on a grid); 500 to 1,600 points a
-group, in 120 coordinates or more. A set depends on its number alone.
+group, in 120 coordinates or more. A set depends on its number alone. Everything is said twice: with
+the shipped references, and without those of the set's own families, as of shapes nobody has seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
 from families import FAMILIES, dimension_of, noisy, rounded, turned, unit
+from make_references import one_thread
 from uomh import verify
-from uomh.dimension.claims.dimensions_differ import APART
+from uomh.dimension import references
+from uomh.dimension.claims import dimensions_differ
+from uomh.dimension.claims.core import Status
+from uomh.dimension.claims.dimensions_differ import LEARNED_APART, DimensionsDiffer
+from uomh.dimension.values import Group, Learned
+from uomh.parallel.core import computing_with
 
 Array = NDArray[np.float64]
 KINDS = ("plain", "noise by group", "on grids")
 AMBIENT = 120  # coordinates that every group is turned into
 KS = (3, 10, 20)
-THRESHOLDS = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the trade-off; the first is today's
+ERRORS = (2.0, 2.5, 3.0, 3.25, 4.0)  # of the trade-off
+RULES = ("bands alone", *(f"{errors:g} errors" for errors in ERRORS))
 
 
 @dataclass(frozen=True)
@@ -48,10 +60,10 @@ class Trial:
         status: of the claim that dimensions differ.
         noise: whether the sentence names noise.
         reason: why the claim is not supported; empty where it is.
+        gaps: how far the learned dimensions of the deciding pair lie apart, and its bands, the
+            least over k; minus infinity where nothing is known.
         matter: status of the claim that labels matter.
-        full: how far apart the bands of the deciding pair lie, the least over k; minus infinity
-            where no pair could be looked at.
-        quarter: the same where the groups are thinned to a quarter.
+        by: of `RULES`, those by which the claim would be supported.
     """
 
     kind: str
@@ -61,9 +73,9 @@ class Trial:
     status: str
     noise: bool
     reason: str = ""
+    gaps: tuple[float, float] = (-np.inf, -np.inf)
     matter: str = "supported"
-    full: float = -np.inf
-    quarter: float = -np.inf
+    by: tuple[str, ...] = ()
 
     @property
     def gap(self) -> int:
@@ -110,24 +122,68 @@ def points_and_labels(drawn: Drawn) -> tuple[Array, NDArray[np.int64]]:
     return np.concatenate(placed), labels
 
 
-def trial(number: int, nulls: int) -> Trial:
-    """What is said of one random set."""
+@contextmanager
+def unseen(families: Sequence[str]) -> Iterator[None]:
+    """Learned dimensions rest on the references of other families."""
+    others = references.shipped().without(families)
+    with patch.object(references, "shipped", lambda: others):
+        yield
+
+
+class Recorder:
+    """The shipped references, and what they were asked: the torus dimension and the traits."""
+
+    def __init__(self) -> None:
+        self.shipped, self.asked = references.shipped(), list[tuple[float, Array]]()
+
+    def learned(self, torus_dimension: float, traits: Array) -> Learned:
+        """As the references say; asked for later."""
+        self.asked.append((torus_dimension, traits))
+        return self.shipped.learned(torus_dimension, traits)
+
+
+def trial(number: int, nulls: int) -> tuple[Trial, Trial]:
+    """What is said of one random set; and without the references of its own families."""
     drawn = random_set(number)
     points, labels = points_and_labels(drawn)
-    report = verify(points, labels, k=KS, nulls=nulls, seed=number, name=f"set {number}")
-    differ = report.claims.dimensions_differ
+    recorder = Recorder()
+    with patch.object(references, "shipped", lambda: recorder), computing_with(1):
+        report = verify(points, labels, k=KS, nulls=nulls, seed=number, name=f"set {number}")
+    asked, others = iter(recorder.asked), recorder.shipped.without(drawn.families)
+    unseen_groups = [
+        replace(group, learned=others.learned(*next(asked))) if group.learned else group
+        for group in report.groups
+    ]
+    matter = report.claims.labels_matter.status
+    known, unseen = (_trial(drawn, groups, matter) for groups in (report.groups, unseen_groups))
+    assert known.status == report.claims.dimensions_differ.status
+    return known, unseen
+
+
+def _trial(drawn: Drawn, groups: Sequence[Group], matter: Status) -> Trial:
+    differ = DimensionsDiffer.of(groups, KS, matter)
+    bands = min((gap.gap for gap in differ.k.values()), default=-np.inf)
     return Trial(
         drawn.kind,
         drawn.dimensions,
         drawn.families,
-        n=int(np.bincount(labels).min()),
+        n=min(len(part) for part in drawn.parts),
         status=differ.status,
-        noise="noise" in report.verdict,
+        noise="noise" in differ.caveat(),
         reason=differ.reason,
-        matter=report.claims.labels_matter.status,
-        full=min((gap.gap for gap in differ.k.values()), default=-np.inf),
-        quarter=min((gap.coarse_gap for gap in differ.k.values()), default=-np.inf),
+        gaps=(-np.inf if differ.learned_gap is None else differ.learned_gap, bands),
+        matter=matter,
+        by=tuple(rule for rule in RULES if _supported(groups, matter, rule)),
     )
+
+
+def _supported(groups: Sequence[Group], matter: Status, rule: str) -> bool:
+    """Whether one of `RULES` would call the groups different."""
+    if rule == RULES[0]:
+        groups = [replace(group, learned=None) for group in groups]
+    errors = dict(zip(RULES[1:], ERRORS, strict=True)).get(rule, 0.0)
+    with patch.object(dimensions_differ, "ERRORS_APART", errors):
+        return DimensionsDiffer.of(groups, KS, matter).status == "supported"
 
 
 def limits(hits: int, of: int) -> tuple[float, float]:
@@ -140,7 +196,7 @@ def limits(hits: int, of: int) -> tuple[float, float]:
     return low, float(beta.ppf(0.975, hits + 1, of - hits)) if hits < of else 1.0
 
 
-def rates(done: list[Trial]) -> Iterator[str]:
+def rates(done: Sequence[Trial]) -> Iterator[str]:
     """Lines of a table: how often "dimensions differ" is supported, by what the sets are."""
     one = [t for t in done if t.kind != "union"]
     unions = [t for t in done if t.kind == "union"]
@@ -168,8 +224,8 @@ def rates(done: list[Trial]) -> Iterator[str]:
             )
 
 
-def trade_off(done: list[Trial]) -> Iterator[str]:
-    """Lines of a table: what other thresholds would give, on the pair that decides today.
+def trade_off(done: Sequence[Trial]) -> Iterator[str]:
+    """Lines of a table: what other rules would support.
 
     Plain, noisy and gridded sets stand apart: no rule may call any of them different more often.
     """
@@ -178,33 +234,25 @@ def trade_off(done: list[Trial]) -> Iterator[str]:
     unions = [t for t in done if t.kind == "union"]
     names += ["unions", "unions, gap 4 or more"]
     some += [unions, [t for t in unions if t.gap >= 4]]
-    yield "| apart by | at | " + " | ".join(names) + " |"
-    yield "|---" * (2 + len(names)) + "|"
-    for where in ("both sizes", "full size"):
-        for apart in THRESHOLDS:
-            cells = []
-            for sets in some:
-                hits = sum(
-                    t.matter == "supported"
-                    and t.full >= apart
-                    and (where == "full size" or t.quarter >= apart)
-                    for t in sets
-                )
-                cells.append(f"{hits} of {len(sets)}")
-            yield f"| {apart:g} | {where} | " + " | ".join(cells) + " |"
+    yield "| rule | " + " | ".join(names) + " |"
+    yield "|---" * (1 + len(names)) + "|"
+    for rule in RULES:
+        cells = [f"{sum(rule in t.by for t in sets)} of {len(sets)}" for sets in some]
+        yield f"| {rule} | " + " | ".join(cells) + " |"
 
 
 def refusals(unions: list[Trial]) -> Iterator[str]:
-    """Lines: why unions were not recognised, and at which size their bands are too near."""
+    """Lines: why unions were not recognised."""
     refused = [t for t in unions if t.status != "supported"]
-    near = [t for t in refused if t.matter == "supported" and np.isfinite(t.full)]
+    near = [t for t in refused if t.matter == "supported"]
     words = {
         "the labels matter at some k or none": [t for t in refused if t.matter != "supported"],
-        "bands less than 1 apart at full size and at a quarter": [
-            t for t in near if t.full < APART and t.quarter < APART
+        "bands overlap in every pair, or no learned dimension is known": [
+            t for t in near if t.gaps[1] < 0 or np.isneginf(t.gaps[0])
         ],
-        "at full size alone": [t for t in near if t.full < APART <= t.quarter],
-        "at a quarter alone": [t for t in near if t.quarter < APART <= t.full],
+        "learned dimensions too near": [
+            t for t in near if t.gaps[1] >= 0 and -np.inf < t.gaps[0] < LEARNED_APART
+        ],
     }
     yield f"{len(refused)} unions not recognised:"
     yield from (f"- {name}: {len(some)}" for name, some in words.items())
@@ -218,12 +266,17 @@ def _by_size(name: str, some: list[Trial]) -> dict[str, list[Trial]]:
     }
 
 
-def trials(count: int, nulls: int) -> None:
-    """Print what was got wrong, set by set, and the table of rates."""
+def trials(count: int, nulls: int, jobs: int) -> None:
+    """Print what was got wrong, set by set, and the tables of rates."""
     done = []
-    for number in range(count):
-        done.append(trial(number, nulls))
-        if (done[-1].status == "supported") != (done[-1].kind == "union"):
-            print(f"set {number}: {done[-1]}", flush=True)
-    unions = [t for t in done if t.kind == "union"]
-    print("\n".join([*rates(done), "", *trade_off(done), "", *refusals(unions)]))
+    with multiprocessing.get_context("spawn").Pool(jobs, one_thread) as pool:
+        for number, found in enumerate(pool.imap(partial(trial, nulls=nulls), range(count))):
+            done.append(found)
+            for name, said in zip(("", ", unseen"), found, strict=True):
+                if (said.status == "supported") != (said.kind == "union"):
+                    print(f"set {number}{name}: {said}", flush=True)
+    heads = ("References of all families", "Without those of the set's own families")
+    for head, some in zip(heads, zip(*done, strict=True), strict=True):
+        print(f"\n{head}:\n")
+        unions = [t for t in some if t.kind == "union"]
+        print("\n".join([*rates(some), "", *trade_off(some), "", *refusals(unions)]))

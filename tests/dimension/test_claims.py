@@ -8,11 +8,12 @@ from uomh.dimension.claims.dimensions_differ import (
     DimensionsDiffer,
     curvature,
     detectable_difference,
+    errors_apart,
     moves,
 )
 from uomh.dimension.claims.groups_separated import GroupsSeparated
 from uomh.dimension.claims.labels_matter import LabelsMatter
-from uomh.dimension.values import Coarse, Group, GroupAtScale, GroupEstimate
+from uomh.dimension.values import Coarse, Group, GroupAtScale, GroupEstimate, Learned
 
 N, KS = 3200, (3, 10)
 MATTER = "supported"
@@ -152,3 +153,60 @@ def test_detectable_difference_shrinks_with_precision():
     for shape in ("torus", "ball"):
         pair = [group("low", shaped(d, shape)), group("high", shaped(d + delta, shape))]
         assert DimensionsDiffer.of(pair, KS, MATTER).status == "supported"
+
+
+def told(label, d, error=0.02, shape="torus"):
+    """A group whose learned dimension is the true one."""
+    return replace(group(label, shaped(d, shape)), learned=Learned(float(d), error))
+
+
+def test_learned_dimensions_decide_where_two_groups_have_one():
+    low, high = told("low", 4), told("high", 5)
+    found = DimensionsDiffer.of([high, low], KS, MATTER)
+    assert (found.status, found.decided_by) == ("supported", "learned dimensions")
+    assert (found.k[3].lowest, found.k[3].highest) == ("low", "high")
+    expected = 5 * np.exp(-3 * 0.02) - 4 * np.exp(3 * 0.02)
+    assert found.learned_gap == pytest.approx(expected)
+    assert found.row().startswith("learned dimensions of low and high apart by 0.5, bands by ")
+    assert found.pair([low, high]).startswith("4.0 (3.8 to 4.2) for 'low' and 5.0 (4.8 to 5.2)")
+    # As bands have it the two are too near; with one learned dimension alone bands decide.
+    alone = DimensionsDiffer.of([low, replace(high, learned=None)], KS, MATTER)
+    assert (alone.status, alone.decided_by, alone.learned_gap) == ("undecided", "bands", None)
+
+
+def test_learned_dimensions_must_lie_apart_beyond_their_errors():
+    for d, error, status in ((4.75, 0.02, "undecided"), (6, 0.07, "undecided"), (6, 0.03, MATTER)):
+        pair = [told("low", 4, error), replace(told("high", 6), learned=Learned(d, error))]
+        assert DimensionsDiffer.of(pair, KS, MATTER).status == status, (d, error)
+    assert errors_apart(2) == errors_apart(12) == 3 < errors_apart(40) < errors_apart(1000)
+
+
+def test_bands_that_overlap_keep_learned_dimensions_from_deciding():
+    pair = [told("a", 8, shape="ball"), replace(told("b", 8), learned=Learned(10.0, 0.01))]
+    found = DimensionsDiffer.of(pair, KS, MATTER)
+    assert (found.status, found.decided_by) == ("undecided", "learned dimensions")
+    assert "bands that do not overlap" in found.reason
+
+
+def test_a_group_like_no_reference_is_of_no_known_dimension():
+    strange = replace(told("strange", 12), learned=Learned(12.0, np.inf))
+    found = DimensionsDiffer.of([strange, told("low", 2)], KS, MATTER)
+    assert found.status == "undecided"
+    assert "not known" in found.row()
+    assert {found.k[3].lowest, found.k[3].highest} == {"low", "strange"}
+    found = DimensionsDiffer.of([strange, told("low", 2), told("high", 6)], KS, MATTER)
+    assert (found.status, found.k[3].highest) == ("supported", "high")
+    nobody = [replace(told(label, 3), learned=Learned(3.0, np.inf)) for label in "ab"]
+    found = DimensionsDiffer.of(nobody, KS, MATTER)  # and never a group against itself
+    assert found.k[3].lowest != found.k[3].highest
+
+
+def test_the_detectable_difference_is_that_of_the_rule_that_decides():
+    groups = [told("a", 8), told("b", 8)]
+    delta = detectable_difference(groups, 10)
+    assert delta < detectable_difference([replace(g, learned=None) for g in groups], 10)
+    more = delta + detectable_difference(groups, 3)  # curvature is taken off the bands as well
+    low, high = told("low", 8), told("high", 8 + more)
+    assert DimensionsDiffer.of([low, high], KS, MATTER).status == "supported"
+    nowhere = [replace(g, learned=Learned(8.0, np.inf)) for g in groups]
+    assert detectable_difference(nowhere, 10) == np.inf

@@ -24,13 +24,13 @@ def small():
     for name, expected, points, labels in fooling.cases(700, np.random.default_rng(0)):
         if any(word in name for word in ("cubes", "Gaussians", "8 and 12")):
             continue  # told apart with 3,000 points a group, not with 700
-        report = uomh.verify(points, labels, k=(3, 10), nulls=19, name=name)
+        report = fooling.said_of(name, points, labels, nulls=19, seed=0)
         found[name] = expected, report
     return found
 
 
 def test_small_draws_fool_nobody(small):
-    assert len(small) == 5
+    assert len(small) == 6
     for name, (expected, report) in small.items():
         assert fooling.held(expected, report), (name, report.claims.dimensions_differ)
 
@@ -92,7 +92,7 @@ def test_rates_count_what_fooled_and_what_was_recognised():
 def test_full_draws_fool_nobody(seed):
     recognised = {}
     for name, expected, points, labels in fooling.cases(3000, np.random.default_rng(seed)):
-        report = uomh.verify(points, labels, k=fooling.KS, nulls=99, seed=seed, name=name)
+        report = fooling.said_of(name, points, labels, nulls=99, seed=seed)
         if "8 and 12" in name:
             recognised[name] = fooling.held(expected, report)
         else:
@@ -109,19 +109,36 @@ def test_p_values_of_shuffled_labels_are_uniform_at_full_size():
         assert ks_2samp(p, np.arange(1, 201) / 200).pvalue > 0.01
 
 
-def test_trade_off_counts_what_other_thresholds_would_support():
-    def union(full, quarter, matter="supported"):
-        status = "supported" if min(full, quarter) >= 1 and matter == "supported" else "undecided"
+def test_trade_off_counts_what_other_rules_would_support():
+    def union(gaps, by, matter="supported", gap=4):
+        status = "supported" if "3 errors" in by else "undecided"
         return random_sets.Trial(
-            "union", (2, 6), ("ball", "cube"), 500, status, False, "", matter, full, quarter
+            "union", (2, 2 + gap), ("ball", "cube"), 500, status, False, "", gaps, matter, by
         )
 
-    done = [union(2, 2), union(2, 0.3), union(0.3, 2), union(0.6, 0.6), union(3, 3, "undecided")]
+    known = (-np.inf, -np.inf)
+    done = [
+        union((2, 2), random_sets.RULES),
+        union((-0.1, 0.3), ("2 errors", "2.5 errors"), gap=2),
+        union((2, -0.1), ()),
+        union(known, ()),
+        union((3, 3), (), "undecided"),
+    ]
     rows = [line.split(" | ") for line in random_sets.trade_off(done)][2:]
-    hits = {(row[0].strip("| "), row[1]): row[-1].split()[0] for row in rows}
-    assert hits["1", "both sizes"] == "1"
-    assert hits["0.5", "both sizes"] == "2"
-    assert hits["0.25", "both sizes"] == "4"
-    assert hits["1", "full size"] == "2"
+    hits = {row[0].strip("| "): [cell.split()[0] for cell in row[-2:]] for row in rows}
+    assert hits["bands alone"] == ["1", "1"]
+    assert hits["2 errors"] == ["2", "1"]
+    assert hits["3 errors"] == hits["4 errors"] == ["1", "1"]
     counts = [line.rsplit(": ")[-1] for line in random_sets.refusals(done)][1:]
-    assert counts == ["1", "1", "1", "1"]
+    assert counts == ["1", "2", "1"]
+
+
+def test_rules_of_the_trade_off_are_those_of_the_claim():
+    from uomh.dimension.claims.dimensions_differ import ERRORS_APART
+
+    assert f"{ERRORS_APART:g} errors" in random_sets.RULES
+    known, unseen = random_sets.trial(1, nulls=19)
+    for found in (known, unseen):
+        assert (found.status == "supported") == (f"{ERRORS_APART:g} errors" in found.by)
+        assert found.gaps[0] > -np.inf
+    assert known.gaps[0] != unseen.gaps[0]

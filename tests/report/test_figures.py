@@ -122,6 +122,7 @@ def test_training_curves_overlay_runs_and_their_leaves(tmp_path):
     ax = uomh.figures.training_curves(runs, log=True)
     assert numbers(ax) == [[1.0, 0.5, 1 / 3], [2.0, 1.0, 2 / 3]]
     assert ax.get_yscale() == "log"
+    assert all(tick == round(tick) for tick in ax.get_xticks())
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a: model", "b: model"]
     with pytest.raises(uomh.UomhError, match="no run has valid fid by epoch; there are: valid"):
         uomh.figures.training_curves(runs, "fid")

@@ -51,6 +51,7 @@ def test_losses_of_one_model_share_their_axis(tmp_path):
     shown = chart.states["valid loss"]
     assert {trace["yaxis"] for trace in shown["data"]} == {"y"}
     assert shown["layout"]["yaxis"]["title"]["text"] == "valid loss"
+    assert shown["layout"]["xaxis"]["dtick"] == 1  # no tick at half an epoch
 
 
 @pytest.mark.parametrize(

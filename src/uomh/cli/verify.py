@@ -239,17 +239,21 @@ def show(report: DimensionReport) -> None:
 
 
 def groups_table(report: DimensionReport) -> Table:
-    """Estimates by group, the calibrated band at the middle k, and the size-matched estimate.
+    """Estimates by group, the true dimension, and the size-matched estimate at the middle k.
 
-    Without a calibration there are no bands.
+    The true dimension is the learned one, or where no group has one the calibrated band; without a
+    calibration there is neither.
     """
     ks = list(report.whole.k)
     middle = ks[len(ks) // 2]
     bands = [group.k[middle].calibrated for group in report.groups]
     calibrated = any(band is not None for band in bands)
+    learned = any(group.learned is not None for group in report.groups)
     table = Table(box=None, pad_edge=False, padding=(0, 1), caption_justify="left")
     if report.groups:
         true = f"true: dimensions that would give the value at k = {middle}, from torus to ball. "
+        if learned:
+            true = "true: by groups of known dimension, with two standard errors. "
         table.caption = (
             f"±: half a 95% interval. {true if calibrated else ''}"
             "random: value of as many random points"
@@ -263,11 +267,15 @@ def groups_table(report: DimensionReport) -> Table:
     if report.groups:
         table.add_column("random", justify="right")
     for group, band in zip(report.groups, bands, strict=True):
+        true = "" if band is None else f"{band[0]:.1f}-{band[1]:.1f}"
+        if learned:
+            _, low, high = group.learned_values()
+            true = "unknown" if low is None else f"{low:.1f}-{high:.1f}"
         table.add_row(
             shown(group.label),
             str(group.n),
             *(_with_error(e.dimension, e.low, e.high) for e in group.k.values()),
-            *([] if band is None else [f"{band[0]:.1f}-{band[1]:.1f}"]),
+            *([true] if calibrated else []),
             f"{group.k[middle].size_matched:.2f}",
         )
     whole = (_with_error(e.dimension, e.low, e.high) for e in report.whole.k.values())

@@ -34,6 +34,7 @@ from uomh.dimension.instruments import opinions, other_instruments, statistic_of
 from uomh.dimension.lists import NeighbourLists
 from uomh.dimension.nearcopies import near_copies, near_copies_as_copies
 from uomh.dimension.nulls import Shuffles
+from uomh.dimension.references import learned_dimension
 from uomh.dimension.result import DimensionReport
 from uomh.dimension.rounding import rounding_sentence
 from uomh.dimension.searched import searched
@@ -205,8 +206,11 @@ def verify(
         matched = [whole.k[k].dimension for k in ks] if null is None else _inverse_mean(null[:, i])
         lost = int(data.duplicates[i])
         group = measured_group(statistic, names[i], found, inside, lost, matched, some)
+        learned = None
+        if inside is not None and some is None and not statistic.uncalibrated:
+            learned = learned_dimension(group, found, inside)
         rows = extremes(found, data.rows[members], max(ks))
-        return replace(group, others=heard), rows, statistic.seen(found)
+        return replace(group, others=heard, learned=learned), rows, statistic.seen(found)
 
     groups, ends = [], []
     seen = {"all points": statistic.seen(near)}

@@ -30,6 +30,7 @@ FILE = "dimension.json"
 _COLUMNS = (
     *("dataset", "group", "n", "duplicates", "k", "dimension", "low", "high"),
     *("calibrated_low", "calibrated_high", "size_matched", "dispersion"),
+    *("learned", "learned_low", "learned_high"),
 )
 
 
@@ -152,13 +153,13 @@ class DimensionReport:
     def _rows(self) -> Iterator[list[Any]]:
         for k, e in self.whole.k.items():
             head = [self.dataset, "", self.n, sum(g.duplicates for g in self.groups)]
-            yield [*head, k, e.dimension, e.low, e.high, None, None, None, None]
+            yield [*head, k, e.dimension, e.low, e.high, *[None] * 7]
         for group in self.groups:
             for k, g in group.k.items():
                 head = [self.dataset, group.label, group.n, group.duplicates]
                 band = g.calibrated or (None, None)
                 numbers = [g.dimension, g.low, g.high, *band, g.size_matched, g.dispersion]
-                yield [*head, k, *numbers]
+                yield [*head, k, *numbers, *group.learned_values()]
 
     def _repr_html_(self) -> str:
         """A table of the groups and the verdict, for notebooks."""

@@ -84,11 +84,31 @@ class Radius:
 
 
 @dataclass(frozen=True)
+class Learned:
+    """A true dimension by references of known dimension, and the standard error of its logarithm.
+
+    The error is infinite where a group is like no reference: then nothing is known.
+    """
+
+    dimension: float
+    error: Above
+
+    def ends(self, errors: float = 2.0) -> tuple[float, float]:
+        """So many standard errors below and above; (0, inf) where nothing is known."""
+        if math.isinf(self.error):
+            return 0.0, math.inf
+        reach = math.exp(errors * self.error)
+        return self.dimension / reach, self.dimension * reach
+
+
+@dataclass(frozen=True)
 class Group:
     """One group: its size after duplicates were dropped, how many were, and its estimates by k.
 
     Attributes:
         others: what other instruments find, by their name.
+        learned: its true dimension by references (``uomh.dimension.references``); None where its
+            traits are not known.
     """
 
     label: str
@@ -98,6 +118,18 @@ class Group:
     coarse: tuple[Coarse, ...] = ()
     scale: tuple[Radius, ...] = ()
     others: dict[str, DimensionEstimate] = field(default_factory=dict)
+    learned: Learned | None = None
+
+    @property
+    def known(self) -> Learned | None:
+        """What was learned of it; None where its traits are not known, or like no reference's."""
+        return self.learned if self.learned and math.isfinite(self.learned.error) else None
+
+    def learned_values(self) -> tuple[float | None, float | None, float | None]:
+        """The learned dimension and its ends, for tables; None three times where not known."""
+        if self.known is None:
+            return None, None, None
+        return (self.known.dimension, *self.known.ends())
 
 
 @dataclass(frozen=True)

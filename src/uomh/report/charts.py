@@ -130,8 +130,18 @@ def about(group: Group, k: int) -> str:
     if e.calibrated is not None:
         low, high = (number(end, 1) for end in e.calibrated)
         text.append(f"true dimension {low} to {high}, torus to ball")
+    if group.learned is not None:
+        text.append(f"learned true dimension {learned(group)}")
     text.append(f"as many random points: {number(e.size_matched)}")
     return "<br>".join(text)
+
+
+def learned(group: Group) -> str:
+    """The learned dimension with two standard errors about it; or that it is not known."""
+    if group.known is None:
+        return "not known"
+    dimension, low, high = (number(value, 1) for value in group.learned_values())
+    return f"{dimension} ({low} to {high})"
 
 
 def _interval(e: GroupEstimate) -> str:

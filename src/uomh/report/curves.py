@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from uomh.errors import UomhError
 from uomh.report.records import RunRecord
@@ -58,6 +59,7 @@ def training_curves(
     if log:
         ax.set_yscale("log")
     ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(f"{split} {name}".replace("_", " "))
     if 1 < len(lines) <= 2 * len(CYCLE):
         legend = ax.legend(frameon=False, fontsize=7)

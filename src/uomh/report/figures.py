@@ -134,7 +134,8 @@ def dimension_bands(report: DimensionReport, k: int | None = None, ax: Axes | No
     """Each group's estimate, its interval, and the true dimensions that would give it.
 
     Groups are sorted by their estimate. The thick bar is the calibrated band, the thin line the 95%
-    interval of the estimator's mean: bands that do not overlap are groups that differ.
+    interval of the estimator's mean, the diamond the learned true dimension with two standard
+    errors.
 
     Args:
         report: of `uomh.verify`, with groups.
@@ -162,6 +163,9 @@ def dimension_bands(report: DimensionReport, k: int | None = None, ax: Axes | No
         if math.isfinite(estimate.high):
             ax.hlines(y, estimate.low, estimate.high, colors=NAVY, lw=1.4, zorder=3)
         ax.plot(estimate.dimension, y, "o", ms=3.4, color=NAVY, mew=0, zorder=4)
+        if group.known is not None:
+            ax.hlines(y + 0.25, *group.known.ends(), colors=RED, lw=0.8, zorder=3)
+            ax.plot(group.known.dimension, y + 0.25, "D", ms=3.4, mfc="white", mec=RED, mew=0.8)
     ax.axvline(report.whole.k[k].dimension, color=RED, lw=1, ls=(0, (4, 3)), zorder=1)
     labels = [shortened(group.label, 24) for group in groups]
     if len(groups) > NAMED:  # the two ends alone can be read

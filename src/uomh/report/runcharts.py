@@ -14,6 +14,7 @@ from uomh.text import shortened
 
 LONGEST = 400
 """points of a curve that are drawn"""
+_FEW_EPOCHS = 12  # each has a tick
 
 
 def curves(records: Mapping[str, RunRecord]) -> Chart | None:
@@ -72,7 +73,9 @@ def _in_panels(key: str, kinds: Mapping[str, Sequence[State]]) -> State:
     """The lines of each kind in a panel of its own, from the top."""
     room = 0.12 / len(kinds)
     traces: list[State] = []
-    layout: State = {"xaxis": {"title": {"text": "epoch"}}}
+    epochs = max(trace["x"][-1] for found in kinds.values() for trace in found)
+    whole = {"dtick": 1} if epochs <= _FEW_EPOCHS else {}  # no tick between two epochs
+    layout: State = {"xaxis": {"title": {"text": "epoch"}} | whole}
     for i, (kind, found) in enumerate(kinds.items()):
         number = str(i + 1) if i else ""
         traces += [trace | {"yaxis": f"y{number}"} for trace in found]

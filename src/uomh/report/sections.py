@@ -32,8 +32,8 @@ TITLES = {
 }
 MEANINGS = {
     "labels_matter": "The groups' dimensions are not those of random groups of their sizes.",
-    "dimensions_differ": "Two groups differ by at least 1 in true dimension, whatever their shape: "
-    "their bands are at least 1 apart at every k.",
+    "dimensions_differ": "Two groups differ in true dimension, whatever their shape: by what "
+    "groups of known dimension teach, beyond the errors, and by bands that do not overlap.",
     "groups_separated": "Points have neighbours of their own group, beyond chance.",
 }
 

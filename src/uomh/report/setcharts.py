@@ -55,6 +55,11 @@ def forest(name: str, instruments: Sequence[Instrument]) -> Chart:
             if calibrated
             else ""
         )
+        + (
+            "Diamond: the true dimension by groups of known dimension, with two standard errors. "
+            if any(group.known for group in report.groups)
+            else ""
+        )
         + "Tick: as many points drawn at random from the whole set.",
     )
 
@@ -114,6 +119,26 @@ def _forest_state(instrument: Instrument, k: int) -> State:
             name="estimate, 95% interval",
         )
     )
+    told = [(i, g.known) for i, g in zip(rows, groups, strict=True) if g.known]
+    if told:
+        traces.append(
+            points(
+                [learned.dimension for _, learned in told],
+                [i + 0.2 for i, _ in told],
+                hoverinfo="skip",
+                marker={"size": 8, "symbol": "diamond-open", "color": "@2"},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [learned.ends()[1] - learned.dimension for _, learned in told],
+                    "arrayminus": [learned.dimension - learned.ends()[0] for _, learned in told],
+                    "color": "@2",
+                    "thickness": 1.2,
+                    "width": 0,
+                },
+                name="learned true dimension, two standard errors",
+            )
+        )
     return state(
         traces,
         yaxis=named_rows([group.label for group in groups]),
