@@ -4,16 +4,19 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import uomh
 from tests.report import folders
 from uomh.cli import app
 from uomh.dimension.details import Details
 from uomh.dimension.result import DimensionReport
+from uomh.dimension.values import Learned
 from uomh.errors import UomhError
 from uomh.metrics.values import Value
 from uomh.report.compare import Column, ComparedNumber, differing, model_of
@@ -449,3 +452,23 @@ def test_images_of_pairs_are_at_full_pixels_each_above_its_like():
     assert (sheet[:5, 5:9] == above[1]).all()
     assert (sheet[6:11, 5:9] == below[1]).all()
     assert (sheet[16:21, :4] == above[8]).all()
+
+
+def test_learned_dimensions_stand_in_the_table_and_in_the_chart(tmp_path):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(1200, 6))
+    points[600:, 3:] = 9
+    report = uomh.verify(points, np.arange(1200) // 600, nulls=19, name="two")
+    report.save(tmp_path / "two")
+    text = page([tmp_path / "two"])
+    low, high = (group.known for group in report.groups[::-1])
+    for known in (low, high):
+        factor = known.ends()[1] / known.dimension
+        assert f"<td>{known.dimension:.2f}</td><td>{factor:.2f}</td>" in text
+    assert "learned true dimension, two standard errors" in text
+    strange = [replace(g, learned=Learned(3.0, np.inf)) for g in report.groups]
+    replace(report, groups=tuple(strange)).save(tmp_path / "two")
+    text = page([tmp_path / "two"])
+    assert "<td>n/a</td><td>n/a</td>" in text
+    assert "learned true dimension, two standard errors" not in text
+    assert "learned true dimension not known" in text
