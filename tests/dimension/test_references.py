@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+from threadpoolctl import threadpool_limits
 
 import uomh
 from uomh.dimension import references
@@ -114,3 +115,12 @@ def test_a_report_holds_it_and_can_be_read_again(tmp_path):
     for row in rows[3:]:
         middle, low, high = map(float, row.split(",")[-3:])
         assert low < middle < high
+
+
+def test_the_answer_is_the_same_for_any_number_of_threads():
+    points = np.sin(RNG.normal(size=(1500, 6)) @ RNG.normal(size=(6, 400)))
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(uomh.verify(points, np.arange(1500) // 1000, nulls=19))
+    assert found[0] == found[1]

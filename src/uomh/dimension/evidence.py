@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from uomh.dimension.anchored import Anchors, anchors_of, anchors_sentence, shuffles_sentence
 from uomh.dimension.behind import Ends, extremes, group_details, nearest_pairs, null_spreads
@@ -215,12 +216,14 @@ def verify(
     groups, ends = [], []
     seen = {"all points": statistic.seen(near)}
     concurrent = statistic.concurrent and all(one.concurrent for one in others)
-    for group, rows, share in here.of_groups(of_group, sizes[: len(names)], concurrent=concurrent):
-        groups.append(group)
-        ends.append(rows)
-        seen[f"group {group.label!r}"] = share
-        if progress is not None:
-            progress.stage("groups", len(groups), len(names))
+    measured = here.of_groups(of_group, sizes[: len(names)], concurrent=concurrent)
+    with threadpool_limits(1, user_api="blas"):  # how it cuts a product would move the last digits
+        for group, rows, share in measured:
+            groups.append(group)
+            ends.append(rows)
+            seen[f"group {group.label!r}"] = share
+            if progress is not None:
+                progress.stage("groups", len(groups), len(names))
     if null is None:
         reason = "there is one group" if groups else "the data have no groups"
         claims = Claims.undecided(f"{reason}; a verdict needs at least two")
