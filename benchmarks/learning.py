@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from uomh.dimension.references import Process, References
+from uomh.dimension.claims.dimensions_differ import LEARNED_APART
+from uomh.dimension.references import Process, References, standard_error
 from uomh.dimension.values import Floats
 
 Ints = NDArray[np.int64]
@@ -20,7 +21,6 @@ STEPS = 40
 SMALL = 0.003  # errors below it are alike
 REACH = 0.995  # of left-out groups that lie within reach
 ERRORS = (2.0, 2.5, 3.0, 3.25, 3.5)
-GAP = 0.25
 
 
 def fitted(traits: Floats, values: Floats, families: Ints, seed: int) -> Process:
@@ -118,12 +118,11 @@ def left_out(process: Process, x: Floats, values: Floats, families: Ints) -> Flo
 
 def errors_of(table: Floats, factor: float, power: float) -> Floats:
     """S of every left-out reference."""
-    squares = (factor * np.exp(power * table[:, 3])) ** 2 + 0.01**2
-    return np.asarray(np.sqrt(squares + (table[:, 1] / 2) ** 2 + table[:, 2]))
+    return standard_error(factor, power, table[:, 3], table[:, 1], table[:, 2])
 
 
 def constants(off: Floats, table: Floats) -> tuple[float, float]:
-    """A and b of greatest likelihood."""
+    """The factor a and the power b of S that are of greatest likelihood."""
 
     def loss(logs: Floats) -> float:
         s = errors_of(table, float(np.exp(logs[0])), float(logs[1]))
@@ -140,8 +139,8 @@ def pair_rates(
     rows = rng.integers(len(d), size=(2, 400_000))
     apart = families[rows[0]] != families[rows[1]]
     low, high = rows[:, apart & (dimensions[rows[0]] <= dimensions[rows[1]])]
-    told = d[high] * np.exp(-z * s[high]) - d[low] * np.exp(z * s[low]) >= GAP
-    back = d[low] * np.exp(-z * s[low]) - d[high] * np.exp(z * s[high]) >= GAP
+    told = d[high] * np.exp(-z * s[high]) - d[low] * np.exp(z * s[low]) >= LEARNED_APART
+    back = d[low] * np.exp(-z * s[low]) - d[high] * np.exp(z * s[high]) >= LEARNED_APART
     gap = dimensions[high] - dimensions[low]
     same = gap == 0
     union = (gap >= 2) & (gap <= 5) & (dimensions[high] <= 8)
@@ -193,4 +192,4 @@ def leave_out_table(
                 )
             )
         same, union = zip(*cells, strict=True)
-        yield (f"| {errors:g} | {same[0]:.2%}, {same[1]:.2%} | {union[0]:.0%}, {union[1]:.0%} |")
+        yield f"| {errors:g} | {same[0]:.2%}, {same[1]:.2%} | {union[0]:.0%}, {union[1]:.0%} |"

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from uomh.dimension.calibration import calibrated_band, expected_estimate
+from uomh.dimension.claims.bands import curvature, moves
 from uomh.dimension.claims.dimensions_differ import (
     DimensionsDiffer,
-    curvature,
     detectable_difference,
     errors_apart,
-    moves,
 )
 from uomh.dimension.claims.groups_separated import GroupsSeparated
 from uomh.dimension.claims.labels_matter import LabelsMatter

@@ -29,6 +29,11 @@ def test_they_do_not_change_as_a_set_is_turned_moved_and_scaled():
     np.testing.assert_allclose(of(SPHERE)[0], of(7 * SPHERE @ turn + 3)[0], atol=0.02)
 
 
+@pytest.mark.parametrize("moved", [SPHERE * 1e-25, SPHERE * 1e25, SPHERE + 1e6])
+def test_they_are_the_same_at_any_scale_and_far_from_zero(moved):
+    np.testing.assert_allclose(of(SPHERE)[0], of(moved)[0], atol=0.02)
+
+
 def test_more_k_change_nothing_and_other_k_are_not_known():
     np.testing.assert_allclose(of(SPHERE, (3, 5, 10, 20))[0], of(SPHERE)[0], atol=1e-12)
     assert of(SPHERE, (3, 10))[0] is None

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ from uomh.dimension.core import Coordinates
 from uomh.dimension.traits import torus_dimension, traits
 from uomh.dimension.values import Floats, Group, Learned
 from uomh.neighbours import Neighbours
+
+Value = TypeVar("Value", float, Floats)
 
 _NEAREST = 300  # references of a prediction: more of them change nothing that is seen
 _FLOOR = 0.01  # of log d: nobody is told more exactly
@@ -79,6 +82,15 @@ class Process:
         return float(mean), max(variance, 0.0) ** 0.5, float(away[near[0]])
 
 
+def standard_error(
+    factor: float, power: float, miss: Value, posterior: Value, scatter: Value
+) -> Value:
+    """S, as above, from a, b, log e, s and v; of one group or of many."""
+    squares = (factor * np.exp(power * miss)) ** 2 + _FLOOR**2 + (posterior / 2) ** 2 + scatter
+    root: Value = np.sqrt(squares)
+    return root
+
+
 @dataclass(frozen=True)
 class References:
     """What is known of groups of known dimension.
@@ -118,12 +130,8 @@ class References:
         correction = float(np.mean([mean for mean, _, _ in told]))
         posterior = float(np.mean([deviation for _, deviation, _ in told]))
         miss, _, away = self.missing.tell(self.traits, self.misses, asked)
-        error = np.sqrt(
-            (self.factor * np.exp(self.power * miss)) ** 2
-            + _FLOOR**2
-            + (posterior / 2) ** 2
-            + np.var([mean for mean, _, _ in told])
-        )
+        scatter = float(np.var([mean for mean, _, _ in told]))
+        error = standard_error(self.factor, self.power, miss, posterior, scatter)
         known = away <= self.reach
         return Learned(
             torus_dimension * float(np.exp(correction)), float(error if known else np.inf)

@@ -130,18 +130,20 @@ def _of_coordinates(
 ) -> list[float]:
     """Angles and spectra near some points, and of these points among themselves."""
     near: dict[int, list[Floats]] = {m: [] for m in NEAR}
+    radius = float(np.median(found.distances[:, _MIDDLE - 1]))
+    wide = np.result_type(points.dtype, np.float32)  # far from zero a difference needs its digits
     for start in range(0, len(rows), 32):  # at most 32 x 40 points at a time
         block = rows[start : start + 32]
-        centre = points[found.rows[block]].astype(np.float32)
-        away = points[found.indices[block, : NEAR[-1]]].astype(np.float32) - centre[:, None]
-        gram = (away @ away.transpose(0, 2, 1)).astype(np.float64)
+        centre = points[found.rows[block]].astype(wide)
+        away = points[found.indices[block, : NEAR[-1]]].astype(wide) - centre[:, None]
+        scaled = (away / radius).astype(np.float32)
+        gram = (scaled @ scaled.transpose(0, 2, 1)).astype(np.float64)
         for m in NEAR:
             near[m].append(_near(gram[:, :m, :m], estimate))
     by_size = [np.concatenate(near[m]) for m in NEAR]
     some = points[found.rows[rows]].astype(np.float64)
     some = some - some.mean(axis=0)
     spectrum = _spectra((some @ some.T)[None])[0]
-    radius = float(np.median(found.distances[:, _MIDDLE - 1]))
     variances = spectrum / len(some)
     # Directions in which the whole group is narrower than a neighbourhood of this dimension.
     thin = variances[variances < radius**2 / (2 * estimate)].sum() / radius**2

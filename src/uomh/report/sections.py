@@ -10,7 +10,7 @@ from uomh.dimension.claims.core import Claim
 from uomh.dimension.details import Details, Extreme
 from uomh.dimension.values import DimensionEstimate
 from uomh.metrics.values import Value
-from uomh.report import boxes, runcharts, setcharts
+from uomh.report import boxes, forest, runcharts, setcharts
 from uomh.report.charts import Chart, Instrument, number
 from uomh.report.compare import ComparedSetting, MetricTable, compared, differing, model_of
 from uomh.report.kept import kept_charts, kept_pictures, kinds_kept
@@ -96,7 +96,7 @@ class VerificationSection:
         instruments, report = verification.instruments, verification.report
         drawn = [boxes.boxes(name, instruments)]
         if report.groups:
-            drawn.append(setcharts.forest(name, instruments))
+            drawn.append(forest.forest(name, instruments))
         more = (setcharts.nulls, setcharts.scales, setcharts.purities, setcharts.sizes)
         drawn += [chart for make in more if (chart := make(name, instruments)) is not None]
         folder, details = next(
