@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from uomh.cli import app
+from uomh.dimension.values import Learned
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending.md"
@@ -100,6 +101,8 @@ def test_five_minutes(tmp_path, monkeypatch):
     report = json.loads((tmp_path / "out/union/dimension.json").read_text())
     for group in report["groups"]:
         assert f"{group['k']['10']['dimension']:.2f} ±" in page
+        learned = Learned(**group["learned"]).ends()
+        assert "  {:.1f}-{:.1f}  ".format(*learned) in page
     assert "3.55 ±" in page
     assert f"{report['whole']['k']['10']['dimension']:.2f}" == "3.55"
 
